@@ -1,0 +1,50 @@
+package checker
+
+import (
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// Verdict is what a checker says. Invalid beats Unknown beats Valid when several are put together.
+type Verdict string
+
+const (
+	Valid   Verdict = "valid"
+	Invalid Verdict = "invalid"
+	Unknown Verdict = "unknown" // not decided: out of time or memory, or nothing to judge by
+)
+
+// And is the verdict of two parts taken together.
+func (v Verdict) And(w Verdict) Verdict {
+	for _, worst := range []Verdict{Invalid, Unknown} {
+		if v == worst || w == worst {
+			return worst
+		}
+	}
+	return Valid
+}
+
+// Result is one checker's verdict on a history with the reasons a person can follow.
+type Result struct {
+	Checker  string        `json:"checker"` // "linearizable", "stats", "faults", ...
+	Verdict  Verdict       `json:"verdict"`
+	Reason   string        `json:"reason,omitempty"` // one sentence; empty only when valid
+	Model    string        `json:"model,omitempty"`  // sequential specification: "cas-register", ...
+	Keys     []KeyResult   `json:"keys,omitempty"`   // one an object, sorted by name
+	Elapsed  time.Duration `json:"elapsed_ns"`
+	Warnings []string      `json:"warnings,omitempty"`
+}
+
+// KeyResult is the verdict on the operations of one object.
+type KeyResult struct {
+	Key        string        `json:"key"`
+	Verdict    Verdict       `json:"verdict"`
+	DecidedBy  string        `json:"decided_by"` // algorithm: "porcupine", "zones", ...
+	Reason     string        `json:"reason,omitempty"`
+	Operations int           `json:"operations"` // definite ones
+	Crashed    int           `json:"crashed"`    // info: may have taken effect at any later time, or never
+	Elapsed    time.Duration `json:"elapsed_ns"`
+	// Evidence, when invalid: operations of the object that cannot be put in any legal order together, few enough to read.
+	Evidence []history.Operation `json:"evidence,omitempty"`
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checker"
+)
+
+// File names inside a run's folder.
+const (
+	HistoryFile      = "history.jsonl"      // every event, written while it happens; sealed as history.jsonl.zst
+	ObservationsFile = "observations.jsonl" // what the nodes said of themselves: Observation, one a line, when it changed
+	TestFile         = "test.json"          // Test
+	VerdictFile      = "verdict.json"       // Verdict
+	ReportFile       = "report.html"
+	HarnessLogFile   = "harness.log"
+	NodesFolder      = "nodes" // <node>.log
+)
+
+// Test is the definition of a run and the ground it stood on: enough to run it again.
+type Test struct {
+	Name     string            `json:"name"`
+	Command  []string          `json:"command"` // the command line that repeats it
+	Started  time.Time         `json:"started"`
+	System   string            `json:"system"`
+	Cluster  string            `json:"cluster"` // local, docker, sim
+	Workload string            `json:"workload"`
+	Faults   []string          `json:"faults"`
+	Nodes    []string          `json:"nodes"`
+	Clients  int               `json:"clients"`
+	Rate     float64           `json:"rate"` // operations a second over all clients; 0: as fast as answers come
+	Duration time.Duration     `json:"duration_ns"`
+	Seed     uint64            `json:"seed"`
+	Mutant   string            `json:"mutant,omitempty"`
+	Versions map[string]string `json:"versions"` // ordeal's version and commit, Go's, the node's
+	Machine  map[string]string `json:"machine"`  // kernel, cores, engine, mechanisms in use
+}
+
+// Phase is one thing the nemesis did, with the evidence. It stands in the history as the Detail of a nemesis event.
+type Phase struct {
+	ID       int      `json:"id"`    // of the fault: its injection and its heal carry the same
+	Fault    string   `json:"fault"` // "partition", "kill"
+	Mode     string   `json:"mode"`  // "majority", "one", "bridge", "one-way"; "leader", "minority", ...
+	Phase    string   `json:"phase"` // "inject", "heal"
+	Text     string   `json:"text"`  // for people: "n1 n2 | n3 n4 n5"
+	Targets  []string `json:"targets,omitempty"`
+	Took     bool     `json:"took"`     // the evidence shows that it took hold (inject) or is gone (heal)
+	Evidence []string `json:"evidence"` // for people, one observation each
+}
+
+// FaultInterval is a fault from its injection to its heal, as the verdict and the plots see it.
+type FaultInterval struct {
+	ID       int           `json:"id"`
+	Fault    string        `json:"fault"`
+	Mode     string        `json:"mode"`
+	Text     string        `json:"text"`
+	Start    time.Duration `json:"start_ns"` // in force from here, since the start of the test
+	End      time.Duration `json:"end_ns"`
+	Took     bool          `json:"took"`
+	Healed   bool          `json:"healed"`
+	Overlaps int           `json:"overlaps"` // client operations open while it was in force
+	Evidence []string      `json:"evidence"`
+}
+
+// Counts are completions by type.
+type Counts struct {
+	OK   int `json:"ok"`
+	Fail int `json:"fail"`
+	Info int `json:"info"`
+}
+
+// Verdict is the outcome of a run.
+type Verdict struct {
+	Verdict    checker.Verdict   `json:"verdict"`
+	Reason     string            `json:"reason"` // why, in a sentence or two
+	Results    []checker.Result  `json:"results"`
+	Operations Counts            `json:"operations"`
+	ByF        map[string]Counts `json:"by_f"`
+	Faults     []FaultInterval   `json:"faults"`
+	Leaders    []Leadership      `json:"leaders"`
+	Length     time.Duration     `json:"length_ns"` // of the history
+}
+
+// Leadership is one term's leader as the nodes' status told it.
+type Leadership struct {
+	Term  uint64        `json:"term"`
+	Node  string        `json:"node"`
+	Start time.Duration `json:"start_ns"` // first seen
+	End   time.Duration `json:"end_ns"`   // last seen
+}
+
+// Observation is a node's status when it changed. Role is "down" where the node did not answer.
+type Observation struct {
+	Time    time.Duration `json:"t"`
+	Node    string        `json:"node"`
+	Role    string        `json:"role"` // leader, candidate, follower, down
+	Term    uint64        `json:"term,omitempty"`
+	Commit  uint64        `json:"commit,omitempty"`
+	Applied uint64        `json:"applied,omitempty"`
+}
