@@ -8,13 +8,14 @@ import (
 
 // File names inside a run's folder.
 const (
-	HistoryFile      = "history.jsonl"      // every event, written while it happens; sealed as history.jsonl.zst
-	ObservationsFile = "observations.jsonl" // what the nodes said of themselves: Observation, one a line, when it changed
-	TestFile         = "test.json"          // Test
-	VerdictFile      = "verdict.json"       // Verdict
-	ReportFile       = "report.html"
-	HarnessLogFile   = "harness.log"
-	NodesFolder      = "nodes" // <node>.log
+	HistoryFile       = "history.jsonl"      // every event, written while it happens
+	SealedHistoryFile = "history.jsonl.zst"  // the same, compressed once the run is over; HistoryFile is removed then
+	ObservationsFile  = "observations.jsonl" // what the nodes said of themselves: Observation, one a line, when it changed
+	TestFile          = "test.json"          // Test
+	VerdictFile       = "verdict.json"       // Verdict
+	ReportFile        = "report.html"
+	HarnessLogFile    = "harness.log"
+	NodesFolder       = "nodes" // <node>.log
 )
 
 // Test is the definition of a run and the ground it stood on: enough to run it again.
