@@ -1,0 +1,101 @@
+package history
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// History is a run as checkers see it: the operations of the clients, and what the nemesis did.
+type History struct {
+	Operations []Operation   // by invocation
+	Nemesis    []Event       // in order
+	Length     time.Duration // time of the last event
+	Warnings   []string      // about the file
+}
+
+// joiner joins invocations with completions.
+type joiner struct {
+	h    History
+	open map[int]int // process to its open operation
+}
+
+func (j *joiner) add(e *Event) {
+	j.h.Length = e.Time
+	if e.Process == NemesisProcess {
+		j.h.Nemesis = append(j.h.Nemesis, *e)
+		return
+	}
+	if e.Type == Invoke {
+		if j.open == nil {
+			j.open = make(map[int]int)
+		}
+		j.open[e.Process] = len(j.h.Operations)
+		j.h.Operations = append(j.h.Operations, Operation{
+			Process: e.Process, F: e.F, Key: e.Key, Input: e.Input,
+			Call: e.Time, Return: Forever, Type: Info, Node: e.Node, Index: e.Index,
+		})
+		return
+	}
+	op := &j.h.Operations[j.open[e.Process]]
+	delete(j.open, e.Process)
+	op.complete(e)
+}
+
+func (op *Operation) complete(e *Event) {
+	op.Type, op.Output, op.LogIndex, op.Error = e.Type, e.Output, e.LogIndex, e.Error
+	if e.Node != "" {
+		op.Node = e.Node
+	}
+	if e.Type != Info {
+		op.Return = e.Time
+	}
+}
+
+// Join checks the events and joins invocations with completions. Errors name the event.
+func Join(events []Event) (*History, error) {
+	var c Check
+	var j joiner
+	for i := range events {
+		if err := c.Add(&events[i]); err != nil {
+			return nil, fmt.Errorf("event %d: %w", i, err)
+		}
+		j.add(&events[i])
+	}
+	return &j.h, nil
+}
+
+// Operations is Join for those who only want the operations, by invocation. An operation without a completion is Info.
+func Operations(events []Event) ([]Operation, error) {
+	h, err := Join(events)
+	if err != nil {
+		return nil, err
+	}
+	return h.Operations, nil
+}
+
+// Load reads and joins the history at path without keeping its events: the way to read a long one.
+func Load(path string) (*History, error) {
+	r, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.Join()
+}
+
+// Join reads the rest of the history and joins invocations with completions.
+func (r *Reader) Join() (*History, error) {
+	var j joiner
+	for {
+		e, err := r.Next()
+		if err == io.EOF {
+			j.h.Warnings = r.Warnings()
+			return &j.h, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		j.add(&e)
+	}
+}
