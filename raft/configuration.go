@@ -99,8 +99,8 @@ func reachedByMajority(set []NodeID, value func(NodeID) uint64) uint64 {
 	return values[(len(values)-1)/2]
 }
 
-// encode gives the Data of a configuration entry: three lists, each its length and its ids, as unsigned varints.
-func (c Configuration) encode() []byte {
+// Encode gives the Data of a configuration entry: three lists, each its length and its ids, as unsigned varints.
+func (c Configuration) Encode() []byte {
 	var b []byte
 	for _, set := range [][]NodeID{c.Voters, c.Outgoing, c.Learners} {
 		b = binary.AppendUvarint(b, uint64(len(set)))
