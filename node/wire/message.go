@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/ordeal-dev/ordeal/node/codec"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// AppendMessage appends the encoding of m to b. A frame between peers holds one or more messages, or none: a ping,
+// which the receiver answers with an empty frame.
+//
+// Layout: kind (1 byte), flags (1 byte: 1 reject, 2 transfer), from, to, term, then by kind
+// RequestVote, PreVote: last log index, last log term;
+// AppendEntries: previous index, previous term, commit, round, number of entries, then of each its term, kind (1 byte)
+// and data (indexes follow from the previous one);
+// AppendEntriesReply: previous index, round, match index, hint index, hint term.
+func AppendMessage(b []byte, m raft.Message) []byte {
+	b = append(b, byte(m.Kind), flags(m))
+	for _, v := range [...]uint64{uint64(m.From), uint64(m.To), m.Term} {
+		b = binary.AppendUvarint(b, v)
+	}
+	switch m.Kind {
+	case raft.RequestVote, raft.PreVote:
+		b = binary.AppendUvarint(b, m.LastLogIndex)
+		b = binary.AppendUvarint(b, m.LastLogTerm)
+	case raft.AppendEntries:
+		for _, v := range [...]uint64{m.PrevLogIndex, m.PrevLogTerm, m.Commit, m.Round, uint64(len(m.Entries))} {
+			b = binary.AppendUvarint(b, v)
+		}
+		for _, e := range m.Entries {
+			b = binary.AppendUvarint(b, e.Term)
+			b = append(b, byte(e.Kind))
+			b = codec.AppendBytes(b, e.Data)
+		}
+	case raft.AppendEntriesReply:
+		for _, v := range [...]uint64{m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm} {
+			b = binary.AppendUvarint(b, v)
+		}
+	}
+	return b
+}
+
+const (
+	flagReject   = 1
+	flagTransfer = 2
+)
+
+func flags(m raft.Message) byte {
+	var f byte
+	if m.Reject {
+		f |= flagReject
+	}
+	if m.Transfer {
+		f |= flagTransfer
+	}
+	return f
+}
+
+// DecodeMessages reads the payload of a frame between peers and hands each message to take. The messages share no
+// memory with payload.
+func DecodeMessages(payload []byte, take func(raft.Message)) error {
+	// One copy for all entries of the frame; they keep it alive together.
+	r := codec.NewReader(append([]byte(nil), payload...))
+	for r.Left() > 0 {
+		m := readMessage(&r)
+		if r.Err() != nil {
+			break
+		}
+		take(m)
+	}
+	return r.End("message between peers")
+}
+
+func readMessage(r *codec.Reader) raft.Message {
+	m := raft.Message{Kind: raft.MessageKind(r.Byte())}
+	f := r.Byte()
+	if r.Err() == nil && (!m.Kind.Valid() || f > flagReject|flagTransfer) {
+		r.Fail(fmt.Sprintf("unknown kind %d or flags %d", m.Kind, f))
+		return m
+	}
+	m.Reject, m.Transfer = f&flagReject != 0, f&flagTransfer != 0
+	m.From, m.To, m.Term = raft.NodeID(r.Uvarint()), raft.NodeID(r.Uvarint()), r.Uvarint()
+	switch m.Kind {
+	case raft.RequestVote, raft.PreVote:
+		m.LastLogIndex, m.LastLogTerm = r.Uvarint(), r.Uvarint()
+	case raft.AppendEntries:
+		m.PrevLogIndex, m.PrevLogTerm, m.Commit, m.Round = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+		m.Entries = readEntries(r, m.PrevLogIndex)
+	case raft.AppendEntriesReply:
+		m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	}
+	return m
+}
+
+func readEntries(r *codec.Reader, prev uint64) []raft.Entry {
+	n := r.Uvarint()
+	if n > uint64(r.Left()) { // an entry takes three bytes at least
+		r.Fail("more entries than bytes")
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	es := make([]raft.Entry, 0, n)
+	for i := range n {
+		es = append(es, raft.Entry{Index: prev + 1 + i, Term: r.Uvarint(), Kind: raft.EntryKind(r.Byte()), Data: r.Bytes()})
+	}
+	return es
+}
