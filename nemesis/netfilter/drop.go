@@ -90,3 +90,9 @@ func compareDrops(a, b Drop) int {
 	}
 	return a.Peer.Compare(b.Peer)
 }
+
+// Check tells why the kernel could not be asked for this drop.
+func (d Drop) Check() error {
+	_, err := d.normalize()
+	return err
+}

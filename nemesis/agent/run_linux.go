@@ -1,0 +1,139 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Run starts the child and serves the control API until SIGTERM, SIGINT or the end of ctx, then ends the child
+// gracefully. The child's own end, however it comes, does not end Run.
+func Run(ctx context.Context, c Config) error {
+	log, err := openChildLog(c.LogDir, c.LogLimit)
+	if err != nil {
+		return fmt.Errorf("the child's log in %s: %w", c.LogDir, err)
+	}
+	defer log.close()
+	output := &tee{stdout: c.Stdout, log: log}
+	a := &agent{config: c, output: output, supervisor: &supervisor{
+		argv: c.Command, env: withoutSecret(os.Environ()), output: output,
+	}}
+	prober, err := newProber(c.Probe)
+	if err != nil {
+		return fmt.Errorf("listen for probes (--probe): %w", err)
+	}
+	defer prober.close()
+	go prober.run()
+	stop, err := a.serve(prober, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return a.supervise(ctx)
+}
+
+type agent struct {
+	config     Config
+	output     io.Writer
+	supervisor *supervisor
+}
+
+// note writes a line of the agent's own among the child's.
+func (a *agent) note(format string, args ...any) {
+	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+	fmt.Fprintf(a.output, "ordeal-agent %s %s: %s\n", now, a.config.Name, fmt.Sprintf(format, args...))
+}
+
+// serve starts the control API, if there is a secret to guard it.
+func (a *agent) serve(p *prober, log *childLog) (stop func(), err error) {
+	if a.config.Secret == "" {
+		a.note("no secret in %s: the control API is off, this agent only supervises", SecretVariable)
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", a.config.Control)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the control API (--control): %w", err)
+	}
+	s := &server{
+		health: Health{
+			Name: a.config.Name, Instance: rand.Text(), PID: os.Getpid(), Started: time.Now(), ProbePort: p.port(),
+		},
+		supervisor: a.supervisor, prober: p, log: log, note: a.note,
+	}
+	h := &http.Server{Handler: s.handler(a.config.Secret), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := h.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.note("control API: %v", err)
+		}
+	}()
+	a.note("control API on %s, probes on udp port %d", listener.Addr(), p.port())
+	return func() { h.Close() }, nil
+}
+
+// supervise has the child run until it is time to end.
+func (a *agent) supervise(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	if adoptsOrphans() {
+		go a.supervisor.reapOrphans(ctx)
+	}
+	if len(a.config.Command) > 0 {
+		// A first start that fails is a mistake in the command line: say so by ending.
+		if err := a.supervisor.start(); err != nil {
+			return err
+		}
+		a.note("started: %s", describe(a.supervisor.state()))
+	}
+	select {
+	case sig := <-signals:
+		a.note("%v: ending", sig)
+		a.supervisor.shutDown(sig.(syscall.Signal), a.config.Grace)
+	case <-ctx.Done():
+		a.supervisor.shutDown(syscall.SIGTERM, a.config.Grace)
+	}
+	a.note("%s", describe(a.supervisor.state()))
+	return nil
+}
+
+func withoutSecret(env []string) []string {
+	var kept []string
+	for _, v := range env {
+		if !strings.HasPrefix(v, SecretVariable+"=") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// tee writes to the log and to standard output. A log that cannot be written (a full disk) is said once and does not
+// stop the child, and neither does a closed standard output.
+type tee struct {
+	mu     sync.Mutex
+	stdout io.Writer
+	log    io.Writer
+	failed bool
+}
+
+func (t *tee) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := t.log.Write(p); err != nil && !t.failed {
+		t.failed = true
+		fmt.Fprintf(t.stdout, "ordeal-agent: the child's log is incomplete from here on: %v\n", err)
+	}
+	_, _ = t.stdout.Write(p)
+	return len(p), nil
+}
