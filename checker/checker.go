@@ -1,0 +1,24 @@
+package checker
+
+import (
+	"context"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// Checker judges one aspect of a history.
+type Checker interface {
+	// Name is what Result.Checker says: "linearizable", ...
+	Name() string
+	// Check judges the history within the limits of the options. A cancelled context makes what is not yet decided Unknown.
+	Check(ctx context.Context, h *history.History, o Options) Result
+}
+
+// Options are the limits of a check. The zero Options are limits that suit this machine.
+type Options struct {
+	Timeout    time.Duration // for the whole check; 0: none
+	KeyTimeout time.Duration // for each key; 0: none but Timeout
+	Memory     int64         // bytes of heap the program may hold while checking; 0: three quarters of what the machine has free
+	Parallel   int           // keys checked at once; 0: as many as there are processors
+}

@@ -1,0 +1,65 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+const (
+	explainTime = 10 * time.Second // for the evidence of all keys
+	explainKeys = 10               // keys that get evidence; the others of a broken run tell the same story
+)
+
+// explainAll adds evidence and a reason to the first invalid keys, in the order of their names, within what is left of
+// the run's time.
+func (r *run) explainAll() {
+	ctx, cancel := context.WithTimeout(r.ctx, explainTime)
+	defer cancel()
+	heap := limitHeap(r.options.Memory)
+	defer heap.release()
+	explained := 0
+	for _, i := range byKey(r.objects) {
+		k := &r.results[i]
+		if k.Verdict != Invalid {
+			continue
+		}
+		k.Reason = "its operations fit in no legal order"
+		if explained++; explained <= explainKeys {
+			r.explain(ctx, k, r.objects[i].ops, heap.share(1))
+		}
+	}
+}
+
+func (r *run) explain(ctx context.Context, k *KeyResult, ops []*history.Operation, memory int64) {
+	few := reduce(ctx, r.model, ops, memory)
+	if len(few) > evidenceLimit {
+		k.Reason = fmt.Sprintf("its operations fit in no legal order (time ended before the %d of them that conflict could be reduced further)", len(few))
+		return
+	}
+	for _, op := range few {
+		k.Evidence = append(k.Evidence, *op)
+	}
+	k.Reason = reasonFor(r.model, few)
+}
+
+// evidenceLimit is how many operations a person may still want to read.
+const evidenceLimit = 200
+
+// reasonFor says in words why few operations have no legal order.
+func reasonFor(m *Model, few []*history.Operation) string {
+	if m.explain != nil {
+		if text := m.explain(few); text != "" {
+			return text
+		}
+	}
+	if len(few) == 1 {
+		return fmt.Sprintf("%s's %s is possible in no state", client(few[0]), describeOperation(few[0]))
+	}
+	return fmt.Sprintf("these %d operations fit in no legal order", len(few))
+}
+
+// client names the process of an operation.
+func client(op *history.Operation) string { return fmt.Sprintf("client %d", op.Process) }

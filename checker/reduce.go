@@ -1,0 +1,180 @@
+package checker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// mention is what an operation has to do with values.
+type mention struct {
+	names  []history.Value // values it writes, saw, or needs to have its effect
+	writes []history.Value // of those, values it writes or may have written
+}
+
+// reducer shrinks an illegal set of operations to one in which nothing more can be left out. It only leaves out what
+// keeps the argument sound: a set that is illegal only because the write of a value somebody read is missing says
+// nothing about the system. Three things are left out:
+//
+//   - what was invoked after the shortest prefix that is illegal by itself;
+//   - operations that change nothing;
+//   - a value with all that has to do with it: every operation that names it, and so on for values these wrote. The
+//     others have the same order as before: what each of them saw was written by another that is still there.
+type reducer struct {
+	model   *Model
+	illegal func(ops []*history.Operation) bool // false also when it could not tell
+	ops     []*history.Operation
+}
+
+// reduceTime bounds one question to the checker while evidence is reduced.
+const reduceTime = time.Second
+
+// reduce returns few operations of the illegal ops that are illegal together. When the context ends it returns the
+// fewest so far.
+func reduce(ctx context.Context, m *Model, ops []*history.Operation, memory int64) []*history.Operation {
+	r := &reducer{model: m, ops: ops}
+	r.illegal = func(part []*history.Operation) bool {
+		if ctx.Err() != nil {
+			return false
+		}
+		limited, cancel := context.WithTimeout(ctx, reduceTime)
+		defer cancel()
+		b := newBounds(limited, memory)
+		defer b.release()
+		verdict, _ := decideObject(b, m, part)
+		return verdict == Invalid
+	}
+	r.cut()
+	if m.values != nil {
+		r.shrink(r.valueUnits())
+	}
+	r.shrink(r.readUnits())
+	if m.values != nil { // a value that only a read named may go now
+		r.shrink(r.valueUnits())
+	}
+	return r.ops
+}
+
+// cut leaves out what was invoked after the shortest illegal prefix.
+func (r *reducer) cut() {
+	var ends []time.Duration
+	for _, op := range r.ops {
+		if end := returned(op); end != history.Forever {
+			ends = append(ends, end)
+		}
+	}
+	slices.Sort(ends)
+	ends = slices.Compact(ends)
+	low, high := 0, len(ends)-1 // the prefix up to ends[high] is illegal: it is all of them
+	for low < high {
+		middle := low + (high-low)/2
+		if r.illegal(r.prefix(ends[middle])) {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	if len(ends) > 0 {
+		r.ops = slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return op.Call > ends[high] })
+	}
+}
+
+// prefix is the history up to a time: operations that return later have no outcome yet.
+func (r *reducer) prefix(end time.Duration) []*history.Operation {
+	var part []*history.Operation
+	for _, op := range r.ops {
+		switch {
+		case op.Call > end:
+		case returned(op) <= end || op.Type != history.OK:
+			part = append(part, op)
+		case r.model.ReadOnly == nil || !r.model.ReadOnly(op):
+			open := *op
+			open.Type, open.Return, open.Output = history.Info, history.Forever, history.Nil
+			part = append(part, &open)
+		}
+	}
+	return part
+}
+
+// A unit is something that can be left out: it says what remains without it and its like.
+type unit struct {
+	op    *history.Operation // one operation, or
+	value string             // a value, by its JSON
+}
+
+func (r *reducer) readUnits() []unit {
+	var units []unit
+	for _, op := range r.ops {
+		if r.model.ReadOnly != nil && r.model.ReadOnly(op) {
+			units = append(units, unit{op: op})
+		}
+	}
+	return units
+}
+
+func (r *reducer) valueUnits() []unit {
+	var units []unit
+	seen := map[string]bool{}
+	for _, op := range r.ops {
+		for _, v := range r.model.values(op).writes {
+			if id := valueID(v); !seen[id] {
+				seen[id] = true
+				units = append(units, unit{value: id})
+			}
+		}
+	}
+	return units
+}
+
+func valueID(v history.Value) string { return string(v.AppendJSON(nil)) }
+
+// shrink leaves out as many units as it can: halves first, single ones last (Zeller's delta debugging).
+func (r *reducer) shrink(units []unit) {
+	for size := (len(units) + 1) / 2; size > 0; {
+		left := units[:0:0]
+		for i := 0; i < len(units); i += size {
+			chunk := units[i:min(i+size, len(units))]
+			part := r.without(chunk)
+			if len(part) > 0 && len(part) < len(r.ops) && r.illegal(part) {
+				r.ops = part
+			} else {
+				left = append(left, chunk...)
+			}
+		}
+		if len(left) == len(units) || size > 1 {
+			size /= 2
+		}
+		units = left
+	}
+}
+
+// without is what remains without the units.
+func (r *reducer) without(units []unit) []*history.Operation {
+	gone := make(map[*history.Operation]bool)
+	values := make(map[string]bool)
+	for _, u := range units {
+		if u.op != nil {
+			gone[u.op] = true
+		} else {
+			values[u.value] = true
+		}
+	}
+	for grown := len(values) > 0; grown; {
+		grown = false
+		for _, op := range r.ops {
+			if !gone[op] && r.namesOneOf(op, values) {
+				gone[op], grown = true, true
+				for _, v := range r.model.values(op).writes {
+					values[valueID(v)] = true
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return gone[op] })
+}
+
+func (r *reducer) namesOneOf(op *history.Operation, values map[string]bool) bool {
+	return slices.ContainsFunc(r.model.values(op).names, func(v history.Value) bool { return values[valueID(v)] })
+}

@@ -1,0 +1,221 @@
+package importer
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// builder makes a history of ordeal's from operations as Jepsen records them.
+//
+// read becomes get, write becomes put. The argument of an operation is the value of its invocation, its answer the value
+// of its completion; a cas that succeeded saw its old value. What Jepsen knows under other names is kept as it is.
+// Jepsen's order of lines is the order of events; times are kept where they agree with it.
+type builder struct {
+	events []history.Event
+	check  history.Check
+	inputs map[int]history.Value // of the open operations, by process
+}
+
+// operation is one line of Jepsen's.
+type operation struct {
+	line          int
+	process, kind form
+	f             string
+	key           string
+	value, err    form
+	time          int64 // nanoseconds; -1: not said
+}
+
+func (b *builder) add(o operation) error {
+	e, err := b.event(o)
+	if err == nil {
+		err = b.check.Add(&e)
+	}
+	if err != nil {
+		return fmt.Errorf("line %d: %w", o.line, err)
+	}
+	b.events = append(b.events, e)
+	return nil
+}
+
+func (b *builder) event(o operation) (history.Event, error) {
+	e := history.Event{Index: len(b.events), Time: b.time(o.time), F: ordealName(o.f), Key: o.key}
+	switch {
+	case o.process.kind == ednInt && o.process.num >= 0 && o.process.num <= math.MaxInt32:
+		e.Process = int(o.process.num)
+	case o.process.kind == ednKeyword: // :nemesis
+		e.Process = history.NemesisProcess
+	default:
+		return e, fmt.Errorf("the process must be a number from 0 or :nemesis, not %v", o.process.value())
+	}
+	if err := e.Type.UnmarshalText([]byte(trimColon(o.kind.text))); err != nil {
+		return e, fmt.Errorf("%w; Jepsen writes :invoke, :ok, :fail or :info", err)
+	}
+	if o.f == "" {
+		return e, fmt.Errorf("the operation has no :f")
+	}
+	if e.Process != history.NemesisProcess {
+		b.values(&e, o)
+	}
+	return e, nil
+}
+
+func (b *builder) time(said int64) time.Duration {
+	last := time.Duration(-1)
+	if n := len(b.events); n > 0 {
+		last = b.events[n-1].Time
+	}
+	return max(last+1, time.Duration(min(said, math.MaxInt64/2)))
+}
+
+func (b *builder) values(e *history.Event, o operation) {
+	switch e.Type {
+	case history.Invoke:
+		if e.F != "get" { // Jepsen's reads carry what they will see, or nothing
+			e.Input = o.value.value()
+		}
+		if b.inputs == nil {
+			b.inputs = make(map[int]history.Value)
+		}
+		b.inputs[e.Process] = e.Input
+	case history.OK:
+		e.Output = b.output(e, o)
+	default:
+		if o.err.kind != ednNil {
+			e.Error = o.err.value().String()
+		} else if o.value.kind == ednKeyword {
+			e.Error = o.value.text
+		}
+	}
+}
+
+func (b *builder) output(e *history.Event, o operation) history.Value {
+	switch e.F {
+	case "put", "append":
+		return history.Nil
+	case "cas":
+		old, _, _ := b.inputs[e.Process].AsPair()
+		return old
+	}
+	return o.value.value()
+}
+
+func ordealName(f string) string {
+	switch f {
+	case "read":
+		return "get"
+	case "write":
+		return "put"
+	}
+	return f
+}
+
+func trimColon(s string) string {
+	if len(s) > 0 && s[0] == ':' {
+		return s[1:]
+	}
+	return s
+}
+
+// decodeEDN reads operations as maps: in one vector or list, or one after another.
+func decodeEDN(data []byte) ([]history.Event, error) {
+	r := newEDNReader(data)
+	b := &builder{}
+	if err := r.operations(b, 0); err != io.EOF {
+		return nil, err
+	}
+	return b.events, nil
+}
+
+// operations reads maps, and the maps in vectors and lists, until the end.
+func (r *ednReader) operations(b *builder, depth int) error {
+	for {
+		if err := r.space(depth); err != nil {
+			return err
+		}
+		if c := r.at(0); c == '[' || c == '(' {
+			if err := r.series(b, depth+1); err != nil {
+				return err
+			}
+			continue
+		}
+		f, err := r.next(depth)
+		if err == errClose && depth == 0 {
+			return r.errorf("%q closes nothing", r.data[r.pos])
+		}
+		if err != nil {
+			return err
+		}
+		o, err := operationOf(f)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", f.line, err)
+		}
+		if err := b.add(o); err != nil {
+			return err
+		}
+	}
+}
+
+// series reads the operations of one vector or list.
+func (r *ednReader) series(b *builder, depth int) error {
+	line, closing := r.line, byte(']')
+	if r.at(0) == '(' {
+		closing = ')'
+	}
+	if depth > maxEDNDepth {
+		return r.errorf("nested deeper than %d", maxEDNDepth)
+	}
+	r.pos++
+	switch err := r.operations(b, depth); {
+	case err == io.EOF:
+		return r.errorf("the file ends before the %q that closes what line %d opened; restore the file from a copy", closing, line)
+	case err != errClose:
+		return err
+	case r.data[r.pos] != closing:
+		return r.errorf("%q closes what line %d opened and %q should close", r.data[r.pos], line, closing)
+	}
+	r.pos++
+	return nil
+}
+
+func operationOf(f form) (operation, error) {
+	if f.kind != ednMap {
+		return operation{}, fmt.Errorf("a map {:process ..., :type ..., :f ...} expected, found %v", f.value())
+	}
+	o := operation{line: f.line, time: -1}
+	var found [3]bool
+	var name form
+	o.process, found[0] = f.get(":process")
+	o.kind, found[1] = f.get(":type")
+	name, found[2] = f.get(":f")
+	for i, key := range []string{":process", ":type", ":f"} {
+		if !found[i] {
+			return o, fmt.Errorf("the operation has no %s", key)
+		}
+	}
+	if name.kind != ednKeyword && name.kind != ednString {
+		return o, fmt.Errorf("the :f must be a keyword, not %v", name.value())
+	}
+	o.f = trimColon(name.text)
+	o.value, _ = f.get(":value")
+	o.err, _ = f.get(":error")
+	if t, ok := f.get(":time"); ok && t.kind == ednInt {
+		o.time = t.num
+	}
+	if key, ok := f.get(":key"); ok && key.kind != ednNil {
+		o.key = keyName(key)
+	}
+	return o, nil
+}
+
+// keyName is the name of an object. Strings stand for themselves.
+func keyName(f form) string {
+	if f.kind == ednString {
+		return f.text
+	}
+	return f.value().String()
+}
