@@ -1,0 +1,28 @@
+package nemesis
+
+import "time"
+
+// Closing is the Fault of the last event of a run: the check that nothing is left of any fault.
+const Closing = "closing"
+
+// Event is one thing the nemesis did, with the evidence.
+type Event struct {
+	ID      int      `json:"id"` // of the fault; 0 for Closing
+	Fault   string   `json:"fault"`
+	Mode    string   `json:"mode"`
+	Phase   string   `json:"phase"` // PhaseInject or PhaseHeal
+	Text    string   `json:"text"`  // for people: "n1 n2 | n3 n4 n5", "kill n3"
+	Targets []string `json:"targets,omitempty"`
+	// Took: the evidence shows that the fault took hold (inject), or that nothing is left of it (heal).
+	Took bool `json:"took"`
+	// Stood, of a heal: the evidence shows that the fault still stood right before it was healed.
+	Stood    bool     `json:"stood,omitempty"`
+	Evidence []string `json:"evidence"` // for people, one observation each; where Took is false the last one says why
+
+	Start time.Duration `json:"start_ns"` // when the nemesis set about it
+	Done  time.Duration `json:"done_ns"`  // when the cluster said that it is in force
+	End   time.Duration `json:"end_ns"`   // when the evidence was complete
+}
+
+// observe adds a line of evidence.
+func (e *Event) observe(line string) { e.Evidence = append(e.Evidence, line) }

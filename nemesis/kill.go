@@ -1,0 +1,102 @@
+package nemesis
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func (n *Nemesis) injectKill(ctx context.Context, f *fault, e *Event) {
+	f.killed = map[string]ProcessState{}
+	before := map[string]ProcessState{}
+	var against []string
+	for _, node := range f.step.Targets {
+		state, err := n.world.Process(ctx, node)
+		if err != nil {
+			against = append(against, fmt.Sprintf("%s cannot be asked: %v", node, err))
+			continue
+		}
+		if !state.Running {
+			against = append(against, fmt.Sprintf("%s was down already (%s)", node, ended(state)))
+			continue
+		}
+		before[node] = state
+		if err := n.world.Kill(ctx, node); err != nil {
+			against = append(against, fmt.Sprintf("kill %s: %v", node, err))
+		}
+	}
+	e.Done = n.now()
+	// What is gone is this fault's to start again, even where the kill reported an error.
+	for _, node := range f.step.Targets {
+		was, ok := before[node]
+		if !ok {
+			continue
+		}
+		state, err := n.world.Process(ctx, node)
+		switch {
+		case err != nil:
+			against = append(against, fmt.Sprintf("%s cannot be asked: %v", node, err))
+			f.killed[node] = was
+		case state.Running:
+			against = append(against, fmt.Sprintf("%s still runs as pid %d", node, state.PID))
+		default:
+			e.observe(fmt.Sprintf("%s: pid %d is gone, %s", node, was.PID, ended(state)))
+			f.killed[node] = was
+		}
+	}
+	e.Took = len(against) == 0
+	if !e.Took {
+		e.observe("did not take hold: " + strings.Join(against, "; "))
+	}
+}
+
+func (n *Nemesis) healKill(ctx context.Context, f *fault, e *Event) {
+	var early, against []string
+	down := slices.DeleteFunc(slices.Clone(f.step.Targets), func(node string) bool { _, ok := f.killed[node]; return !ok })
+	for _, node := range down {
+		state, err := n.world.Process(ctx, node)
+		switch {
+		case err != nil:
+			early = append(early, fmt.Sprintf("%s cannot be asked: %v", node, err))
+		case state.Running:
+			early = append(early, fmt.Sprintf("%s runs again as pid %d", node, state.PID))
+			continue
+		}
+		if err := n.world.Start(ctx, node); err != nil {
+			against = append(against, fmt.Sprintf("start %s: %v", node, err))
+		}
+	}
+	e.Done = n.now()
+	e.Stood = len(early) == 0 && len(down) > 0
+	if len(early) > 0 {
+		e.observe("did not stand to its end: " + strings.Join(early, "; "))
+	}
+	for _, node := range down {
+		state, err := n.world.Process(ctx, node)
+		switch {
+		case err != nil:
+			against = append(against, fmt.Sprintf("%s cannot be asked: %v", node, err))
+		case !state.Running:
+			against = append(against, fmt.Sprintf("%s does not run (%s)", node, ended(state)))
+		case state.Starts <= f.killed[node].Starts:
+			against = append(against, fmt.Sprintf("%s is still process %d, pid %d", node, state.Starts, state.PID))
+		default:
+			e.observe(fmt.Sprintf("%s: pid %d runs, its process number %d", node, state.PID, state.Starts))
+		}
+	}
+	if len(down) == 0 {
+		e.observe("there is nothing to start: it killed nothing")
+	}
+	e.Took = len(against) == 0
+	if !e.Took {
+		e.observe("is not healed: " + strings.Join(against, "; "))
+	}
+}
+
+func ended(s ProcessState) string {
+	if s.Ended == "" {
+		return "nothing known of how it ended"
+	}
+	return s.Ended
+}

@@ -1,0 +1,216 @@
+package nemesis
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// stepTimeout bounds the calls of one step, so that a cluster that hangs does not hold up the heals.
+	stepTimeout = 15 * time.Second
+	// closingTimeout bounds all that is done after the run was called off.
+	closingTimeout = 30 * time.Second
+	// leaderPatience is how long an injection waits for somebody to lead, leaderPoll how often it asks.
+	leaderPatience = 500 * time.Millisecond
+	leaderPoll     = 25 * time.Millisecond
+)
+
+// Options are what a nemesis needs beside a cluster and a schedule. The zero value is usable.
+type Options struct {
+	// Clock is the time of the events. Default: the machine's, from the call of New.
+	Clock Clock
+	// Leader names the current leader, or "" where nobody can tell.
+	Leader func() string
+	// Report is told each event when it is complete, from the goroutine of Run.
+	Report func(Event)
+}
+
+// Nemesis carries out a schedule on a cluster.
+type Nemesis struct {
+	world    World
+	schedule Schedule
+	options  Options
+	events   []Event
+
+	mu     sync.Mutex
+	active []*fault // in the order of injection
+}
+
+// fault is an injected fault that is not healed.
+type fault struct {
+	step   Step                    // as resolved
+	killed map[string]ProcessState // what this fault killed, as it was before
+}
+
+// New prepares a run. It refuses a schedule that the cluster's nodes do not fit.
+func New(world World, schedule Schedule, options Options) (*Nemesis, error) {
+	if err := schedule.Validate(world.Nodes()); err != nil {
+		return nil, err
+	}
+	if options.Clock == nil {
+		options.Clock = NewClock(time.Now())
+	}
+	if options.Leader == nil {
+		options.Leader = func() string { return "" }
+	}
+	if options.Report == nil {
+		options.Report = func(Event) {}
+	}
+	return &Nemesis{world: world, schedule: schedule, options: options}, nil
+}
+
+// Validate tells whether the schedule can be run on the nodes.
+func (s Schedule) Validate(nodes []string) error {
+	for _, step := range s.Steps {
+		if _, ok := findKind(step.Fault); !ok {
+			return fmt.Errorf("schedule: step at %v: there is no fault %q; there are: %s", step.At, step.Fault, kindNames())
+		}
+		if step.Phase != PhaseInject && step.Phase != PhaseHeal {
+			return fmt.Errorf("schedule: step at %v: the phase is %q; it must be %q or %q", step.At, step.Phase, PhaseInject, PhaseHeal)
+		}
+		named := slices.Clone(step.Targets)
+		for _, l := range step.Links {
+			named = append(named, l.From, l.To)
+		}
+		for _, node := range named {
+			if !slices.Contains(nodes, node) {
+				return fmt.Errorf("schedule: step at %v: there is no node %q; the cluster has %v", step.At, node, nodes)
+			}
+		}
+	}
+	return nil
+}
+
+// Active tells what is injected and not healed now, for people: "partition bridge: n1 n2 | n4 n5, bridge n3".
+func (n *Nemesis) Active() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	texts := make([]string, len(n.active))
+	for i, f := range n.active {
+		texts[i] = fmt.Sprintf("%s %s: %s", f.step.Fault, f.step.Mode, f.step.Text)
+	}
+	return texts
+}
+
+// Run carries out the schedule and returns its events. The times of the steps count from the call. When ctx ends, Run injects
+// nothing more and heals what is injected, in bounded time. Whatever happens, it ends by opening all links and
+// starting all processes, with an event of the fault Closing that says whether that is so. Errors of the cluster are
+// evidence. An injection that found nobody to hurt has no heal.
+func (n *Nemesis) Run(ctx context.Context) []Event {
+	start := n.options.Clock.Now()
+	for _, step := range n.schedule.Steps {
+		if n.options.Clock.Sleep(ctx, start+step.At-n.options.Clock.Now()) != nil {
+			break
+		}
+		n.do(ctx, step)
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	defer cancel()
+	for _, f := range n.standing() {
+		n.heal(closing, f, ctx.Err() != nil)
+	}
+	n.report(n.close(closing))
+	return n.events
+}
+
+func (n *Nemesis) do(ctx context.Context, step Step) {
+	if step.Phase == PhaseInject {
+		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+		defer cancel()
+		n.inject(ctx, step)
+		return
+	}
+	// A heal that has begun is brought to its end.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	for _, f := range n.standing() {
+		if f.step.ID == step.ID {
+			n.heal(ctx, f, false)
+		}
+	}
+}
+
+func (n *Nemesis) inject(ctx context.Context, step Step) {
+	e := Event{ID: step.ID, Fault: step.Fault, Mode: step.Mode, Phase: PhaseInject, Start: n.now()}
+	step, err := n.resolve(ctx, step)
+	e.Text, e.Targets = step.Text, step.Targets
+	if err != nil {
+		e.Text = "the leader"
+		e.Done = n.now()
+		e.observe("did not take hold: " + err.Error())
+		n.report(e)
+		return
+	}
+	f := &fault{step: step}
+	n.mu.Lock()
+	n.active = append(n.active, f)
+	n.mu.Unlock()
+	if step.Fault == Kill {
+		n.injectKill(ctx, f, &e)
+	} else {
+		n.injectPartition(ctx, f, &e)
+	}
+	n.report(e)
+}
+
+// heal ends a fault. calledOff says that the run ended before the fault's time.
+func (n *Nemesis) heal(ctx context.Context, f *fault, calledOff bool) {
+	e := Event{ID: f.step.ID, Fault: f.step.Fault, Mode: f.step.Mode, Phase: PhaseHeal, Text: f.step.Text, Targets: f.step.Targets, Start: n.now()}
+	if calledOff {
+		e.observe("the run was called off: healed before its time")
+	}
+	if f.step.Fault == Kill {
+		n.healKill(ctx, f, &e)
+	} else {
+		n.healPartition(ctx, f, &e)
+	}
+	n.mu.Lock()
+	n.active = slices.DeleteFunc(n.active, func(a *fault) bool { return a == f })
+	n.mu.Unlock()
+	n.report(e)
+}
+
+// resolve fills in what only the run can tell.
+func (n *Nemesis) resolve(ctx context.Context, step Step) (Step, error) {
+	if step.Text != "" {
+		return step, nil
+	}
+	leader, err := n.leader(ctx)
+	if err != nil {
+		return step, err
+	}
+	p := leaderPlan(step.Fault, n.world.Nodes(), leader)
+	step.Links, step.Targets, step.Text = p.links, p.targets, p.text
+	return step, nil
+}
+
+func (n *Nemesis) leader(ctx context.Context) (string, error) {
+	for end := n.now() + leaderPatience; ; {
+		leader := n.options.Leader()
+		if slices.Contains(n.world.Nodes(), leader) {
+			return leader, nil
+		}
+		if n.now() >= end || n.options.Clock.Sleep(ctx, leaderPoll) != nil {
+			return "", fmt.Errorf("nobody was known to lead within %v", leaderPatience)
+		}
+	}
+}
+
+func (n *Nemesis) standing() []*fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.active)
+}
+
+func (n *Nemesis) now() time.Duration { return n.options.Clock.Now() }
+
+func (n *Nemesis) report(e Event) {
+	e.End = n.now()
+	e.Done = cmp.Or(e.Done, e.End)
+	n.events = append(n.events, e)
+	n.options.Report(e)
+}

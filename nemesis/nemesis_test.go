@@ -1,0 +1,178 @@
+package nemesis
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// Each transcript is a whole run over a cluster in memory, on fake time.
+func TestRunTranscripts(t *testing.T) {
+	datadriven.RunTest(t, "testdata/run", func(t *testing.T, d *datadriven.TestData) string {
+		a := scan(t, d)
+		s, err := a.schedule()
+		require.NoError(t, err)
+		r := newRun(t, a, s)
+		var b strings.Builder
+		r.options.Report = func(e Event) { write(&b, e) }
+		r.run(t)
+		if left := r.world.whole(); left != "" {
+			fmt.Fprintf(&b, "left: %s\n", left)
+		}
+		return b.String()
+	})
+}
+
+// run is a nemesis over a model.
+type run struct {
+	world    *modelWorld
+	schedule Schedule
+	options  Options
+	ctx      context.Context
+}
+
+// tester is what a *testing.T and a *rapid.T have in common.
+type tester interface {
+	require.TestingT
+	Cleanup(func())
+}
+
+func newRun(t tester, a arguments, s Schedule) *run {
+	clock := &fakeClock{at: map[time.Duration]func(){}}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	if a.cancel > 0 {
+		clock.at[a.cancel] = cancel
+	}
+	r := &run{world: newModelWorld(clock, s.Nodes, a.breakage), schedule: s, ctx: ctx}
+	r.options = Options{Clock: clock, Leader: func() string { return a.leader }}
+	return r
+}
+
+func (r *run) run(t require.TestingT) []Event {
+	n, err := New(r.world, r.schedule, r.options)
+	require.NoError(t, err)
+	return n.Run(r.ctx)
+}
+
+func write(b *strings.Builder, e Event) {
+	state := "took"
+	if !e.Took {
+		state = "DID NOT TAKE"
+	}
+	if e.Phase == PhaseHeal && e.ID > 0 && !e.Stood {
+		state += ", DID NOT STAND"
+	}
+	fmt.Fprintf(b, "%.3fs %s %d %s %s: %s: %s\n", e.Start.Seconds(), e.Phase, e.ID, e.Fault, e.Mode, e.Text, state)
+	for _, line := range e.Evidence {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
+}
+
+// Whatever the seed, on a cluster that works every fault takes, stands and is healed, and nothing is left.
+func TestEveryFaultTakes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSchedule(t)
+		r := newRun(t, arguments{leader: "n2"}, s)
+		events := r.run(t)
+		require.Len(t, events, len(s.Steps)+1)
+		// A kill of a node that another kill holds down cannot happen here: faults of one kind do not overlap.
+		for _, e := range events {
+			require.True(t, e.Took, "%+v", e)
+			require.NotEmpty(t, e.Evidence)
+			require.LessOrEqual(t, e.Start, e.Done)
+			require.LessOrEqual(t, e.Done, e.End)
+			if e.Phase == PhaseHeal && e.ID > 0 {
+				require.True(t, e.Stood, "%+v", e)
+			}
+		}
+		require.Empty(t, r.world.whole())
+	})
+}
+
+// Called off at any moment, it heals everything and says so.
+func TestCancelHealsEverything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSchedule(t)
+		at := time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
+		r := newRun(t, arguments{leader: "n1", cancel: at}, s)
+		events := r.run(t)
+		require.Empty(t, r.world.whole())
+		healed := map[int]bool{}
+		for _, e := range events {
+			if e.Phase == PhaseHeal {
+				require.True(t, e.Took, "%+v", e)
+				healed[e.ID] = true
+			}
+		}
+		for _, e := range events {
+			require.True(t, healed[e.ID], "%+v is not healed", e)
+		}
+		require.Equal(t, Closing, events[len(events)-1].Fault)
+	})
+}
+
+// A cluster that does nothing of what it is told never yields a fault that counts.
+func TestNothingTakesOnADeadWorld(t *testing.T) {
+	for _, breakage := range []string{"cut does nothing", "cut fails", "cut forgets a link", "cut cuts all", "probe fails"} {
+		s, err := NewSchedule([]Spec{{Fault: Partition}}, nodeNames(5), 1, 30*time.Second)
+		require.NoError(t, err)
+		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
+			if e.Phase == PhaseInject {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+				require.Contains(t, e.Evidence[len(e.Evidence)-1], "did not take hold: ")
+			}
+		}
+	}
+	for _, breakage := range []string{"kill does nothing", "kill reports an error", "killed process is restarted", "process cannot be asked"} {
+		s, err := NewSchedule([]Spec{{Fault: Kill}}, nodeNames(5), 1, 30*time.Second)
+		require.NoError(t, err)
+		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
+			if e.Phase == PhaseInject {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+			}
+		}
+	}
+}
+
+func TestActive(t *testing.T) {
+	s, err := NewSchedule([]Spec{{Fault: Kill, Mode: "one"}}, nodeNames(3), 1, 5*time.Second)
+	require.NoError(t, err)
+	r := newRun(t, arguments{}, s)
+	var n *Nemesis
+	var seen []string
+	r.options.Report = func(e Event) { seen = append(seen, fmt.Sprint(e.Phase, n.Active())) }
+	n, err = New(r.world, s, r.options)
+	require.NoError(t, err)
+	n.Run(context.Background())
+	require.Equal(t, []string{"inject[kill one: kill n1]", "heal[]", "heal[]"}, seen[len(seen)-3:])
+}
+
+// The leader is asked at injection, not before.
+func TestLeaderIsResolvedAtInjection(t *testing.T) {
+	s, err := NewSchedule([]Spec{{Fault: Kill, Mode: "leader"}}, nodeNames(3), 1, 30*time.Second)
+	require.NoError(t, err)
+	r := newRun(t, arguments{}, s)
+	asked := 0
+	r.options.Leader = func() string {
+		if asked++; asked <= 3 {
+			return "" // nobody leads at first
+		}
+		return nodeNames(3)[asked%3]
+	}
+	targets := map[string]bool{}
+	for _, e := range r.run(t) {
+		if e.Phase == PhaseInject {
+			require.Len(t, e.Targets, 1)
+			require.Equal(t, "kill "+e.Targets[0], e.Text)
+			targets[e.Targets[0]] = true
+		}
+	}
+	require.Greater(t, len(targets), 1)
+}

@@ -1,0 +1,97 @@
+package nemesis
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// None is the text of --faults that asks for no fault at all.
+const None = "none"
+
+// Spec is one fault asked for.
+type Spec struct {
+	Fault string `json:"fault"`
+	Mode  string `json:"mode,omitempty"` // empty: all modes that suit the number of nodes
+	// Parameters are the fault's key=value pairs. No fault has any so far.
+	Parameters map[string]string `json:"parameters,omitempty"`
+}
+
+func (s Spec) String() string {
+	text := s.Fault
+	if s.Mode != "" {
+		text += ":" + s.Mode
+	}
+	keys := make([]string, 0, len(s.Parameters))
+	for k := range s.Parameters {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		text += ":" + k + "=" + s.Parameters[k]
+	}
+	return text
+}
+
+// ParseFaults reads a list of faults: names with an optional mode and key=value parameters, as in
+// "kill:leader,partition". The same name may come several times with different modes. "none" and the empty text ask for nothing.
+// Errors say what there is.
+func ParseFaults(text string) ([]Spec, error) {
+	if strings.TrimSpace(text) == "" || strings.TrimSpace(text) == None {
+		return nil, nil
+	}
+	var specs []Spec
+	for item := range strings.SplitSeq(text, ",") {
+		spec, err := parseSpec(strings.TrimSpace(item))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(specs, func(s Spec) bool { return s.String() == spec.String() }) {
+			specs = append(specs, spec)
+		}
+	}
+	return specs, nil
+}
+
+func parseSpec(item string) (Spec, error) {
+	if item == "" {
+		return Spec{}, fmt.Errorf("faults: an empty name between commas; there are: %s", kindNames())
+	}
+	parts := strings.Split(item, ":")
+	spec := Spec{Fault: parts[0]}
+	k, ok := findKind(spec.Fault)
+	if !ok {
+		if spec.Fault == None {
+			return Spec{}, fmt.Errorf("faults: %q stands alone or not at all", None)
+		}
+		return Spec{}, fmt.Errorf("faults: there is no fault %q; there are: %s", spec.Fault, kindNames())
+	}
+	for _, part := range parts[1:] {
+		if err := spec.add(k, part); err != nil {
+			return Spec{}, err
+		}
+	}
+	return spec, nil
+}
+
+func (s *Spec) add(k kind, part string) error {
+	if key, _, ok := strings.Cut(part, "="); ok {
+		return fmt.Errorf("faults: %s has no parameter %q; it has none", k.name, key)
+	}
+	if s.Mode != "" {
+		return fmt.Errorf("faults: %s has two modes, %q and %q; write %s:%s,%s:%s for both", k.name, s.Mode, part, k.name, s.Mode, k.name, part)
+	}
+	if _, ok := k.mode(part); !ok {
+		return fmt.Errorf("faults: %s has no mode %q; it has: %s", k.name, part, k.modeNames())
+	}
+	s.Mode = part
+	return nil
+}
+
+func kindNames() string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return strings.Join(names, ", ")
+}

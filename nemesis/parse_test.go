@@ -1,0 +1,67 @@
+package nemesis
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseFaults(t *testing.T) {
+	for text, want := range map[string][]Spec{
+		"":                                 nil,
+		"none":                             nil,
+		"kill":                             {{Fault: "kill"}},
+		"kill,partition":                   {{Fault: "kill"}, {Fault: "partition"}},
+		" partition:bridge , kill:leader ": {{Fault: "partition", Mode: "bridge"}, {Fault: "kill", Mode: "leader"}},
+		"kill:one,kill:all,kill:one":       {{Fault: "kill", Mode: "one"}, {Fault: "kill", Mode: "all"}},
+	} {
+		got, err := ParseFaults(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+}
+
+func TestParseFaultsErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"kil":                      `faults: there is no fault "kil"; there are: kill, partition`,
+		"clock:rate=1.5":           `faults: there is no fault "clock"; there are: kill, partition`,
+		"kill,,partition":          `faults: an empty name between commas; there are: kill, partition`,
+		"kill,none":                `faults: "none" stands alone or not at all`,
+		"kill:nobody":              `faults: kill has no mode "nobody"; it has: leader, majority, minority, all, one`,
+		"partition:":               `faults: partition has no mode ""; it has: primary, majority, bridge, one-way, one, halves`,
+		"partition:bridge:one":     `faults: partition has two modes, "bridge" and "one"; write partition:bridge,partition:one for both`,
+		"partition:bridge:width=3": `faults: partition has no parameter "width"; it has none`,
+	} {
+		_, err := ParseFaults(text)
+		require.EqualError(t, err, want, text)
+	}
+}
+
+func FuzzParseFaults(f *testing.F) {
+	for _, seed := range []string{"kill,partition", "partition:bridge,clock:rate=1.5,kill:leader", "none", ",", ":", "kill:one:a=b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		specs, err := ParseFaults(text)
+		if err != nil {
+			return
+		}
+		var texts []string
+		for _, s := range specs {
+			texts = append(texts, s.String())
+		}
+		again, err := ParseFaults(strings.Join(texts, ","))
+		require.NoError(t, err)
+		require.Equal(t, specs, again)
+	})
+}
+
+func TestFaultHelpNamesEveryMode(t *testing.T) {
+	help := strings.Join(FaultHelp(), "\n")
+	for _, k := range kinds {
+		for _, m := range k.modes {
+			require.Contains(t, help, k.name+":"+m.name+" ")
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package nemesis
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	openSample    = 4 // links that a partition leaves open and that are probed each time
+	probeAttempts = 4 // for links that must be crossed: a busy machine may lose a probe
+	probePause    = 50 * time.Millisecond
+)
+
+func (n *Nemesis) injectPartition(ctx context.Context, f *fault, e *Event) {
+	err := n.world.Cut(ctx, n.cutLinks(nil))
+	e.Done = n.now()
+	if err != nil {
+		e.observe("cut: " + err.Error())
+	}
+	reason := n.checkCut(ctx, f, e)
+	if err != nil {
+		reason = "the cut failed"
+	}
+	e.Took = reason == ""
+	if !e.Took {
+		e.observe("did not take hold: " + reason)
+	}
+}
+
+func (n *Nemesis) healPartition(ctx context.Context, f *fault, e *Event) {
+	reason := n.checkCut(ctx, f, e)
+	e.Stood = reason == ""
+	if !e.Stood {
+		e.observe("did not stand to its end: " + reason)
+	}
+	still := n.cutLinks(f)
+	err := n.world.Cut(ctx, still)
+	e.Done = n.now()
+	if err != nil {
+		e.observe("heal: " + err.Error())
+	}
+	healed := without(f.step.Links, still)
+	reason = n.checkOpen(ctx, "healed", healed, e)
+	e.Took = reason == ""
+	if !e.Took {
+		e.observe("is not healed: " + reason)
+	}
+}
+
+// cutLinks is what all standing faults but one cut together.
+func (n *Nemesis) cutLinks(except *fault) []Link {
+	var links []Link
+	for _, f := range n.standing() {
+		if f != except {
+			links = append(links, f.step.Links...)
+		}
+	}
+	return sortLinks(links)
+}
+
+// checkCut gathers evidence that the fault's links pass nothing and that others do. It returns what speaks against it.
+func (n *Nemesis) checkCut(ctx context.Context, f *fault, e *Event) string {
+	probes, err := n.world.Probe(ctx, f.step.Links)
+	if err != nil {
+		return "probe: " + err.Error()
+	}
+	var t tally
+	t.add(probes)
+	e.observe(t.text("cut"))
+	switch {
+	case len(t.crossed) > 0:
+		return "crossed: " + linkWords(t.crossed)
+	case t.asked() == 0:
+		return "no probe could be made: " + t.err
+	}
+	return n.checkOpen(ctx, "open", n.sample(f), e)
+}
+
+// sample draws a few of the links that every standing fault leaves open.
+func (n *Nemesis) sample(f *fault) []Link {
+	open := without(allLinks(n.world.Nodes()), n.cutLinks(nil))
+	rng := rand.New(rand.NewPCG(n.schedule.Seed, uint64(f.step.ID)))
+	rng.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+	return sortLinks(open[:min(len(open), openSample)])
+}
+
+// checkOpen gathers evidence that the links are crossed, and returns what speaks against it.
+func (n *Nemesis) checkOpen(ctx context.Context, what string, links []Link, e *Event) string {
+	if len(links) == 0 {
+		return ""
+	}
+	var t tally
+	left := links
+	for attempt := 1; ; attempt++ {
+		probes, err := n.world.Probe(ctx, left)
+		if err != nil {
+			return "probe: " + err.Error()
+		}
+		t.failed, t.err, t.held = nil, "", nil
+		t.add(probes)
+		left = slices.Concat(t.held, t.failed)
+		if len(left) == 0 || attempt == probeAttempts || n.options.Clock.Sleep(ctx, probePause) != nil {
+			break
+		}
+	}
+	e.observe(t.text(what))
+	if len(t.held) > 0 {
+		return "not crossed: " + linkWords(t.held)
+	}
+	if len(t.crossed) == 0 {
+		return "no probe could be made: " + t.err
+	}
+	return ""
+}
+
+// tally sums up probes.
+type tally struct {
+	crossed, held, failed []Link
+	err                   string // of a probe that could not be made
+	stopped               uint64
+	unit, method          string
+}
+
+func (t *tally) add(probes []Probe) {
+	for _, p := range probes {
+		switch {
+		case p.Error != "":
+			t.failed = append(t.failed, p.Link)
+			t.err = fmt.Sprintf("%s->%s: %s", p.Link.From, p.Link.To, p.Error)
+		case p.Crossed:
+			t.crossed = append(t.crossed, p.Link)
+		default:
+			t.held = append(t.held, p.Link)
+		}
+		t.stopped += p.Stopped
+		if p.Method != "" {
+			t.unit, t.method = p.Unit, p.Method
+		}
+	}
+}
+
+func (t *tally) asked() int { return len(t.crossed) + len(t.held) }
+
+func (t *tally) text(what string) string {
+	text := fmt.Sprintf("%d of %d probes crossed %s links", len(t.crossed), t.asked(), what)
+	if t.stopped > 0 {
+		text += fmt.Sprintf(", %d %s stopped so far", t.stopped, t.unit)
+	}
+	if t.method != "" {
+		text += " (" + t.method + ")"
+	}
+	if len(t.failed) > 0 {
+		text += fmt.Sprintf("; %d could not be made: %s", len(t.failed), t.err)
+	}
+	return text
+}
+
+// without is links less those of others.
+func without(links, others []Link) []Link {
+	return slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return slices.Contains(others, l) })
+}
+
+func linkWords(links []Link) string {
+	texts := make([]string, len(links))
+	for i, l := range links {
+		texts[i] = l.From + "->" + l.To
+	}
+	return strings.Join(texts, ", ")
+}

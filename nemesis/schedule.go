@@ -1,0 +1,277 @@
+package nemesis
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Phases of a fault.
+const (
+	PhaseInject = "inject"
+	PhaseHeal   = "heal"
+)
+
+// Step is one thing to do at a time.
+type Step struct {
+	At    time.Duration `json:"at_ns"` // since the start of the run
+	ID    int           `json:"id"`    // of the fault, from 1: its injection and its heal carry the same
+	Fault string        `json:"fault"`
+	Mode  string        `json:"mode"`
+	Phase string        `json:"phase"` // PhaseInject or PhaseHeal
+	// Links, Targets and Text say what an injection does. They are empty where that depends on who leads.
+	Links   []Link   `json:"links,omitempty"`
+	Targets []string `json:"targets,omitempty"`
+	Text    string   `json:"text,omitempty"`
+}
+
+// Schedule is a run's faults. After the last step every fault is healed.
+type Schedule struct {
+	Nodes    []string      `json:"nodes"`
+	Seed     uint64        `json:"seed"`
+	Duration time.Duration `json:"duration_ns"`
+	Steps    []Step        `json:"steps"`
+}
+
+// The shape of a schedule, for a run of fullLength or longer. Shorter runs have shorter faults, because several short
+// faults say more than one long; but a fault shorter than an election says little.
+const (
+	fullLength            = 30 * time.Second
+	minFault, maxFault    = 1500 * time.Millisecond, 4 * time.Second
+	minCalm, maxCalm      = 1 * time.Second, 3 * time.Second
+	smallestScale         = 0.45
+	tightest              = 0.8 // how far faults and calm may be squeezed for the sake of covering every mode
+	closingPart           = 20  // of the duration, a part in so many is kept calm at the end
+	secondFaultLikelihood = 0.5
+	secondFaultLength     = 0.45 // what a second fault adds to an episode on average, in lengths of a fault
+)
+
+// NewSchedule draws a schedule. It is a pure function: the same arguments give the same schedule.
+//
+// A schedule is a row of episodes with calm between them and after them. An episode has one fault, or several of different
+// kinds that overlap: a kill while a partition stands, healed in either order. Each mode asked for comes once, the most
+// telling first, before any comes again, as far as the time allows.
+func NewSchedule(specs []Spec, nodes []string, seed uint64, duration time.Duration) (Schedule, error) {
+	s := Schedule{Nodes: slices.Clone(nodes), Seed: seed, Duration: duration}
+	rng := rand.New(rand.NewPCG(seed, 0x6f726465616c))
+	supply, err := newSupply(specs, len(nodes), rng)
+	if err != nil {
+		return Schedule{}, err
+	}
+	if len(supply.kinds) > 0 {
+		s.Steps = steps(drawEpisodes(supply, duration, rng), nodes, rng)
+	}
+	return s, nil
+}
+
+// episode is a group of overlapping faults and the calm before it, at unscaled times.
+type episode struct {
+	calm   time.Duration
+	faults []span
+	length time.Duration
+}
+
+// span is one fault of an episode, from and to since the episode's begin.
+type span struct {
+	kind     kind
+	mode     mode
+	from, to time.Duration
+}
+
+// drawEpisodes draws as many episodes as the duration has room for, and stretches them to fill it.
+func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
+	scale := min(1, max(smallestScale, float64(duration)/float64(fullLength)))
+	room := duration - duration/closingPart
+	overlap := 1 + secondFaultLength*float64(len(s.kinds)-1)
+	mean := scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
+	count := max(1, int(float64(room)/mean))
+	if all := (s.uncovered() + len(s.kinds) - 1) / len(s.kinds); count < all && float64(room) >= tightest*mean*float64(all) {
+		count = all
+	}
+	doubles := s.uncovered() - count // episodes that have to have a second fault if every mode is to have its turn
+	episodes := make([]episode, count)
+	var total time.Duration
+	for i := range episodes {
+		episodes[i] = drawEpisode(s, doubles-i > 0, rng)
+		total += episodes[i].calm + episodes[i].length
+	}
+	stretch := float64(room) / float64(total)
+	for i := range episodes {
+		episodes[i].stretch(stretch)
+	}
+	return episodes
+}
+
+func drawEpisode(s *supply, double bool, rng *rand.Rand) episode {
+	count := 1
+	for count < len(s.kinds) && (rng.Float64() < secondFaultLikelihood || double && count < 2) {
+		count++
+	}
+	e := episode{calm: drawBetween(minCalm, maxCalm, rng)}
+	var end time.Duration
+	for _, p := range s.take(count) {
+		p.to = drawBetween(minFault, maxFault, rng)
+		if end > 0 { // It begins while the one before stands, and may end before it or after.
+			p.from = time.Duration((0.2 + 0.5*rng.Float64()) * float64(end))
+			p.to += p.from
+		}
+		end = p.to
+		e.length = max(e.length, p.to)
+		e.faults = append(e.faults, p)
+	}
+	return e
+}
+
+func (e *episode) stretch(by float64) {
+	stretched := func(d time.Duration) time.Duration { return time.Duration(by * float64(d)).Truncate(time.Millisecond) }
+	e.calm, e.length = stretched(e.calm), stretched(e.length)
+	for i := range e.faults {
+		e.faults[i].from, e.faults[i].to = stretched(e.faults[i].from), stretched(e.faults[i].to)
+	}
+}
+
+// drawBetween draws a duration from low to high.
+func drawBetween(low, high time.Duration, rng *rand.Rand) time.Duration {
+	return low + time.Duration(rng.Int64N(int64(high-low)+1))
+}
+
+// steps lays the episodes one after the other and draws what each fault does.
+func steps(episodes []episode, nodes []string, rng *rand.Rand) []Step {
+	var result []Step
+	var at time.Duration
+	id := 0
+	for _, e := range episodes {
+		at += e.calm
+		for _, f := range e.faults {
+			id++
+			inject := Step{At: at + f.from, ID: id, Fault: f.kind.name, Mode: f.mode.name, Phase: PhaseInject}
+			if f.mode.choose != nil {
+				p := f.mode.choose(nodes, rng)
+				inject.Links, inject.Targets, inject.Text = p.links, p.targets, p.text
+			}
+			heal := Step{At: at + f.to, ID: id, Fault: f.kind.name, Mode: f.mode.name, Phase: PhaseHeal}
+			result = append(result, inject, heal)
+		}
+		at += e.length
+	}
+	slices.SortStableFunc(result, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
+	return result
+}
+
+// supply hands out modes: for each kind one round after the other, the first in the catalogue's order, later ones shuffled.
+type supply struct {
+	kinds []*rounds
+	rng   *rand.Rand
+}
+
+type rounds struct {
+	kind    kind
+	modes   []mode
+	left    []mode // of this round
+	covered int    // modes that had their turn, of the first round
+	taken   int
+}
+
+func newSupply(specs []Spec, nodes int, rng *rand.Rand) (*supply, error) {
+	s := &supply{rng: rng}
+	for _, spec := range specs {
+		k, ok := findKind(spec.Fault)
+		if !ok {
+			return nil, fmt.Errorf("faults: there is no fault %q; there are: %s", spec.Fault, kindNames())
+		}
+		modes, err := suitable(k, spec, nodes)
+		if err != nil {
+			return nil, err
+		}
+		s.add(k, modes)
+	}
+	for _, r := range s.kinds {
+		r.sort()
+		r.left = slices.Clone(r.modes)
+	}
+	return s, nil
+}
+
+// suitable lists the modes that a spec asks for and that the number of nodes allows.
+func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
+	if spec.Mode != "" {
+		m, ok := k.mode(spec.Mode)
+		if !ok {
+			return nil, fmt.Errorf("faults: %s has no mode %q; it has: %s", k.name, spec.Mode, k.modeNames())
+		}
+		if nodes < m.needs {
+			return nil, fmt.Errorf("faults: %s needs at least %d nodes, and there are %d", spec, m.needs, nodes)
+		}
+		return []mode{m}, nil
+	}
+	var modes []mode
+	for _, m := range k.modes {
+		if nodes >= m.needs && (m.onRequest == nil || !m.onRequest(nodes)) {
+			modes = append(modes, m)
+		}
+	}
+	if len(modes) == 0 {
+		return nil, fmt.Errorf("faults: %s needs more than %d nodes", spec, nodes)
+	}
+	return modes, nil
+}
+
+func (s *supply) add(k kind, modes []mode) {
+	i := slices.IndexFunc(s.kinds, func(r *rounds) bool { return r.kind.name == k.name })
+	if i < 0 {
+		i = len(s.kinds)
+		s.kinds = append(s.kinds, &rounds{kind: k})
+	}
+	r := s.kinds[i]
+	for _, m := range modes {
+		if !slices.ContainsFunc(r.modes, func(have mode) bool { return have.name == m.name }) {
+			r.modes = append(r.modes, m)
+		}
+	}
+}
+
+// sort puts the modes into the catalogue's order.
+func (r *rounds) sort() {
+	rank := func(m mode) int { return slices.IndexFunc(r.kind.modes, func(k mode) bool { return k.name == m.name }) }
+	slices.SortFunc(r.modes, func(a, b mode) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// uncovered counts the modes that had no turn yet.
+func (s *supply) uncovered() int {
+	n := 0
+	for _, r := range s.kinds {
+		n += len(r.modes) - r.covered
+	}
+	return n
+}
+
+// take draws count modes of as many kinds: those with the most modes to cover, then those that had the fewest turns; which comes
+// first is drawn.
+func (s *supply) take(count int) []span {
+	order := slices.Clone(s.kinds)
+	s.rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	slices.SortStableFunc(order, func(a, b *rounds) int {
+		return cmp.Or(cmp.Compare(len(b.modes)-b.covered, len(a.modes)-a.covered), cmp.Compare(a.taken, b.taken))
+	})
+	order = order[:count]
+	s.rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	spans := make([]span, count)
+	for i, r := range order {
+		spans[i] = span{kind: r.kind, mode: r.next(s.rng)}
+	}
+	return spans
+}
+
+func (r *rounds) next(rng *rand.Rand) mode {
+	if len(r.left) == 0 {
+		r.left = slices.Clone(r.modes)
+		rng.Shuffle(len(r.left), func(i, j int) { r.left[i], r.left[j] = r.left[j], r.left[i] })
+	}
+	m := r.left[0]
+	r.left = r.left[1:]
+	r.taken++
+	r.covered = min(r.taken, len(r.modes))
+	return m
+}
