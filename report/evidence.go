@@ -1,0 +1,289 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+const (
+	maxEvidenceKeys = 5  // drawn; the table of keys lists the others
+	maxEvidence     = 60 // operations drawn for a key
+	evidenceLane    = 46
+	evidenceBar     = 16
+	valueShown      = 60 // characters of a value in a drawing or a table
+)
+
+// evidence is the proof that one key's operations have no legal order.
+type evidence struct {
+	Anchor           string
+	Key, Reason, By  string
+	Model            string
+	Labels, Body     template.HTML
+	Height, MinWidth int // pixels
+	About            string
+	Operations       []evidenceRow
+	Left             int // operations not shown
+	Crashed          bool
+	Meanwhile        []string
+	from, to         time.Duration
+}
+
+type evidenceRow struct {
+	Process                         int
+	Call, Result                    string
+	Called, Returned, Took          string
+	Node, LogIndex, Outcome, Detail string
+	Index                           int
+}
+
+// gatherEvidence draws the invalid keys, those with the least to read first.
+func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left int) {
+	type found struct {
+		checker string
+		model   string
+		key     checker.KeyResult
+	}
+	var all []found
+	for _, r := range v.Results {
+		for _, k := range r.Keys {
+			if k.Verdict == checker.Invalid && len(k.Evidence) > 0 {
+				all = append(all, found{r.Checker, r.Model, k})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b found) int { return cmp.Compare(len(a.key.Evidence), len(b.key.Evidence)) })
+	if len(all) > maxEvidenceKeys {
+		all, left = all[:maxEvidenceKeys], len(all)-maxEvidenceKeys
+	}
+	for i, f := range all {
+		e := newEvidence(f.key, faults)
+		e.Anchor = fmt.Sprintf("evidence-%d", i+1)
+		e.Model = shown(f.model, 60)
+		e.Meanwhile = append(e.Meanwhile, ledDuring(v.Leaders, e.from, e.to)...)
+		list = append(list, e)
+	}
+	return list, left
+}
+
+func newEvidence(k checker.KeyResult, faults *faultView) evidence {
+	ops := slices.Clone(k.Evidence)
+	slices.SortStableFunc(ops, func(a, b history.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	e := evidence{Key: shown(k.Key, 120), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 40)}
+	if len(ops) > maxEvidence {
+		ops, e.Left = ops[:maxEvidence], len(ops)-maxEvidence
+	}
+	scale := newOrderScale(ops)
+	lanes := processLanes(ops)
+	e.from, e.to = scale.from, scale.to
+	e.Height = len(lanes)*evidenceLane + 26
+	e.MinWidth = 140 + 56*len(scale.times)
+	e.About = fmt.Sprintf("%s of key %s that have no legal order, each as a bar from its call to its return", plural(len(ops), "operation"), e.Key)
+	e.Body = drawEvidence(ops, lanes, scale, faults, e.Height)
+	e.Labels = processLabels(lanes)
+	e.Meanwhile = faults.during(e.from, e.to, 6)
+	for i, name := range e.Meanwhile {
+		e.Meanwhile[i] = "in force: " + name
+	}
+	for _, op := range ops {
+		e.Operations = append(e.Operations, newEvidenceRow(op))
+		e.Crashed = e.Crashed || op.Return == history.Forever
+	}
+	return e
+}
+
+// ledDuring says who led in a stretch of time.
+func ledDuring(leaders []store.Leadership, from, to time.Duration) []string {
+	var list []string
+	for _, l := range leaders {
+		if l.End < from || l.Start > to {
+			continue
+		}
+		if len(list) == 6 {
+			return append(list, "…")
+		}
+		list = append(list, fmt.Sprintf("leader: %s in term %d", shown(l.Node, 40), l.Term))
+	}
+	return list
+}
+
+func newEvidenceRow(op history.Operation) evidenceRow {
+	row := evidenceRow{
+		Process: op.Process, Call: call(op, valueShown), Result: result(op, valueShown), Outcome: op.Type.String(),
+		Called: exactInstant(op.Call), Returned: "never", Took: "", Node: shown(op.Node, 40), Index: op.Index, Detail: shown(op.Error, 200),
+	}
+	if op.Return != history.Forever {
+		row.Returned, row.Took = exactInstant(op.Return), duration(op.Return-op.Call)
+	}
+	if op.LogIndex > 0 {
+		row.LogIndex = fmt.Sprint(op.LogIndex)
+	}
+	return row
+}
+
+// orderScale places the calls and returns of a few operations so that their order can be read: between two
+// neighbouring moments there is always room, and a long wait takes little more of it than a short one.
+type orderScale struct {
+	times    []time.Duration // calls and returns, ascending, distinct
+	at       []float64       // percent
+	from, to time.Duration
+}
+
+const (
+	orderLeft  = 1.0
+	orderRight = 90.0 // the rest is for the label of the last operation, and for those that never returned
+)
+
+func newOrderScale(ops []history.Operation) orderScale {
+	var s orderScale
+	for _, op := range ops {
+		s.times = append(s.times, op.Call)
+		if op.Return != history.Forever {
+			s.times = append(s.times, op.Return)
+		}
+	}
+	slices.Sort(s.times)
+	s.times = slices.Compact(s.times)
+	if len(s.times) == 0 {
+		return s
+	}
+	s.from, s.to = s.times[0], s.times[len(s.times)-1]
+	smallest := s.to - s.from
+	for i := 1; i < len(s.times); i++ {
+		smallest = min(smallest, s.times[i]-s.times[i-1])
+	}
+	at := []float64{0}
+	for i := 1; i < len(s.times); i++ {
+		longer := float64(s.times[i]-s.times[i-1]) / float64(max(smallest, 1))
+		at = append(at, at[i-1]+1+min(math.Log10(longer), 3)/3)
+	}
+	end := max(at[len(at)-1], 1)
+	for _, a := range at {
+		s.at = append(s.at, orderLeft+a/end*(orderRight-orderLeft))
+	}
+	return s
+}
+
+// x is a moment's place in percent; moments between two known ones lie between their places.
+func (s orderScale) x(t time.Duration) float64 {
+	if len(s.times) == 0 || t <= s.from {
+		return orderLeft
+	}
+	if t > s.to {
+		return 100
+	}
+	i, _ := slices.BinarySearch(s.times, t)
+	share := float64(t-s.times[i-1]) / float64(s.times[i]-s.times[i-1])
+	return s.at[i-1] + share*(s.at[i]-s.at[i-1])
+}
+
+// processLanes are the processes in the order of their first call.
+func processLanes(ops []history.Operation) []int {
+	var lanes []int
+	for _, op := range ops {
+		if !slices.Contains(lanes, op.Process) {
+			lanes = append(lanes, op.Process)
+		}
+	}
+	return lanes
+}
+
+func processLabels(lanes []int) template.HTML {
+	var d drawing
+	for i, p := range lanes {
+		d.text(fmt.Sprintf("process %d", p), "x", "100%", "y", number(float64(i*evidenceLane)+34), "text-anchor", "end", "class", "lane")
+	}
+	return d.html()
+}
+
+func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults *faultView, height int) template.HTML {
+	var d drawing
+	bottom := len(lanes) * evidenceLane
+	for _, f := range faults.faults {
+		if f.Took && f.End >= scale.from && f.Start <= scale.to {
+			x := scale.x(f.Start)
+			d.element("rect", explainFault(f), "x", percent(x), "width", percent(max(scale.x(f.End)-x, 0.2)), "y", "0", "height", fmt.Sprint(bottom),
+				"class", "shade", "fill", "url(#hatch-"+kindOf(f.Fault).class+")")
+		}
+	}
+	for i, t := range scale.times {
+		d.element("line", "", "x1", percent(scale.at[i]), "x2", percent(scale.at[i]), "y1", "0", "y2", fmt.Sprint(bottom+4), "class", "moment")
+		label := "+" + duration(t-scale.from)
+		if i == 0 {
+			label = exactInstant(t)
+		}
+		y := bottom + 17
+		d.text(label, "x", percent(scale.at[i]), "y", fmt.Sprint(y), "class", "tick", "text-anchor", anchorOf(i))
+	}
+	for _, op := range ops {
+		next := nextCall(ops, op)
+		drawOperation(&d, op, float64(slices.Index(lanes, op.Process)*evidenceLane), scale, next)
+	}
+	return d.html()
+}
+
+func anchorOf(i int) string {
+	if i == 0 {
+		return "start"
+	}
+	return "middle"
+}
+
+// nextCall is when the same process calls again: its label has room until then.
+func nextCall(ops []history.Operation, op history.Operation) time.Duration {
+	next := history.Forever
+	for _, o := range ops {
+		if o.Process == op.Process && o.Call > op.Call {
+			next = min(next, o.Call)
+		}
+	}
+	return next
+}
+
+func drawOperation(d *drawing, op history.Operation, y float64, scale orderScale, next time.Duration) {
+	x, end := scale.x(op.Call), scale.x(op.Return)
+	class := "operation " + op.Type.String()
+	if reads(op) {
+		class += " reads"
+	}
+	about := explainOperation(op)
+	d.open("g", "tabindex", "0", "role", "img", "aria-label", about)
+	d.title(about)
+	d.element("rect", "", "x", percent(x), "width", percent(max(end-x, 0.3)), "y", number(y+22), "height", fmt.Sprint(evidenceBar), "rx", "3", "class", class)
+	room := 100 - x
+	if next != history.Forever {
+		room = scale.x(next) - x
+	}
+	d.open("svg", "x", percent(x), "y", number(y), "width", percent(room), "height", "22")
+	d.open("text", "x", "1", "y", "16", "class", "said")
+	d.b.WriteString(template.HTMLEscapeString(call(op, 24) + " "))
+	d.open("tspan", "class", "result "+op.Type.String())
+	d.b.WriteString(template.HTMLEscapeString(result(op, 24)))
+	d.close("tspan")
+	d.close("text")
+	d.close("svg")
+	d.close("g")
+}
+
+func explainOperation(op history.Operation) string {
+	text := fmt.Sprintf("process %d: %s %s\ncalled %s", op.Process, call(op, 200), result(op, 200), exactInstant(op.Call))
+	if op.Return == history.Forever {
+		text += "\nnever returned: it may have taken effect at any time after the call, or never"
+	} else {
+		text += fmt.Sprintf("\nreturned %s (%s later)", exactInstant(op.Return), duration(op.Return-op.Call))
+	}
+	if op.Node != "" {
+		text += "\nnode " + shown(op.Node, 40)
+	}
+	if op.LogIndex > 0 {
+		text += fmt.Sprintf(", log index %d", op.LogIndex)
+	}
+	return text + fmt.Sprintf("\nevent %d of the history", op.Index)
+}
