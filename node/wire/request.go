@@ -23,9 +23,20 @@ const (
 	Stale
 )
 
-// Request is what a client asks of a node: one transaction.
+// RequestKind says what a client asks for.
+type RequestKind uint8
+
+const (
+	// Transact asks for a transaction.
+	Transact RequestKind = iota + 1
+	// WhoLeads asks for nothing but who the leader is: OK from the leader itself, NotLeader from others (R14).
+	WhoLeads
+)
+
+// Request is what a client asks of a node.
 type Request struct {
 	ID          uint64 // the client's, unique on its connection; the response repeats it
+	Kind        RequestKind
 	Consistency Consistency
 	Txn         []byte // as kv.AppendTxn encodes it
 }
@@ -49,6 +60,7 @@ type Response struct {
 	ID       uint64
 	Status   Status
 	Leader   raft.NodeID // NotLeader
+	Term     uint64      // WhoLeads: the node's current term
 	LogIndex uint64      // OK: of the entry that it was; of reads, the last entry they saw
 	Result   []byte      // OK: as kv.AppendResult encodes it
 	Error    string      // Refusal, Unknown
@@ -57,16 +69,16 @@ type Response struct {
 // AppendRequest appends a request's payload to b.
 func AppendRequest(b []byte, q Request) []byte {
 	b = binary.AppendUvarint(b, q.ID)
-	b = append(b, byte(q.Consistency))
+	b = append(b, byte(q.Kind), byte(q.Consistency))
 	return append(b, q.Txn...)
 }
 
 // DecodeRequest reads a request's payload; Txn shares its memory.
 func DecodeRequest(payload []byte) (Request, error) {
 	r := codec.NewReader(payload)
-	q := Request{ID: r.Uvarint(), Consistency: Consistency(r.Byte())}
-	if r.Err() == nil && q.Consistency > Stale {
-		r.Fail(fmt.Sprintf("unknown consistency %d", q.Consistency))
+	q := Request{ID: r.Uvarint(), Kind: RequestKind(r.Byte()), Consistency: Consistency(r.Byte())}
+	if r.Err() == nil && (q.Kind < Transact || q.Kind > WhoLeads || q.Consistency > Stale) {
+		r.Fail(fmt.Sprintf("unknown kind %d or consistency %d", q.Kind, q.Consistency))
 	}
 	q.Txn = r.Rest()
 	return q, r.End("request")
@@ -77,6 +89,7 @@ func AppendResponse(b []byte, p Response) []byte {
 	b = binary.AppendUvarint(b, p.ID)
 	b = append(b, byte(p.Status))
 	b = binary.AppendUvarint(b, uint64(p.Leader))
+	b = binary.AppendUvarint(b, p.Term)
 	b = binary.AppendUvarint(b, p.LogIndex)
 	b = codec.AppendBytes(b, p.Error)
 	return append(b, p.Result...)
@@ -85,7 +98,7 @@ func AppendResponse(b []byte, p Response) []byte {
 // DecodeResponse reads a response's payload; Result shares its memory.
 func DecodeResponse(payload []byte) (Response, error) {
 	r := codec.NewReader(payload)
-	p := Response{ID: r.Uvarint(), Status: Status(r.Byte()), Leader: raft.NodeID(r.Uvarint()), LogIndex: r.Uvarint(), Error: string(r.Bytes())}
+	p := Response{ID: r.Uvarint(), Status: Status(r.Byte()), Leader: raft.NodeID(r.Uvarint()), Term: r.Uvarint(), LogIndex: r.Uvarint(), Error: string(r.Bytes())}
 	if r.Err() == nil && (p.Status < OK || p.Status > Unknown) {
 		r.Fail(fmt.Sprintf("unknown status %d", p.Status))
 	}

@@ -50,11 +50,11 @@ func TestMessagesComeThroughAFrameAsTheyWere(t *testing.T) {
 }
 
 func TestRequestsAndResponsesComeBack(t *testing.T) {
-	q := Request{ID: 7, Consistency: Lease, Txn: []byte("txn")}
+	q := Request{ID: 7, Kind: Transact, Consistency: Lease, Txn: []byte("txn")}
 	back, err := DecodeRequest(AppendRequest(nil, q))
 	require.NoError(t, err)
 	require.Equal(t, q, back)
-	p := Response{ID: 7, Status: NotLeader, Leader: 3, LogIndex: 9, Result: []byte("r"), Error: "why"}
+	p := Response{ID: 7, Status: NotLeader, Leader: 3, Term: 5, LogIndex: 9, Result: []byte("r"), Error: "why"}
 	back2, err := DecodeResponse(AppendResponse(nil, p))
 	require.NoError(t, err)
 	require.Equal(t, p, back2)
@@ -108,7 +108,7 @@ func FuzzDecodeHello(f *testing.F) {
 }
 
 func FuzzDecodeRequestAndResponse(f *testing.F) {
-	f.Add(AppendRequest(nil, Request{ID: 1, Txn: []byte("t")}))
+	f.Add(AppendRequest(nil, Request{ID: 1, Kind: Transact, Txn: []byte("t")}))
 	f.Add(AppendResponse(nil, Response{ID: 1, Status: OK, Result: []byte("r")}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if q, err := DecodeRequest(b); err == nil {

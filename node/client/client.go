@@ -1,0 +1,292 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// Find is a way to find the leader (R14).
+type Find uint8
+
+const (
+	Redirect Find = iota
+	Poll
+	HealthCheck
+)
+
+// Options say which cluster to talk to and how.
+type Options struct {
+	// Nodes are the client addresses (host:port) by node.
+	Nodes     map[raft.NodeID]string
+	ClusterID string // empty: any
+	// Home is the node to ask first and after every failure; 0 takes the lowest id.
+	Home raft.NodeID
+	Find Find
+	// CheckInterval is how often HealthCheck asks who leads; 0 takes 100 ms.
+	CheckInterval time.Duration
+	// DialTimeout bounds one attempt to connect; 0 takes 300 ms.
+	DialTimeout time.Duration
+}
+
+// pause is how long a client waits when nobody is known to lead.
+const pause = 20 * time.Millisecond
+
+// Client talks to a cluster. It is safe for concurrent use.
+type Client struct {
+	options Options
+	nodes   []raft.NodeID // sorted
+
+	mu     sync.Mutex
+	conns  map[raft.NodeID]*Conn
+	leader raft.NodeID // best guess; 0: none
+	closed bool
+
+	stop context.CancelFunc
+	done chan struct{} // closed when the health check has ended
+}
+
+// Result is a transaction that took effect at LogIndex.
+type Result struct {
+	kv.TxnResult
+	LogIndex uint64
+	Node     raft.NodeID // who answered
+}
+
+// Error is why a transaction has no result. With Definite it surely had no effect, now or later; else it may have.
+type Error struct {
+	Definite bool
+	Node     raft.NodeID // whom it was asked last; 0: nobody
+	Cause    error
+}
+
+func (e *Error) Error() string {
+	if e.Definite {
+		return fmt.Sprintf("no effect: %v", e.Cause)
+	}
+	return fmt.Sprintf("outcome unknown: %v", e.Cause)
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// New makes a client. Close it.
+func New(o Options) (*Client, error) {
+	if len(o.Nodes) == 0 {
+		return nil, errors.New("client: no nodes given")
+	}
+	if o.CheckInterval == 0 {
+		o.CheckInterval = 100 * time.Millisecond
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = 300 * time.Millisecond
+	}
+	c := &Client{options: o, conns: map[raft.NodeID]*Conn{}, done: make(chan struct{})}
+	for id := range o.Nodes {
+		c.nodes = append(c.nodes, id)
+	}
+	slices.Sort(c.nodes)
+	if o.Home == 0 {
+		c.options.Home = c.nodes[0]
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	if o.Find != HealthCheck {
+		close(c.done)
+		return c, nil
+	}
+	go c.keepLeaderFresh(ctx)
+	return c, nil
+}
+
+// Close ends all connections.
+func (c *Client) Close() {
+	c.stop()
+	c.mu.Lock()
+	c.closed = true
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.conns = map[raft.NodeID]*Conn{}
+	c.mu.Unlock()
+	<-c.done
+}
+
+// Do runs a transaction. Attempts go on until one is served, one may have been received, or ctx ends. A non-nil error
+// is an *Error.
+func (c *Client) Do(ctx context.Context, t kv.Txn, consistency wire.Consistency) (Result, error) {
+	if err := t.Check(); err != nil {
+		return Result{}, &Error{Definite: true, Cause: err}
+	}
+	q := wire.Request{Kind: wire.Transact, Consistency: consistency, Txn: kv.AppendTxn(nil, t)}
+	node := c.first()
+	var last error
+	for attempt := 0; ; attempt++ {
+		if err := ctx.Err(); err != nil {
+			if last == nil {
+				last = err
+			}
+			return Result{}, &Error{Definite: true, Node: node, Cause: last}
+		}
+		p, err := c.ask(ctx, node, q)
+		var notSent ErrNotSent
+		switch {
+		case errors.As(err, &notSent):
+			last = err
+		case err != nil:
+			c.guess(0)
+			return Result{}, &Error{Node: node, Cause: err}
+		case p.Status != wire.NotLeader:
+			return c.finish(node, p)
+		default:
+			last = raft.ErrNotLeader{Leader: p.Leader}
+		}
+		node = c.next(ctx, node, p.Leader, attempt)
+	}
+}
+
+func (c *Client) finish(node raft.NodeID, p wire.Response) (Result, error) {
+	switch p.Status {
+	case wire.OK:
+		r, err := kv.DecodeResult(p.Result)
+		if err != nil {
+			return Result{}, &Error{Node: node, Cause: err}
+		}
+		c.guess(node)
+		return Result{TxnResult: r, LogIndex: p.LogIndex, Node: node}, nil
+	case wire.Refusal:
+		c.guess(0)
+		return Result{}, &Error{Definite: true, Node: node, Cause: errors.New(p.Error)}
+	}
+	return Result{}, &Error{Node: node, Cause: errors.New(p.Error)}
+}
+
+// first is whom to ask first.
+func (c *Client) first() raft.NodeID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leader != 0 {
+		return c.leader
+	}
+	return c.options.Home
+}
+
+// guess remembers who served, or that nobody is known.
+func (c *Client) guess(leader raft.NodeID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.options.Find != HealthCheck {
+		c.leader = leader
+	}
+}
+
+// next is whom to ask after node did not serve. It waits a little unless there is a reason to hurry.
+func (c *Client) next(ctx context.Context, node, hint raft.NodeID, attempt int) raft.NodeID {
+	c.guess(0)
+	if c.options.Find == Redirect && hint != 0 && hint != node && c.options.Nodes[hint] != "" && attempt%4 != 3 {
+		return hint
+	}
+	if hint == 0 || attempt%len(c.nodes) == len(c.nodes)-1 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	if leader := c.checked(); leader != 0 && leader != node {
+		return leader
+	}
+	return c.nodes[(slices.Index(c.nodes, node)+1)%len(c.nodes)]
+}
+
+// checked is the leader that the health check found.
+func (c *Client) checked() raft.NodeID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.options.Find == HealthCheck {
+		return c.leader
+	}
+	return 0
+}
+
+func (c *Client) ask(ctx context.Context, node raft.NodeID, q wire.Request) (wire.Response, error) {
+	conn, err := c.conn(ctx, node)
+	if err != nil {
+		return wire.Response{}, ErrNotSent{err}
+	}
+	return conn.Do(ctx, q)
+}
+
+// conn is a live connection to node.
+func (c *Client) conn(ctx context.Context, node raft.NodeID) (*Conn, error) {
+	c.mu.Lock()
+	conn, closed := c.conns[node], c.closed
+	c.mu.Unlock()
+	if closed {
+		return nil, net.ErrClosed
+	}
+	if conn != nil && conn.failure() == nil {
+		return conn, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+	defer cancel()
+	conn, err := Dial(ctx, c.options.Nodes[node], c.options.ClusterID, node)
+	if err != nil {
+		return nil, err
+	}
+	return c.keep(node, conn)
+}
+
+// keep stores a new connection, unless another caller was faster or the client is closed.
+func (c *Client) keep(node raft.NodeID, conn *Conn) (*Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	if old := c.conns[node]; old != nil && old.failure() == nil {
+		conn.Close()
+		return old, nil
+	}
+	c.conns[node] = conn
+	return conn, nil
+}
+
+// keepLeaderFresh asks all nodes who leads until ctx ends.
+func (c *Client) keepLeaderFresh(ctx context.Context) {
+	defer close(c.done)
+	ticker := time.NewTicker(c.options.CheckInterval)
+	defer ticker.Stop()
+	for {
+		leader := c.whoLeads(ctx)
+		c.mu.Lock()
+		c.leader = leader
+		c.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// whoLeads asks every node and believes the one that says it leads itself; of several, the one of the latest term.
+func (c *Client) whoLeads(ctx context.Context) raft.NodeID {
+	leader, term := raft.NodeID(0), uint64(0)
+	for _, node := range c.nodes {
+		asking, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+		p, err := c.ask(asking, node, wire.Request{Kind: wire.WhoLeads})
+		cancel()
+		if err == nil && p.Status == wire.OK && p.Term > term {
+			leader, term = node, p.Term
+		}
+	}
+	return leader
+}

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/wire"
+)
+
+// clientConn is one client's connection. Requests are answered in any order; answers that wait are written together.
+type clientConn struct {
+	conn net.Conn
+
+	mu     sync.Mutex
+	out    []byte
+	closed bool
+	wake   chan struct{}
+}
+
+// maxUnsent bounds the answers that a client may leave unread before it is cut off, in bytes.
+const maxUnsent = 64 << 20
+
+// clientWriteTimeout ends the connection of a client that does not read.
+const clientWriteTimeout = 30 * time.Second
+
+// Answer queues a response.
+func (c *clientConn) Answer(p wire.Response) {
+	c.mu.Lock()
+	if len(c.out) > maxUnsent {
+		c.closed = true
+	}
+	if !c.closed {
+		b, start := wire.BeginFrame(c.out)
+		c.out = wire.EndFrame(wire.AppendResponse(b, p), start)
+	}
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// serveClient reads requests and gives them to the driver until the connection or ctx ends.
+func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
+	c := &clientConn{conn: conn, wake: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		c.write(ctx)
+		conn.Close()
+	}()
+	r := bufio.NewReaderSize(conn, 64<<10)
+	for {
+		payload, err := wire.ReadFrame(r, nil) // memory of its own: it becomes an entry of the log
+		if err != nil {
+			return err
+		}
+		q, err := wire.DecodeRequest(payload)
+		if err != nil {
+			return err
+		}
+		s.take(Request{ID: q.ID, From: c, Kind: q.Kind, Consistency: q.Consistency, Command: q.Txn})
+	}
+}
+
+// take checks a request and queues it for the driver.
+func (s *Server) take(q Request) {
+	if q.Kind == wire.Transact {
+		txn, err := kv.DecodeTxn(q.Command)
+		if err != nil {
+			q.refuse("%v", err)
+			return
+		}
+		q.Txn = txn
+	}
+	overloaded := false
+	s.inbox.put(func(b *batch) {
+		if overloaded = len(b.requests) >= MaxPendingRequests; !overloaded {
+			b.requests = append(b.requests, q)
+		}
+	})
+	if overloaded {
+		q.refuse("node is overloaded: %d requests are waiting", MaxPendingRequests)
+	}
+}
+
+func (c *clientConn) write(ctx context.Context) {
+	var spare []byte
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		c.mu.Lock()
+		out := c.out
+		c.out = spare[:0]
+		closed := c.closed
+		c.mu.Unlock()
+		if closed || c.conn.SetWriteDeadline(time.Now().Add(clientWriteTimeout)) != nil {
+			return
+		}
+		if _, err := c.conn.Write(out); err != nil {
+			return
+		}
+		spare = out
+		if cap(spare) > 1<<20 {
+			spare = nil
+		}
+	}
+}

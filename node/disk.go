@@ -1,0 +1,71 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ordeal-dev/ordeal/node/wal"
+)
+
+// disk writes the log in a goroutine of its own: everything that waits goes out with one sync (group commit).
+type disk struct {
+	log   *wal.Log
+	inbox *inbox
+
+	mu    sync.Mutex
+	queue []Write
+	wake  chan struct{}
+}
+
+func newDisk(log *wal.Log, in *inbox) *disk {
+	return &disk{log: log, inbox: in, wake: make(chan struct{}, 1)}
+}
+
+func (d *disk) write(w Write) {
+	d.mu.Lock()
+	d.queue = append(d.queue, w)
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *disk) take() []Write {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queue
+	d.queue = nil
+	return q
+}
+
+// run writes until ctx ends or a write fails. After a failure nothing is known about the disk, so the node stops: no
+// promise that waits for the write ever leaves.
+func (d *disk) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.wake:
+		}
+		writes := d.take()
+		if len(writes) == 0 {
+			continue
+		}
+		if err := d.persist(writes); err != nil {
+			return fmt.Errorf("stable storage failed, the node stops and has acknowledged nothing since: %w", err)
+		}
+		number := writes[len(writes)-1].Number
+		d.inbox.put(func(b *batch) { b.written = number })
+	}
+}
+
+func (d *disk) persist(writes []Write) error {
+	for _, w := range writes {
+		if err := d.log.Append(wal.Batch{HardState: w.HardState, Entries: w.Entries}); err != nil {
+			return err
+		}
+	}
+	return d.log.Sync()
+}

@@ -1,0 +1,296 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// Host is the world around a Driver.
+type Host interface {
+	// Send gives a message to the network, which may lose it.
+	Send(m raft.Message)
+	// Write makes a write durable after all before it, and then tells Driver.Written its number. One that fails ends
+	// the node: nothing that waits for it may ever leave.
+	Write(w Write)
+}
+
+// Write is what goes to stable storage together.
+type Write struct {
+	Number    uint64
+	HardState *raft.HardState // nil: unchanged
+	Entries   []raft.Entry    // replace the log from the index of the first of them on
+}
+
+// Answerer takes the response to a request. It is called from the driver's thread and must not block.
+type Answerer interface {
+	Answer(p wire.Response)
+}
+
+// Request is a client's transaction on its way through the node.
+type Request struct {
+	ID          uint64 // repeated in the response
+	From        Answerer
+	Kind        wire.RequestKind
+	Consistency wire.Consistency
+	Txn         kv.Txn
+	Command     []byte // Txn as kv.AppendTxn encodes it
+}
+
+func (q Request) answer(p wire.Response) {
+	p.ID = q.ID
+	q.From.Answer(p)
+}
+
+func (q Request) refuse(format string, args ...any) {
+	q.answer(wire.Response{Status: wire.Refusal, Error: fmt.Sprintf(format, args...)})
+}
+
+// Limits on what waits in one node.
+const (
+	MaxPendingRequests = 1 << 16
+	MaxPendingBytes    = 256 << 20 // of commands
+)
+
+// Driver makes all decisions of a node, in one thread. After a batch of inputs (Tick first, with the time read after
+// the inputs were taken in) comes Flush, which does what they led to.
+type Driver struct {
+	core  *raft.Core
+	store *kv.Store
+	host  Host
+
+	applied   uint64
+	persisted uint64 // number of the last durable write
+	held      []heldMessages
+
+	proposals    map[uint64]proposal // by index of the entry
+	pendingBytes int
+	reads        map[uint64]Request // by the id given to the core
+	lastRead     uint64
+	confirmed    []confirmedRead // wait until their index is applied
+}
+
+// heldMessages may leave when a write is durable.
+type heldMessages struct {
+	write    uint64
+	messages []raft.Message
+}
+
+type proposal struct {
+	term    uint64
+	request Request
+}
+
+type confirmedRead struct {
+	index   uint64
+	request Request
+}
+
+// NewDriver makes the driver of a core that was just made, with an empty state machine.
+func NewDriver(core *raft.Core, host Host) *Driver {
+	return &Driver{core: core, store: kv.NewStore(), host: host, proposals: map[uint64]proposal{}, reads: map[uint64]Request{}}
+}
+
+// Tick tells the time.
+func (d *Driver) Tick(now time.Duration) { d.core.Tick(now) }
+
+// Deadline is when Tick next has something to do.
+func (d *Driver) Deadline() time.Duration { return d.core.Deadline() }
+
+// Receive takes in a message from a peer.
+func (d *Driver) Receive(m raft.Message) { d.core.Step(m) }
+
+// Written tells that write n and all before it are durable.
+func (d *Driver) Written(n uint64) {
+	d.persisted = n
+	d.core.Persisted(n)
+	for len(d.held) > 0 && d.held[0].write <= n {
+		d.release(d.held[0].messages)
+		d.held = d.held[1:]
+	}
+}
+
+func (d *Driver) release(messages []raft.Message) {
+	for _, m := range messages {
+		if m.To == m.From {
+			d.core.Step(m)
+		} else {
+			d.host.Send(m)
+		}
+	}
+}
+
+// Handle takes in a client's request.
+func (d *Driver) Handle(q Request) {
+	switch {
+	case q.Kind == wire.WhoLeads:
+		d.answerWhoLeads(q)
+	case q.Consistency == wire.Stale && q.Txn.ReadOnly():
+		d.answerRead(q)
+	case len(d.proposals)+len(d.reads)+len(d.confirmed) >= MaxPendingRequests || d.pendingBytes+len(q.Command) > MaxPendingBytes:
+		q.refuse("node is overloaded: %d requests and %d bytes are waiting", len(d.proposals)+len(d.reads)+len(d.confirmed), d.pendingBytes)
+	case q.Consistency != wire.ThroughLog && q.Txn.ReadOnly():
+		d.confirmRead(q)
+	default:
+		d.propose(q)
+	}
+}
+
+func (d *Driver) answerWhoLeads(q Request) {
+	st := d.core.Status()
+	if st.Role != raft.Leader {
+		q.answer(wire.Response{Status: wire.NotLeader, Leader: st.Leader, Term: st.Term})
+		return
+	}
+	q.answer(wire.Response{Status: wire.OK, Term: st.Term, LogIndex: d.applied})
+}
+
+func (d *Driver) propose(q Request) {
+	index, term, err := d.core.Propose(q.Command)
+	if err != nil {
+		d.refuse(q, err)
+		return
+	}
+	if old, ok := d.proposals[index]; ok {
+		// Another leader removed the old entry from this log, but others may still hold it and bring it back.
+		d.forget(index, old)
+		old.request.answer(wire.Response{Status: wire.Unknown, Error: "the entry was removed from this node's log before it was known to be committed"})
+	}
+	d.proposals[index] = proposal{term, q}
+	d.pendingBytes += len(q.Command)
+}
+
+func (d *Driver) forget(index uint64, p proposal) {
+	delete(d.proposals, index)
+	d.pendingBytes -= len(p.request.Command)
+}
+
+func (d *Driver) confirmRead(q Request) {
+	d.lastRead++
+	if err := d.core.Read(d.lastRead, q.Consistency == wire.Lease); err != nil {
+		d.refuse(q, err)
+		return
+	}
+	d.reads[d.lastRead] = q
+}
+
+// refuse answers what the core would not take: the request had no effect.
+func (d *Driver) refuse(q Request, err error) {
+	if e, ok := err.(raft.ErrNotLeader); ok {
+		q.answer(wire.Response{Status: wire.NotLeader, Leader: e.Leader})
+		return
+	}
+	q.refuse("%v", err)
+}
+
+// Flush does what the inputs led to, until nothing is left to do without new ones.
+func (d *Driver) Flush() {
+	for {
+		r, ok := d.core.Ready()
+		if !ok {
+			return
+		}
+		for _, m := range r.Messages {
+			d.host.Send(m)
+		}
+		if r.HasWrite() {
+			d.host.Write(Write{Number: r.Write, HardState: r.HardState, Entries: r.Entries})
+		}
+		d.hold(r)
+		for _, e := range r.Committed {
+			d.apply(e)
+		}
+		for _, read := range r.Reads {
+			d.readConfirmed(read)
+		}
+		d.serveReads()
+	}
+}
+
+// hold keeps the promises back until the write behind them is durable.
+func (d *Driver) hold(r raft.Ready) {
+	switch {
+	case len(r.AfterWrite) == 0:
+	case r.Write <= d.persisted:
+		d.release(r.AfterWrite)
+	default:
+		d.held = append(d.held, heldMessages{r.Write, r.AfterWrite})
+	}
+}
+
+// apply gives a committed entry to the state machine, and answers the client if it is waiting here.
+func (d *Driver) apply(e raft.Entry) {
+	if e.Index != d.applied+1 {
+		panic(fmt.Sprintf("node: entry %d is to be applied after entry %d", e.Index, d.applied))
+	}
+	d.applied = e.Index
+	p, waiting := d.proposals[e.Index]
+	if waiting {
+		d.forget(e.Index, p)
+	}
+	mine := waiting && p.term == e.Term
+	if waiting && !mine {
+		// This index is committed with another entry, and an entry is at one index only: it will never be.
+		p.request.refuse("lost to a new leader's entry at index %d", e.Index)
+	}
+	if e.Kind != raft.EntryCommand {
+		return
+	}
+	result := d.store.Apply(command(e, p, mine))
+	if mine {
+		p.request.answer(wire.Response{Status: wire.OK, LogIndex: e.Index, Result: kv.AppendResult(nil, result)})
+	}
+}
+
+// command is the transaction in e; a waiting client's was decoded when it arrived.
+func command(e raft.Entry, p proposal, mine bool) kv.Txn {
+	if mine {
+		return p.request.Txn
+	}
+	t, err := kv.DecodeTxn(e.Data)
+	if err != nil {
+		// To skip it would let this replica differ from the others.
+		panic(fmt.Sprintf("node: committed entry %d of term %d cannot be applied: %v", e.Index, e.Term, err))
+	}
+	return t
+}
+
+func (d *Driver) readConfirmed(r raft.ReadResult) {
+	q := d.reads[r.ID]
+	delete(d.reads, r.ID)
+	if r.Dropped {
+		q.refuse("leadership was lost before the read was confirmed")
+		return
+	}
+	d.confirmed = append(d.confirmed, confirmedRead{r.Index, q})
+}
+
+// serveReads answers the confirmed reads whose index is applied. Indexes are in ascending order.
+func (d *Driver) serveReads() {
+	n := 0
+	for n < len(d.confirmed) && d.confirmed[n].index <= d.applied {
+		d.answerRead(d.confirmed[n].request)
+		n++
+	}
+	d.confirmed = d.confirmed[n:]
+}
+
+func (d *Driver) answerRead(q Request) {
+	result := d.store.Apply(q.Txn)
+	q.answer(wire.Response{Status: wire.OK, LogIndex: d.applied, Result: kv.AppendResult(nil, result)})
+}
+
+// Status is what a node tells of itself.
+type Status struct {
+	raft.Status
+	Applied uint64
+	Keys    int
+}
+
+// Status tells the state of the node now.
+func (d *Driver) Status() Status {
+	return Status{Status: d.core.Status(), Applied: d.applied, Keys: d.store.Len()}
+}

@@ -1,0 +1,97 @@
+package node
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// StatusReport is the JSON of GET /status. Times are in milliseconds.
+type StatusReport struct {
+	ID        raft.NodeID   `json:"id"`
+	ClusterID string        `json:"cluster_id"`
+	Version   string        `json:"version"`
+	UptimeMS  int64         `json:"uptime_ms"`
+	Role      string        `json:"role"` // follower, candidate, leader
+	Term      uint64        `json:"term"`
+	Vote      raft.NodeID   `json:"vote"`   // 0: none in this term
+	Leader    raft.NodeID   `json:"leader"` // 0: not known
+	Commit    uint64        `json:"commit"`
+	Applied   uint64        `json:"applied"`
+	LastIndex uint64        `json:"last_index"`
+	Durable   uint64        `json:"durable"`
+	Keys      int           `json:"keys"`
+	Voters    []raft.NodeID `json:"voters"`
+	Peers     []PeerReport  `json:"peers,omitempty"` // leaders only
+	Warnings  []string      `json:"warnings,omitempty"`
+}
+
+// PeerReport is what a leader knows of a follower (R4).
+type PeerReport struct {
+	ID          raft.NodeID `json:"id"`
+	Match       uint64      `json:"match"`
+	Next        uint64      `json:"next"`
+	LastHeardMS int64       `json:"last_heard_ms"` // how long ago it last answered
+}
+
+const statusTimeout = 2 * time.Second
+
+func (s *Server) httpHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", s.handleStatus)
+	mux.HandleFunc("GET /healthz", s.handleHealth)
+	return mux
+}
+
+// status asks the driver's thread, and gives up if it does not turn.
+func (s *Server) status() (StatusReport, bool) {
+	answer := make(chan Status, 1)
+	s.inbox.put(func(b *batch) { b.statuses = append(b.statuses, answer) })
+	select {
+	case st := <-answer:
+		return s.report(st), true
+	case <-time.After(statusTimeout):
+		return StatusReport{}, false
+	}
+}
+
+func (s *Server) report(st Status) StatusReport {
+	r := StatusReport{ID: st.ID, ClusterID: s.options.ClusterID, Version: s.options.Version, UptimeMS: s.now().Milliseconds(),
+		Role: st.Role.String(), Term: st.Term, Vote: st.Vote, Leader: st.Leader, Commit: st.Commit, Applied: st.Applied,
+		LastIndex: st.LastIndex, Durable: st.Durable, Keys: st.Keys, Voters: st.Configuration.Voters}
+	for _, p := range st.Peers {
+		r.Peers = append(r.Peers, PeerReport{p.ID, p.Match, p.Next, (s.now() - p.LastHeard).Milliseconds()})
+	}
+	if w := st.Configuration.EvenVotersWarning(); w != "" {
+		r.Warnings = append(r.Warnings, w)
+	}
+	return r
+}
+
+func (s *Server) handleStatus(w http.ResponseWriter, _ *http.Request) {
+	r, ok := s.status()
+	if !ok {
+		http.Error(w, "the node does not answer within "+statusTimeout.String(), http.StatusServiceUnavailable)
+		return
+	}
+	writeJSON(w, http.StatusOK, r)
+}
+
+// handleHealth says 200 while the node runs and knows a leader, else 503.
+func (s *Server) handleHealth(w http.ResponseWriter, _ *http.Request) {
+	r, ok := s.status()
+	healthy := ok && r.Leader != 0
+	code := http.StatusOK
+	if !healthy {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, map[string]any{"healthy": healthy, "answers": ok, "leader": r.Leader})
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // the asker is gone, or gets it
+}

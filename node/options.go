@@ -1,0 +1,84 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/node/vfs"
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// Options say what a server is and where it listens.
+type Options struct {
+	ID        raft.NodeID
+	ClusterID string
+	// Data is the folder of the node's log.
+	Data string
+	// ListenPeer, ListenClient and ListenHTTP are host:port; port 0 takes a free one.
+	ListenPeer, ListenClient, ListenHTTP string
+	// Peers are the peer addresses of all servers of the first configuration, this one included.
+	Peers map[raft.NodeID]string
+
+	Heartbeat       time.Duration
+	ElectionTimeout time.Duration
+	PreVote         bool
+	CheckQuorum     bool
+
+	// SegmentSize of the log's files in bytes; 0 for the usual.
+	SegmentSize int64
+	FS          vfs.FS
+	Log         *slog.Logger
+	Version     string
+}
+
+// Check reports what is wrong with the options and how to mend it.
+func (o *Options) Check() error {
+	switch {
+	case o.ID == 0:
+		return errors.New("--id is missing: give each node of the cluster its own number, from 1 on")
+	case o.ClusterID == "" || len(o.ClusterID) > wire.MaxClusterID:
+		return fmt.Errorf("--cluster-id must have 1 to %d bytes and be the same on all nodes", wire.MaxClusterID)
+	case o.Data == "":
+		return errors.New("--data is missing: name a folder of this node's own")
+	case o.Heartbeat < time.Millisecond:
+		return fmt.Errorf("--heartbeat %v is too short: use 1ms or more", o.Heartbeat)
+	case o.ElectionTimeout < 2*o.Heartbeat:
+		return fmt.Errorf("--election-timeout %v must be at least twice --heartbeat %v", o.ElectionTimeout, o.Heartbeat)
+	}
+	if _, ok := o.Peers[o.ID]; !ok {
+		return fmt.Errorf("--peer %d=HOST:PORT is missing: name all servers of the cluster, this one included", o.ID)
+	}
+	for id, address := range o.Peers {
+		if _, _, err := net.SplitHostPort(address); id == 0 || err != nil {
+			return fmt.Errorf("--peer %d=%s: want ID=HOST:PORT with an id from 1 on", id, address)
+		}
+	}
+	for name, address := range map[string]string{"--listen-peer": o.ListenPeer, "--listen-client": o.ListenClient, "--listen-http": o.ListenHTTP} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("%s %q: want HOST:PORT (%v)", name, address, err)
+		}
+	}
+	return nil
+}
+
+func (o *Options) configuration() raft.Configuration {
+	var c raft.Configuration
+	for id := range o.Peers {
+		c.Voters = append(c.Voters, id)
+	}
+	slices.Sort(c.Voters)
+	return c
+}
+
+// clusterNumber is what the log's files know the cluster by.
+func clusterNumber(id string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(id))
+	return h.Sum64()
+}

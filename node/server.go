@@ -1,0 +1,268 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ordeal-dev/ordeal/node/transport"
+	"github.com/ordeal-dev/ordeal/node/vfs"
+	"github.com/ordeal-dev/ordeal/node/wal"
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// Server runs a node as a process: it is the Host of its Driver.
+type Server struct {
+	options Options
+	log     *slog.Logger
+	started time.Time
+
+	driver  *Driver
+	inbox   *inbox
+	disk    *disk
+	senders map[raft.NodeID]*transport.Sender
+
+	peers, clients, http net.Listener
+}
+
+// Open reads the node's stable storage and takes its ports. Nothing is served until Run.
+func Open(o Options) (*Server, error) {
+	if o.FS == nil {
+		o.FS = vfs.OS
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), inbox: newInbox(), senders: map[raft.NodeID]*transport.Sender{}}
+	log, recovered, err := wal.Open(o.FS, o.Data, wal.Options{ClusterID: clusterNumber(o.ClusterID), NodeID: o.ID, SegmentSize: o.SegmentSize})
+	if err != nil {
+		return nil, err
+	}
+	s.disk = newDisk(log, s.inbox)
+	if err := errors.Join(s.makeDriver(recovered), s.listen()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	for id, address := range o.Peers {
+		if id != o.ID {
+			s.senders[id] = transport.NewSender(address, wire.Hello{Purpose: wire.ForPeer, ClusterID: o.ClusterID, From: o.ID, To: id}, s.log)
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) makeDriver(recovered wal.Recovered) error {
+	o := s.options
+	for _, note := range recovered.Notes {
+		s.log.Warn("log recovered", "note", note)
+	}
+	configuration := o.configuration()
+	if warning := configuration.EvenVotersWarning(); warning != "" {
+		s.log.Warn("even number of voters", "why", warning)
+	}
+	core, err := raft.New(raft.Config{ID: o.ID, Configuration: configuration, HardState: recovered.HardState, Entries: recovered.Entries,
+		ElectionTimeout: o.ElectionTimeout, HeartbeatInterval: o.Heartbeat, PreVote: o.PreVote, CheckQuorum: o.CheckQuorum,
+		Now: s.now(), Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))})
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Data, err)
+	}
+	s.log.Info("log read", "entries", len(recovered.Entries), "term", recovered.HardState.Term, "vote", recovered.HardState.Vote)
+	s.driver = NewDriver(core, s)
+	return nil
+}
+
+func (s *Server) listen() error {
+	for _, l := range []struct {
+		what, address string
+		listener      *net.Listener
+	}{
+		{"--listen-peer", s.options.ListenPeer, &s.peers},
+		{"--listen-client", s.options.ListenClient, &s.clients},
+		{"--listen-http", s.options.ListenHTTP, &s.http},
+	} {
+		listener, err := net.Listen("tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.what, err)
+		}
+		*l.listener = listener
+	}
+	return nil
+}
+
+// now is the monotonic time since the server started.
+func (s *Server) now() time.Duration { return time.Since(s.started) }
+
+// Send is for the driver.
+func (s *Server) Send(m raft.Message) {
+	if sender := s.senders[m.To]; sender != nil {
+		sender.Send(m)
+	}
+}
+
+// Write is for the driver.
+func (s *Server) Write(w Write) { s.disk.write(w) }
+
+// Run serves until ctx ends or the node has to stop; nil only when ctx ended.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.close()
+	s.log.Info("serving", "peers", s.peers.Addr().String(), "clients", s.clients.Addr().String(), "http", s.http.Addr().String(),
+		"cluster", s.options.ClusterID, "version", s.options.Version)
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.disk.run(inner) })
+	group.Go(func() error { return s.drive(inner) })
+	for _, sender := range s.senders {
+		group.Go(func() error { sender.Run(inner); return nil })
+	}
+	group.Go(func() error { return s.accept(inner, s.peers, wire.ForPeer) })
+	group.Go(func() error { return s.accept(inner, s.clients, wire.ForClient) })
+	group.Go(func() error { return s.serveHTTP(inner) })
+	err := group.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// drive is the driver's thread.
+func (s *Server) drive(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	var b batch
+	for {
+		timer.Reset(max(0, s.driver.Deadline()-s.now()))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.inbox.notify:
+		case <-timer.C:
+		}
+		b = s.inbox.take(b)
+		// The time is read after the inputs were taken: a lease that holds now held when they had arrived.
+		s.driver.Tick(s.now())
+		s.driveBatch(b)
+	}
+}
+
+func (s *Server) driveBatch(b batch) {
+	if b.written > 0 {
+		s.driver.Written(b.written)
+	}
+	for _, m := range b.messages {
+		s.driver.Receive(m)
+	}
+	for _, q := range b.requests {
+		s.driver.Handle(q)
+	}
+	s.driver.Flush()
+	for _, answer := range b.statuses {
+		answer <- s.driver.Status()
+	}
+}
+
+// accept takes connections and serves those that say a proper hello.
+func (s *Server) accept(ctx context.Context, listener net.Listener, purpose wire.Purpose) error {
+	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	defer stop()
+	for {
+		conn, err := listener.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		if err != nil { // out of file descriptors, for one: others will close
+			s.log.Warn("accepting a connection failed", "error", err)
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		go s.serve(ctx, conn, purpose)
+	}
+}
+
+const helloTimeout = 5 * time.Second
+
+func (s *Server) serve(ctx context.Context, conn net.Conn, purpose wire.Purpose) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	h, err := s.greet(conn, purpose)
+	if err == nil && purpose == wire.ForPeer {
+		err = transport.Receive(conn, h, s.options.ID, s.receive)
+	} else if err == nil {
+		err = s.serveClient(ctx, conn)
+	}
+	if ctx.Err() == nil {
+		s.log.Debug("connection ended", "from", conn.RemoteAddr().String(), "reason", err)
+	}
+}
+
+func (s *Server) receive(messages []raft.Message) {
+	s.inbox.put(func(b *batch) { b.messages = append(b.messages, messages...) })
+}
+
+// greet exchanges hellos, and refuses those who are wrong here with the reason.
+func (s *Server) greet(conn net.Conn, purpose wire.Purpose) (wire.Hello, error) {
+	if err := conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
+		return wire.Hello{}, err
+	}
+	h, err := wire.ReadHello(conn)
+	if err != nil {
+		return h, err
+	}
+	if reason := s.refusal(h, purpose); reason != "" {
+		s.log.Warn("connection refused", "from", conn.RemoteAddr().String(), "reason", reason)
+		return h, errors.Join(wire.Refused{Reason: reason}, wire.WriteRefusal(conn, reason))
+	}
+	if err := wire.WriteHello(conn, wire.Hello{Purpose: purpose, ClusterID: s.options.ClusterID, From: s.options.ID, To: h.From}); err != nil {
+		return h, err
+	}
+	return h, conn.SetDeadline(time.Time{})
+}
+
+func (s *Server) refusal(h wire.Hello, purpose wire.Purpose) string {
+	switch {
+	case h.Purpose != purpose:
+		return "this is the port for the other kind of connection: clients and peers have one each"
+	case h.ClusterID != s.options.ClusterID && (purpose == wire.ForPeer || h.ClusterID != ""):
+		return fmt.Sprintf("this node belongs to cluster %q, not %q", s.options.ClusterID, h.ClusterID)
+	case h.To != s.options.ID && (purpose == wire.ForPeer || h.To != 0):
+		return fmt.Sprintf("this is node %d, not node %d", s.options.ID, h.To)
+	case purpose == wire.ForPeer && (h.From == 0 || h.From == s.options.ID):
+		return fmt.Sprintf("a peer cannot be node %d", h.From)
+	}
+	return ""
+}
+
+func (s *Server) close() error {
+	var err error
+	for _, l := range []net.Listener{s.peers, s.clients, s.http} {
+		if l != nil {
+			l.Close() // may be closed already
+		}
+	}
+	if s.disk != nil {
+		err = s.disk.log.Close()
+	}
+	return err
+}
+
+// serveHTTP answers people and monitors until ctx ends.
+func (s *Server) serveHTTP(ctx context.Context) error {
+	server := &http.Server{Handler: s.httpHandler(), ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
