@@ -1,0 +1,171 @@
+package docker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/client"
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/agent"
+)
+
+// Cluster is one run's containers. Its methods may be called by many goroutines.
+type Cluster struct {
+	options Options
+	image   image
+	plan    *plan
+	secret  string
+	labels  map[string]string
+
+	mu     sync.Mutex
+	engine *client.Client
+	nodes  map[string]*member
+	facts  map[string]string
+
+	cuts cuts
+}
+
+// member is one node's container as the engine has it now.
+type member struct {
+	name      string
+	container string // id
+	ip        netip.Addr
+	client    string // host:port
+	status    string // host:port
+	agent     *agent.Client
+	probePort uint16
+}
+
+// New reads the compose file and the binaries. It does not talk to the engine yet.
+func New(o Options) (*Cluster, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	dockerfile, err := os.ReadFile(filepath.Join(dirOf(o.ComposeFile), "Dockerfile"))
+	if err != nil {
+		return nil, fmt.Errorf("the image's Dockerfile lies beside the compose file: %w", err)
+	}
+	image, err := newImage(dockerfile, map[string]string{"ordeal-node": o.NodeBinary, "ordeal-agent": o.AgentBinary})
+	if err != nil {
+		return nil, err
+	}
+	secret := rand.Text()
+	plan, err := loadPlan(context.Background(), o, image.tag(), secret)
+	if err != nil {
+		return nil, err
+	}
+	return &Cluster{
+		options: o, image: image, plan: plan, secret: secret, labels: thisProcess().labels(o.RunID),
+		nodes: map[string]*member{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
+	}, nil
+}
+
+func dirOf(file string) string { return filepath.Dir(file) }
+
+// Kind is "docker".
+func (c *Cluster) Kind() string { return "docker" }
+
+// Project is the compose project's name: `docker compose -p PROJECT ps`.
+func (c *Cluster) Project() string { return c.plan.project }
+
+// Nodes lists the nodes' names: n1, n2, ...
+func (c *Cluster) Nodes() []string { return c.plan.nodes() }
+
+// ClientAddress is host:port of the node's client port. It stays over restarts of the node; a restart of its container
+// (RestartContainer) gives it another one.
+func (c *Cluster) ClientAddress(node string) string {
+	if m, err := c.member(node); err == nil {
+		return m.client
+	}
+	return ""
+}
+
+// StatusAddress is host:port of the node's HTTP port, likewise.
+func (c *Cluster) StatusAddress(node string) string {
+	if m, err := c.member(node); err == nil {
+		return m.status
+	}
+	return ""
+}
+
+func (c *Cluster) member(node string) (*member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m, ok := c.nodes[node]; ok {
+		return m, nil
+	}
+	if !slices.Contains(c.plan.nodes(), node) {
+		return nil, fmt.Errorf("there is no node %q: the nodes are %s", node, strings.Join(c.plan.nodes(), ", "))
+	}
+	return nil, fmt.Errorf("node %s is not up: call Setup first", node)
+}
+
+// Kill sends SIGKILL to the node's process and returns once it is gone.
+func (c *Cluster) Kill(ctx context.Context, node string) error {
+	return c.order(ctx, node, (*agent.Client).Kill)
+}
+
+// Start starts the node's process again.
+func (c *Cluster) Start(ctx context.Context, node string) error {
+	return c.order(ctx, node, (*agent.Client).Start)
+}
+
+// Pause stops the node's process with SIGSTOP.
+func (c *Cluster) Pause(ctx context.Context, node string) error {
+	return c.order(ctx, node, (*agent.Client).Pause)
+}
+
+// Resume continues it.
+func (c *Cluster) Resume(ctx context.Context, node string) error {
+	return c.order(ctx, node, (*agent.Client).Resume)
+}
+
+// Process tells the state of the node's process now.
+func (c *Cluster) Process(ctx context.Context, node string) (nemesis.ProcessState, error) {
+	var state nemesis.ProcessState
+	m, err := c.member(node)
+	if err != nil {
+		return state, err
+	}
+	state, err = m.agent.Process(ctx)
+	return state, c.explain(ctx, m, err)
+}
+
+func (c *Cluster) order(
+	ctx context.Context, node string, do func(*agent.Client, context.Context) (nemesis.ProcessState, error),
+) error {
+	m, err := c.member(node)
+	if err != nil {
+		return err
+	}
+	_, err = do(m.agent, ctx)
+	return c.explain(ctx, m, err)
+}
+
+// explain adds the container's state to an error of an agent that did not answer.
+func (c *Cluster) explain(ctx context.Context, m *member, err error) error {
+	var answered *agent.Error
+	if err == nil || errors.As(err, &answered) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	inspected, inspectErr := c.engine.ContainerInspect(ctx, m.container)
+	switch {
+	case inspectErr != nil:
+		return fmt.Errorf("%w (its container: %w)", err, inspectErr)
+	case inspected.State != nil && !inspected.State.Running:
+		return fmt.Errorf("%w (its container is %s, exit code %d)", err, inspected.State.Status, inspected.State.ExitCode)
+	}
+	return err
+}

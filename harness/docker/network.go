@@ -1,0 +1,307 @@
+package docker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/agent"
+	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+	"golang.org/x/sync/errgroup"
+)
+
+// cuts are the links that are cut now. A link is cut where its packets arrive: the sender sees mere loss.
+type cuts struct {
+	mu      sync.Mutex // one change at a time
+	mode    netfilter.Mode
+	links   map[nemesis.Link]bool
+	unknown bool   // the last change failed half way: no agent's rules can be taken as known
+	reset   string // why connections could not be reset at the last heal; empty if they were
+}
+
+// Cut makes exactly the given links pass nothing.
+func (c *Cluster) Cut(ctx context.Context, links []nemesis.Link) error {
+	members, err := c.all()
+	if err != nil {
+		return err
+	}
+	want := map[nemesis.Link]bool{}
+	for _, l := range links {
+		if members[l.From] == nil || members[l.To] == nil || l.From == l.To {
+			return fmt.Errorf("cut %s to %s: not a link between two of the nodes %s", l.From, l.To, strings.Join(c.Nodes(), ", "))
+		}
+		want[l] = true
+	}
+	c.cuts.mu.Lock()
+	defer c.cuts.mu.Unlock()
+	before := c.cuts.links
+	if err := c.apply(ctx, members, want); err != nil {
+		c.cuts.unknown = true
+		return err
+	}
+	c.cuts.links, c.cuts.unknown = want, false
+	if !c.options.KeepConnections {
+		c.resetHealed(ctx, members, before, want)
+	}
+	return nil
+}
+
+// apply has every agent whose rules change put its own in force, all at once. The caller holds cuts.mu.
+func (c *Cluster) apply(ctx context.Context, members map[string]*member, want map[nemesis.Link]bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for name, m := range members {
+		rules := arriving(want, name)
+		if !c.cuts.unknown && slices.Equal(rules, arriving(c.cuts.links, name)) {
+			continue
+		}
+		cuts := make([]agent.Cut, len(rules))
+		for i, from := range rules {
+			cuts[i] = agent.Cut{Name: from, Drop: netfilter.Drop{
+				Direction: netfilter.In, Peer: members[from].ip, Mode: c.cuts.mode,
+			}}
+		}
+		group.Go(func() error { return c.explain(ctx, m, m.agent.Partition(ctx, cuts)) })
+	}
+	return group.Wait()
+}
+
+// arriving lists, sorted, the nodes whose packets to node are cut.
+func arriving(links map[nemesis.Link]bool, node string) []string {
+	var from []string
+	for l := range links {
+		if l.To == node {
+			from = append(from, l.From)
+		}
+	}
+	slices.Sort(from)
+	return from
+}
+
+// resetHealed destroys, at both ends, the connections over links that were cut and no longer are. Only now that every
+// agent has healed: a redial must not meet a rule that still stands. What cannot be destroyed waits for its own timer,
+// which is no error: the run's facts tell it.
+func (c *Cluster) resetHealed(ctx context.Context, members map[string]*member, before, after map[nemesis.Link]bool) {
+	peers := map[string]map[netip.Addr]bool{}
+	add := func(node, peer string) {
+		if peers[node] == nil {
+			peers[node] = map[netip.Addr]bool{}
+		}
+		peers[node][members[peer].ip] = true
+	}
+	for l := range before {
+		if !after[l] {
+			add(l.From, l.To)
+			add(l.To, l.From)
+		}
+	}
+	var (
+		wait sync.WaitGroup
+		mu   sync.Mutex
+		errs []error
+	)
+	for node, addresses := range peers {
+		wait.Go(func() {
+			if _, err := members[node].agent.Reset(ctx, slices.Collect(maps.Keys(addresses))); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
+	}
+	wait.Wait()
+	c.cuts.reset = ""
+	if err := errors.Join(errs...); err != nil {
+		c.cuts.reset = err.Error()
+	}
+}
+
+// all gives every node's member; it fails if one is not up.
+func (c *Cluster) all() (map[string]*member, error) {
+	members := map[string]*member{}
+	for _, node := range c.Nodes() {
+		m, err := c.member(node)
+		if err != nil {
+			return nil, err
+		}
+		members[node] = m
+	}
+	return members, nil
+}
+
+// How long a probe is waited for. One on an open link takes about a millisecond; it gets long enough for a busy machine.
+const (
+	probeMethod = "udp datagram from agent to agent"
+	cutWait     = 200 * time.Millisecond
+	openWait    = 400 * time.Millisecond // each of openTries, the datagram is sent again in between
+	openTries   = 6
+)
+
+// Probe sends a datagram over each link, from agent to agent, and asks the receiver for it. Links that ought to be open
+// are tried again for some seconds, because a datagram may be lost to mere load.
+func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Probe, error) {
+	members, err := c.all()
+	if err != nil {
+		return nil, err
+	}
+	c.cuts.mu.Lock()
+	cut := maps.Clone(c.cuts.links)
+	c.cuts.mu.Unlock()
+	probes := make([]*linkProbe, len(links))
+	for i, l := range links {
+		if members[l.From] == nil || members[l.To] == nil {
+			return nil, fmt.Errorf("probe %s to %s: the nodes are %s", l.From, l.To, strings.Join(c.Nodes(), ", "))
+		}
+		probes[i] = &linkProbe{link: l, nonce: rand.Text(), expectCut: cut[l], pending: true}
+	}
+	for try := 0; try < openTries; try++ {
+		c.sendProbes(ctx, members, probes)
+		c.awaitProbes(ctx, members, probes)
+		if !settle(probes) {
+			break
+		}
+	}
+	counts := c.countStopped(ctx, members, probes)
+	results := make([]nemesis.Probe, len(probes))
+	for i, p := range probes {
+		results[i] = p.result(counts)
+	}
+	return results, ctx.Err()
+}
+
+// linkProbe is one link's probe while it is under way.
+type linkProbe struct {
+	link      nemesis.Link
+	nonce     string
+	expectCut bool
+	pending   bool // to be sent and waited for in this try
+	crossed   bool
+	err       error
+}
+
+// settle takes the probes that are decided out of the next try and tells whether any is left.
+func settle(probes []*linkProbe) bool {
+	left := false
+	for _, p := range probes {
+		p.pending = p.pending && !p.crossed && !p.expectCut && p.err == nil
+		left = left || p.pending
+	}
+	return left
+}
+
+// byNode groups the pending probes by one end of their links.
+func byNode(probes []*linkProbe, end func(nemesis.Link) string) map[string][]*linkProbe {
+	groups := map[string][]*linkProbe{}
+	for _, p := range probes {
+		if p.pending {
+			groups[end(p.link)] = append(groups[end(p.link)], p)
+		}
+	}
+	return groups
+}
+
+func (c *Cluster) sendProbes(ctx context.Context, members map[string]*member, probes []*linkProbe) {
+	var wait sync.WaitGroup
+	for from, ps := range byNode(probes, func(l nemesis.Link) string { return l.From }) {
+		wait.Go(func() {
+			targets := make([]agent.Target, len(ps))
+			for i, p := range ps {
+				to := members[p.link.To]
+				targets[i] = agent.Target{Nonce: p.nonce, Address: netip.AddrPortFrom(to.ip, to.probePort)}
+			}
+			failed, err := members[from].agent.Send(ctx, targets)
+			err = c.explain(ctx, members[from], err)
+			for _, p := range ps {
+				p.err = err
+				// A rule on the sender's side shows as EPERM: then it did not cross, and that is the answer.
+				if why := failed[p.nonce]; why != "" && !strings.Contains(why, syscall.EPERM.Error()) {
+					p.err = errors.New(why)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func (c *Cluster) awaitProbes(ctx context.Context, members map[string]*member, probes []*linkProbe) {
+	var wait sync.WaitGroup
+	for to, ps := range byNode(probes, func(l nemesis.Link) string { return l.To }) {
+		for _, expectCut := range []bool{false, true} {
+			wait.Go(func() { c.await(ctx, members[to], ps, expectCut) })
+		}
+	}
+	wait.Wait()
+}
+
+func (c *Cluster) await(ctx context.Context, to *member, ps []*linkProbe, expectCut bool) {
+	limit := openWait
+	if expectCut {
+		limit = cutWait
+	}
+	var nonces []string
+	for _, p := range ps {
+		if p.expectCut == expectCut && p.err == nil {
+			nonces = append(nonces, p.nonce)
+		}
+	}
+	if len(nonces) == 0 {
+		return
+	}
+	received, err := to.agent.Received(ctx, nonces, limit)
+	err = c.explain(ctx, to, err)
+	for _, p := range ps {
+		if p.expectCut != expectCut || p.err != nil {
+			continue
+		}
+		_, p.crossed = received[p.nonce]
+		p.err = err
+	}
+}
+
+// countStopped asks every receiver what it has dropped, by link.
+func (c *Cluster) countStopped(ctx context.Context, members map[string]*member, probes []*linkProbe) map[nemesis.Link]uint64 {
+	receivers := map[string]bool{}
+	for _, p := range probes {
+		if p.expectCut {
+			receivers[p.link.To] = true
+		}
+	}
+	var (
+		wait  sync.WaitGroup
+		mu    sync.Mutex
+		total = map[nemesis.Link]uint64{}
+	)
+	for to := range receivers {
+		wait.Go(func() {
+			counts, err := members[to].agent.Counters(ctx)
+			if err != nil {
+				return // the probe itself has its answer; the counter is evidence besides
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, n := range counts {
+				if n.Direction == netfilter.In {
+					total[nemesis.Link{From: n.Name, To: to}] += n.Packets
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return total
+}
+
+func (p *linkProbe) result(counts map[nemesis.Link]uint64) nemesis.Probe {
+	r := nemesis.Probe{Link: p.link, Crossed: p.crossed, Stopped: counts[p.link], Unit: "packets", Method: probeMethod}
+	if p.err != nil {
+		r.Error = p.err.Error()
+	}
+	return r
+}
