@@ -39,7 +39,8 @@
 // and else is cut, together with all after it. Every Sync but the last is therefore protected by the records that
 // follow it, and Close and Open put a mark after the last one. What cannot be told apart: damage to the records of
 // the very last Sync before a crash (and to the mark itself, which holds nothing) looks like a write that was never
-// finished; it is cut. The Raft cluster has the entries elsewhere unless a majority suffers the same at once.
+// finished; it is cut. So does a last segment that somebody cut short, or whose whole end reads as zeros: all that
+// spoke of the records there is gone with them. The Raft cluster has the entries elsewhere unless a majority suffers the same at once.
 //
 // # Files
 //

@@ -171,9 +171,7 @@ func (r *recovery) cut(s *scan, reason error) error {
 		end: s.offset, size: int64(len(s.data)), marked: s.marked,
 		torn: found || s.trace(),
 	}
-	if from := max(int64(s.synced), headerSize); !s.marked && from < s.offset {
-		r.tail.unsynced = slices.Clone(s.data[from:s.offset])
-	}
+	r.tail.unsynced = slices.Clone(s.data[min(int64(s.synced), s.offset):s.offset])
 	if r.tail.torn {
 		r.notes = append(r.notes, fmt.Sprintf("cut a torn tail at %s offset %d: %v", s.path, s.offset, reason))
 	}

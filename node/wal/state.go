@@ -180,6 +180,9 @@ func decodeStart(payload []byte) (state, error) {
 	if s.last.Index < s.position.Index || s.last.Index > maxIndex {
 		return state{}, fmt.Errorf("a log that begins after %d and ends with %d", s.position.Index, s.last.Index)
 	}
+	if s.last.Term < s.position.Term || s.last.Index == s.position.Index && s.last != s.position {
+		return state{}, fmt.Errorf("a log that begins after index %d of term %d and ends with %d of term %d", s.position.Index, s.position.Term, s.last.Index, s.last.Term)
+	}
 	if s.last.Index > s.position.Index {
 		s.runs = []run{{s.last.Index, s.last.Term}}
 	}
