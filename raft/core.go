@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -68,6 +69,9 @@ func (c *Config) check() error {
 	case c.Random == nil:
 		return errors.New("raft: no source of randomness given")
 	}
+	if c.MaxAppendBytes < 0 || c.MaxInflight < 0 || c.MaxInflightBytes < 0 {
+		return errors.New("raft: MaxAppendBytes, MaxInflight and MaxInflightBytes must not be negative")
+	}
 	if c.MaxAppendBytes == 0 {
 		c.MaxAppendBytes = 1 << 20
 	}
@@ -98,7 +102,7 @@ type Core struct {
 	configurations []configurationAt // the log's, oldest first; the last one is in force
 
 	electionDeadline time.Duration
-	leaderContact    time.Duration   // when a leader of the current term was last heard, or minTime
+	leaderContact    time.Duration   // when a leader, of this or an earlier term, was last heard, or minTime
 	preVotes         map[NodeID]bool // while asking for pre-votes: who would grant
 	votes            map[NodeID]bool // candidates: the answers, true for granted
 
@@ -132,16 +136,26 @@ func New(cfg Config) (*Core, error) {
 	}
 	c.configurations = []configurationAt{{0, cfg.Configuration}}
 	for _, e := range cfg.Entries {
-		if e.Term > c.term {
-			return nil, fmt.Errorf("raft: entry %d is of term %d, later than the current term %d on stable storage", e.Index, e.Term, c.term)
-		}
-		if err := c.appendToLog(e); err != nil {
-			return nil, err
+		if err := c.recover(e); err != nil {
+			return nil, fmt.Errorf("raft: stable storage: %w", err)
 		}
 	}
 	c.log.written, c.log.durable = c.log.lastIndex(), c.log.lastIndex()
 	c.resetElectionTimer()
 	return c, nil
+}
+
+// recover takes in the next entry of the log on stable storage.
+func (c *Core) recover(e Entry) error {
+	switch {
+	case e.Index != c.log.lastIndex()+1:
+		return fmt.Errorf("entry %d follows entry %d", e.Index, c.log.lastIndex())
+	case e.Term == 0 || e.Term < c.log.lastTerm():
+		return fmt.Errorf("entry %d is of term %d, the one before it of term %d", e.Index, e.Term, c.log.lastTerm())
+	case e.Term > c.term:
+		return fmt.Errorf("entry %d is of term %d, later than the current term %d", e.Index, e.Term, c.term)
+	}
+	return c.appendToLog(e)
 }
 
 // appendToLog appends e, and takes up the configuration in it: a server uses the newest one in its log, committed or
@@ -150,7 +164,7 @@ func (c *Core) appendToLog(e Entry) error {
 	if e.Kind == EntryConfiguration {
 		configuration, err := DecodeConfiguration(e.Data)
 		if err != nil {
-			return fmt.Errorf("raft: entry %d: %w", e.Index, err)
+			return fmt.Errorf("entry %d: %w", e.Index, err)
 		}
 		c.configurations = append(c.configurations, configurationAt{e.Index, configuration})
 	}
@@ -206,8 +220,11 @@ func (c *Core) Step(m Message) {
 		c.refuseStale(m)
 		return
 	}
-	if m.Term > c.term && !c.seeHigherTerm(m) {
-		return
+	if m.Kind == RequestVote && !m.Transfer && c.cfg.CheckQuorum && c.leaderAlive() {
+		return // a removed or cut-off server must not depose a leader that serves (paper section 6, R15)
+	}
+	if m.Term > c.term && !proposesTerm(m) {
+		c.becomeFollower(m.Term) // paper 5.1, R2
 	}
 	switch m.Kind {
 	case RequestVote:
@@ -227,16 +244,9 @@ func (c *Core) Step(m Message) {
 	}
 }
 
-// seeHigherTerm adopts the term of m (paper 5.1, R2) and reports whether m is to be handled further.
-func (c *Core) seeHigherTerm(m Message) bool {
-	switch {
-	case m.Kind == PreVote, m.Kind == PreVoteReply && !m.Reject:
-		return true // the term is only proposed
-	case m.Kind == RequestVote && !m.Transfer && c.cfg.CheckQuorum && c.leaderAlive():
-		return false // a removed or cut-off server must not depose a leader that serves (paper section 6, R15)
-	}
-	c.becomeFollower(m.Term)
-	return true
+// proposesTerm reports whether the term of m is that of an election that may never be.
+func proposesTerm(m Message) bool {
+	return m.Kind == PreVote || m.Kind == PreVoteReply && !m.Reject
 }
 
 // refuseStale answers a request of an earlier term, so that its sender learns the current one. Replies of an earlier
@@ -258,9 +268,8 @@ func (c *Core) becomeFollower(term uint64) {
 		panic(fmt.Sprintf("raft: term would go back from %d to %d", c.term, term))
 	}
 	if term > c.term {
-		c.term, c.vote = term, 0
-		c.leader = 0
-		c.leaderContact = minTime
+		// leaderContact stays: the promise to the last leader, its lease, holds whatever terms turn up meanwhile.
+		c.term, c.vote, c.leader = term, 0, 0
 	}
 	if c.role == Leader {
 		c.dropReads()
@@ -324,6 +333,6 @@ func (c *Core) Status() Status {
 	for id, p := range c.leading.peers {
 		s.Peers = append(s.Peers, PeerStatus{ID: id, Match: p.match, Next: p.next, LastHeard: p.lastHeard})
 	}
-	slices.SortFunc(s.Peers, func(a, b PeerStatus) int { return int(a.ID) - int(b.ID) })
+	slices.SortFunc(s.Peers, func(a, b PeerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	return s
 }

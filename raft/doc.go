@@ -8,6 +8,8 @@
 // The contract with whoever drives it:
 //
 //   - All calls come from one thread.
+//   - Before the other inputs of a batch, Tick with a time taken when they had arrived: promises to a leader count from
+//     it, and it decides whether a lease still holds (thesis 6.4.1).
 //   - Call Ready after a batch of inputs. Writes of successive Readys reach the disk in their order.
 //   - Send Ready.Messages at once; a leader replicates in parallel with its own write (thesis 10.2.1).
 //   - Send Ready.AfterWrite only when this Ready's write and all before it are durable, then call Persisted.

@@ -36,12 +36,17 @@ func (c *Core) follow(leader NodeID) {
 	c.resetElectionTimer()
 }
 
-// wellFormed reports whether the entries of m follow one another as a leader's do.
+// wellFormed reports whether the entries of m follow one another as a leader's do, and can be read.
 func wellFormed(m Message) bool {
 	index, term := m.PrevLogIndex, m.PrevLogTerm
 	for _, e := range m.Entries {
 		if e.Index != index+1 || e.Term < term || e.Term > m.Term {
 			return false
+		}
+		if e.Kind == EntryConfiguration {
+			if _, err := DecodeConfiguration(e.Data); err != nil {
+				return false
+			}
 		}
 		index, term = e.Index, e.Term
 	}
@@ -75,7 +80,7 @@ func (c *Core) store(es []Entry) {
 	}
 	for _, e := range es[at-es[0].Index:] {
 		if err := c.appendToLog(e); err != nil {
-			panic(err) // the leader's own configuration does not decode
+			panic(err) // see wellFormed
 		}
 	}
 }

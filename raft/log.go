@@ -124,8 +124,8 @@ func (l *raftLog) giveOut(n uint64) []Entry {
 
 const maxInt = int(^uint(0) >> 1)
 
-// persisted records that all writes up to number n are durable. What a later write, still under way, replaces does
-// not count: a crash may find either version on disk.
+// persisted records that all writes up to number n are durable. What a later write replaces does not count, be it under
+// way (a crash may find either version on disk) or not even given out (written is then before what it replaces).
 func (l *raftLog) persisted(n uint64) {
 	last := uint64(0)
 	for len(l.writes) > 0 && l.writes[0].number <= n {
@@ -139,5 +139,5 @@ func (l *raftLog) persisted(n uint64) {
 			last = min(last, w.first-1)
 		}
 	}
-	l.durable = max(l.durable, min(last, l.lastIndex()))
+	l.durable = max(l.durable, min(last, l.written))
 }

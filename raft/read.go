@@ -53,7 +53,9 @@ func (c *Core) startRound() bool {
 		return false
 	}
 	l.round++
-	l.roundTimes = append(l.roundTimes, roundTime{l.round, c.now})
+	if c.cfg.LeaseDuration > 0 {
+		l.roundTimes = append(l.roundTimes, roundTime{l.round, c.now})
+	}
 	if waiting {
 		for i := len(l.reads) - 1; i >= 0 && l.reads[i].round == 0; i-- {
 			l.reads[i].round, l.reads[i].index = l.round, c.log.commit
