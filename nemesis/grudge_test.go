@@ -139,7 +139,7 @@ func TestGrudgeTexts(t *testing.T) {
 		"n1 n2 | n4 n5":            Split([]string{"n1", "n2"}, []string{"n4", "n5"}),
 		"n3 n5 | n1 n2 n4":         MajorityGrudge(nodes, rng()),
 		"n1 n2 | n4 n5, bridge n3": BridgeGrudge(nodes, rng()),
-		"n1 n2 n5 -x-> n3 n4":      OneWayGrudge(nodes, rng()),
+		"n3 n5 -x-> n1 n2 n4":      OneWayGrudge(nodes, rng()),
 	} {
 		require.Equal(t, want, g.Text)
 	}
