@@ -15,6 +15,8 @@ type bounds struct {
 	why   atomic.Pointer[string] // why the decision was given up; nil: it was not
 	oom   atomic.Bool            // it was for memory
 	off   func() bool
+
+	parent *bounds // of an attempt
 }
 
 // newBounds watches the context; release must be called.
@@ -39,7 +41,7 @@ func (b *bounds) release() { b.off() }
 // give gives the decision up; the first reason stays.
 func (b *bounds) give(why string) { b.why.CompareAndSwap(nil, &why) }
 
-func (b *bounds) stopped() bool { return b.why.Load() != nil }
+func (b *bounds) stopped() bool { return b.why.Load() != nil || b.parent != nil && b.parent.stopped() }
 
 func (b *bounds) outOfMemory() {
 	b.oom.Store(true)

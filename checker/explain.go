@@ -28,13 +28,13 @@ func (r *run) explainAll() {
 		}
 		k.Reason = "its operations fit in no legal order"
 		if explained++; explained <= explainKeys {
-			r.explain(ctx, k, r.objects[i].ops, heap.share(1))
+			r.explain(ctx, k, r.objects[i], heap.share(1))
 		}
 	}
 }
 
-func (r *run) explain(ctx context.Context, k *KeyResult, ops []*history.Operation, memory int64) {
-	few := reduce(ctx, r.model, ops, memory)
+func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64) {
+	few := reduce(ctx, r.model, o.ops, o.conflict, memory)
 	if len(few) > evidenceLimit {
 		k.Reason = fmt.Sprintf("its operations fit in no legal order (time ended before the %d of them that conflict could be reduced further)", len(few))
 		return

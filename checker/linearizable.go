@@ -117,16 +117,13 @@ func (r *run) decide(o *object, heap *heapLimit, workers int) (result KeyResult,
 	b := newBounds(ctx, heap.share(workers))
 	defer b.release()
 	defer heap.watch(b)()
-	result.Verdict, result.DecidedBy = decideObject(b, r.model, o.ops)
+	d := decideObject(b, r.model, o.ops)
+	result.Verdict, result.DecidedBy = d.verdict, d.by
+	o.conflict = d.conflict
 	if result.Verdict == Unknown {
-		result.Reason = *b.why.Load()
+		result.Reason, result.DecidedBy = *b.why.Load(), ""
 	}
 	return result, b.oom.Load()
-}
-
-// decideObject decides the operations of one object, and says by what algorithm.
-func decideObject(b *bounds, m *Model, ops []*history.Operation) (Verdict, string) {
-	return decidePorcupine(b, ops, machineOf(m, ops)), "porcupine"
 }
 
 // summary is the verdict on all keys and a sentence about it.

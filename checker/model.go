@@ -24,6 +24,8 @@ type Model struct {
 
 	// compile is a faster form of Init and Step for the operations of one object; nil: made from them.
 	compile func(ops []*history.Operation) machine
+	// pure tells operations that change no state that allows them with their output; nil: those of ReadOnly.
+	pure func(op *history.Operation) bool
 	// values tells what values an operation names, for the reduction of evidence; nil: unknown.
 	values func(op *history.Operation) mention
 	// explain says in words why the operations, few and illegal together, have no legal order; nil: no special words.

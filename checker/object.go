@@ -15,6 +15,8 @@ type object struct {
 	ops     []*history.Operation // by invocation; without those that cannot matter
 	crashed int                  // of ops
 	bad     string               // why it cannot be judged
+
+	conflict []*history.Operation // some that are illegal together, once decided; nil: not known
 }
 
 // split sorts the operations by key, in the order of their first use.

@@ -16,6 +16,7 @@ type search struct {
 	m     machine
 	b     *bounds
 	entry int64 // bytes of one entry of porcupine's memory
+	steps int64 // left; 0 from the start: no limit
 	boxes []any // states as porcupine wants them, made once
 }
 
@@ -34,15 +35,16 @@ func porcupineNeeds(n int) int64 {
 
 func configurationSize(n int) int64 { return porcupineConfiguration + int64(n)/8*9/8 }
 
-// decidePorcupine asks porcupine. When the bounds stop it the verdict is Unknown.
-func decidePorcupine(b *bounds, ops []*history.Operation, m machine) Verdict {
+// decidePorcupine asks porcupine, which may take some steps (0: any number). When the bounds stop it the verdict is
+// Unknown.
+func decidePorcupine(b *bounds, ops []*history.Operation, m machine, steps int64) Verdict {
 	if !b.fits(porcupineNeeds(len(ops))) {
 		return Unknown
 	}
 	before := b.used
 	defer func() { b.used = before }()
 	b.charge(int64(len(ops)) * porcupineOperation)
-	s := &search{m: m, b: b, entry: configurationSize(len(ops))}
+	s := &search{m: m, b: b, entry: configurationSize(len(ops)), steps: steps}
 	legal := porcupine.CheckOperations(s.model(), porcupineOperations(ops))
 	switch {
 	case b.stopped():
@@ -63,6 +65,9 @@ func (s *search) model() porcupine.Model {
 }
 
 func (s *search) step(ctx context.Context, from, input, _ any) (ok bool, next any) {
+	if s.steps--; s.steps == 0 {
+		s.b.give("not decided within the steps allowed")
+	}
 	if s.b.stopped() {
 		return false, from
 	}

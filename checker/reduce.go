@@ -31,9 +31,9 @@ type reducer struct {
 // reduceTime bounds one question to the checker while evidence is reduced.
 const reduceTime = time.Second
 
-// reduce returns few operations of the illegal ops that are illegal together. When the context ends it returns the
-// fewest so far.
-func reduce(ctx context.Context, m *Model, ops []*history.Operation, memory int64) []*history.Operation {
+// reduce returns few operations of the illegal ops that are illegal together; some, if not nil, are ops that may already
+// be. When the context ends it returns the fewest so far.
+func reduce(ctx context.Context, m *Model, ops, some []*history.Operation, memory int64) []*history.Operation {
 	r := &reducer{model: m, ops: ops}
 	r.illegal = func(part []*history.Operation) bool {
 		if ctx.Err() != nil {
@@ -43,8 +43,10 @@ func reduce(ctx context.Context, m *Model, ops []*history.Operation, memory int6
 		defer cancel()
 		b := newBounds(limited, memory)
 		defer b.release()
-		verdict, _ := decideObject(b, m, part)
-		return verdict == Invalid
+		return decideObject(b, m, part).verdict == Invalid
+	}
+	if some != nil && r.illegal(some) {
+		r.ops = some
 	}
 	r.cut()
 	if m.values != nil {

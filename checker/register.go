@@ -20,6 +20,7 @@ func Register() Model {
 		ReadOnly: func(op *history.Operation) bool { return op.F == "get" },
 		Check:    registerCheck,
 		compile:  compileRegister,
+		pure:     registerPure,
 		values:   registerMention,
 		explain:  explainRegister,
 	}
@@ -56,6 +57,15 @@ func registerStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 		return text(new), true
 	}
 	return s, true
+}
+
+// registerPure tells reads: get, a cas that did not swap, and one that swaps a value for itself.
+func registerPure(op *history.Operation) bool {
+	if op.F != "cas" {
+		return op.F == "get"
+	}
+	old, new, _ := op.Input.AsPair()
+	return old.Equal(new) || op.Type == history.OK && !op.Output.Equal(old)
 }
 
 type registerKind uint8

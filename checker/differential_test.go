@@ -1,0 +1,145 @@
+package checker
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/stretchr/testify/require"
+)
+
+// The exact checkers are held against porcupine on many small random histories, and each condition of theirs is left out
+// once to see that the comparison notices.
+
+const differentialHistories = 200_000
+
+func unbounded(t testing.TB) *bounds {
+	b := newBounds(context.Background(), 1<<30)
+	t.Cleanup(b.release)
+	return b
+}
+
+// agreement is how a checker compares with porcupine.
+type agreement struct {
+	valid, invalid, abstained int
+	disagreement              string // the first one
+}
+
+// compare asks both about n histories at least, half of them legal and half not; it stops at the first disagreement.
+func compare(t testing.TB, seed uint64, n int, next func(*rand.Rand) generator, ask func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool)) agreement {
+	var a agreement
+	m := Register()
+	b := unbounded(t)
+	r := rand.New(rand.NewPCG(seed, 1))
+	for a.valid < n/2 || a.invalid < n/2 {
+		g := next(r)
+		ops := fit(&m, g.history())
+		got, ok := ask(b, &m, ops)
+		if !ok {
+			a.abstained++
+			continue
+		}
+		want := decidePorcupine(b, ops, machineOf(&m, ops), 0)
+		if got != want {
+			a.disagreement = fmt.Sprintf("porcupine says %s, the checker %s:\n%s", want, got, listing(ops))
+			return a
+		}
+		if want == Valid {
+			a.valid++
+		} else {
+			a.invalid++
+		}
+	}
+	return a
+}
+
+func listing(ops []*history.Operation) string {
+	var b strings.Builder
+	for _, op := range ops {
+		fmt.Fprintf(&b, "process %d: %s [%d, %d] %v\n", op.Process, describeOperation(op), op.Call, returned(op), op.Type)
+	}
+	return b.String()
+}
+
+func askChains(dropped chainRule) func(*bounds, *Model, []*history.Operation) (Verdict, bool) {
+	return func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+		v, _, ok := decideChainsWithout(dropped, b, ops, compileRegister(ops).(*registerMachine))
+		return v, ok
+	}
+}
+
+func askFrontier(dropped frontierRule) func(*bounds, *Model, []*history.Operation) (Verdict, bool) {
+	return func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+		v, _ := decideFrontierWithout(dropped, b, m, ops, machineOf(m, ops))
+		return v, true
+	}
+}
+
+func askUnseen(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+	kept := withoutUnseen(ops, compileRegister(ops).(*registerMachine))
+	return decidePorcupine(b, kept, machineOf(m, kept), 0), len(kept) < len(ops)
+}
+
+func repeating(r *rand.Rand) generator {
+	g := randomGenerator(r)
+	g.unique, g.noValue = false, r.IntN(2) == 0
+	return g
+}
+
+func crashing(r *rand.Rand) generator {
+	g := repeating(r)
+	g.unique, g.crashes = r.IntN(2) == 0, 0.4
+	return g
+}
+
+func requireAgreement(t *testing.T, a agreement) {
+	t.Helper()
+	require.Empty(t, a.disagreement)
+	t.Logf("%d valid, %d invalid, %d not for this checker", a.valid, a.invalid, a.abstained)
+}
+
+func TestChainsAgreeWithPorcupine(t *testing.T) {
+	t.Parallel()
+	requireAgreement(t, compare(t, 1, differentialHistories, randomGenerator, askChains(chainRules)))
+}
+
+func TestZonesAgreeWithPorcupine(t *testing.T) {
+	t.Parallel()
+	requireAgreement(t, compare(t, 2, differentialHistories, func(r *rand.Rand) generator {
+		g := randomGenerator(r)
+		g.cas = false
+		return g
+	}, askChains(chainRules)))
+}
+
+func TestFrontierAgreesWithPorcupine(t *testing.T) {
+	t.Parallel()
+	requireAgreement(t, compare(t, 3, differentialHistories/2, randomGenerator, askFrontier(frontierRules)))
+	requireAgreement(t, compare(t, 4, differentialHistories/2, repeating, askFrontier(frontierRules)))
+}
+
+func TestLeavingOutUnseenWritesAgreesWithPorcupine(t *testing.T) {
+	t.Parallel()
+	requireAgreement(t, compare(t, 5, differentialHistories/4, crashing, askUnseen))
+}
+
+func TestEachConditionOfTheChainsIsNeeded(t *testing.T) {
+	t.Parallel()
+	for rule := range chainRules {
+		a := compare(t, 6, differentialHistories, randomGenerator, askChains(rule))
+		require.NotEmpty(t, a.disagreement, "condition %d left out, and nothing shows it", rule)
+		t.Logf("condition %d left out: noticed after %d histories", rule, a.valid+a.invalid)
+	}
+}
+
+func TestEachConditionOfTheFrontierIsNeeded(t *testing.T) {
+	t.Parallel()
+	for rule := range frontierRules {
+		a := compare(t, 7, differentialHistories, repeating, askFrontier(rule))
+		require.NotEmpty(t, a.disagreement, "condition %d left out, and nothing shows it", rule)
+		t.Logf("condition %d left out: noticed after %d histories", rule, a.valid+a.invalid)
+	}
+}
