@@ -116,9 +116,10 @@ type logarithmic struct {
 	height    float64
 }
 
+// newLogarithmic leaves some room above the highest, so that its mark is whole.
 func newLogarithmic(lowest, highest time.Duration, height float64) logarithmic {
 	decade := func(d time.Duration) float64 { return math.Log10(float64(max(d, minLatency)) / float64(minLatency)) }
-	l := logarithmic{low: int(math.Floor(decade(lowest))), high: int(math.Ceil(decade(highest))), height: height}
+	l := logarithmic{low: int(math.Floor(decade(lowest))), high: int(math.Ceil(decade(highest) + 0.06)), height: height}
 	if l.high <= l.low {
 		l.high = l.low + 1
 	}

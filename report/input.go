@@ -26,9 +26,10 @@ type Input struct {
 
 // Picture is porcupine's interactive picture of one key: a whole HTML document.
 type Picture struct {
-	Key  string
-	HTML []byte // none: no picture
-	Note string // why this key, or why there is none
+	Key   string
+	HTML  []byte // none: no picture
+	Lanes int    // processes in it
+	Note  string // why this key, or why there is none
 }
 
 // Link is a file beside the page.

@@ -55,9 +55,10 @@ type page struct {
 	Keys     []keyRow
 	KeysLeft int
 
-	Picture     string // porcupine's document
-	PictureKey  string
-	PictureNote string
+	Picture       string // porcupine's document
+	PictureKey    string
+	PictureNote   string
+	PictureHeight int // pixels
 
 	Command  string
 	Settings []figure
@@ -256,6 +257,7 @@ func (p *page) picture(pic Picture) {
 		return
 	}
 	p.Picture = string(pic.HTML)
+	p.PictureHeight = min(160+40*pic.Lanes, 640) // its own text below the last lane included
 }
 
 // ground is what the run stood on and how to repeat it.

@@ -71,12 +71,22 @@
   });
   wide.addEventListener('pointerleave', () => { cross.hidden = true; });
 
+  // A link to what is folded unfolds it.
+  const unfold = () => {
+    const target = location.hash.length > 1 && $(decodeURIComponent(location.hash.slice(1)));
+    const folded = target && target.closest('details:not([open])');
+    if (folded) { folded.open = true; target.scrollIntoView(); }
+  };
+  addEventListener('hashchange', unfold);
+  addEventListener('beforeprint', () => { for (const d of document.querySelectorAll('details')) d.open = true; });
+  unfold();
+
   // The keys: the whole list is searched and sorted, a part of it is in the page.
   const keys = data('keys-data');
   if (keys && $('key-table')) {
     const body = $('key-table').tBodies[0], search = $('key-search'), verdict = $('key-verdict'), more = $('key-more');
     const rank = { invalid: 0, unknown: 1, valid: 2 };
-    const anchors = new Map([...document.querySelectorAll('.proof')].map(p => [p.querySelector('h3 code').textContent, p.id]));
+    const anchors = new Map([...document.querySelectorAll('.proof')].map(p => [p.querySelector('summary code').textContent, p.id]));
     keys.forEach((k, i) => { k.i = i; k.text = [k.k, k.c, k.b, k.r].join('\n').toLowerCase(); });
     let order = { by: 'v', down: false }, limit = 100, found = [];
     const compare = (a, b) => {
@@ -108,7 +118,7 @@
       cell(row, k.n.toLocaleString('en'), 'n');
       cell(row, (k.x || 0).toLocaleString('en'), 'n');
       cell(row, k.t.toLocaleString('en'), 'n');
-      cell(row, k.r || '');
+      cell(row, k.r || '', 'long');
       return row;
     };
     const fill = from => {

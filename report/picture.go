@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
@@ -44,6 +46,9 @@ func picture(run *store.Run, v store.Verdict) (Picture, error) {
 		}
 		pic.Note = pictureNote(key, count)
 	}
+	ops, names := renumbered(ops)
+	pic.Note += names
+	pic.Lanes = len(processLanes(ops))
 	var out bytes.Buffer
 	if err := checker.Visualize(&out, model, ops); err != nil {
 		return Picture{}, fmt.Errorf("porcupine's picture of key %.60q: %w", key.Key, err)
@@ -64,6 +69,24 @@ func pictureNote(key *checker.KeyResult, count int) string {
 		note += fmt.Sprintf(" Its first %d operations of %s; those still open at the cut are shown without an answer.", pictureOperations, thousands(count))
 	}
 	return note
+}
+
+// renumbered counts the processes from 0 in the order of their first operation, because the picture has a lane for
+// every number up to the highest, and says which is which.
+func renumbered(ops []history.Operation) ([]history.Operation, string) {
+	lanes := processLanes(ops)
+	dense := slices.Clone(ops)
+	for i := range dense {
+		dense[i].Process = slices.Index(lanes, dense[i].Process)
+	}
+	if len(lanes) > 12 {
+		return dense, " Its lanes are the processes in the order of their first operation."
+	}
+	var names []string
+	for i, p := range lanes {
+		names = append(names, fmt.Sprintf("%d is process %d", i, p))
+	}
+	return dense, " Its lanes: " + strings.Join(names, ", ") + "."
 }
 
 // pictured chooses an invalid key with the least evidence; else the busiest valid one that can be drawn whole, else
@@ -90,8 +113,8 @@ func worthier(a, b *checker.KeyResult) bool {
 		rank := map[checker.Verdict]int{checker.Invalid: 2, checker.Valid: 1}
 		return rank[a.Verdict] > rank[b.Verdict]
 	}
-	if a.Verdict == checker.Invalid && len(a.Evidence) != len(b.Evidence) {
-		return len(b.Evidence) == 0 || len(a.Evidence) > 0 && len(a.Evidence) < len(b.Evidence)
+	if a.Verdict == checker.Invalid {
+		return len(a.Evidence) > 0 && (len(b.Evidence) == 0 || len(a.Evidence) < len(b.Evidence))
 	}
 	na, nb := a.Operations+a.Crashed, b.Operations+b.Crashed
 	if (na > pictureOperations) != (nb > pictureOperations) {

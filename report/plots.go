@@ -10,6 +10,7 @@ import (
 const (
 	throughputHeight = 130
 	latencyHeight    = 220
+	quantilePoints   = 120
 	scaled           = 1000.0 // width of the coordinates of drawings that are stretched to the plot's width
 )
 
@@ -171,19 +172,25 @@ func explainPoint(c cell) string {
 	return text
 }
 
-// quantileLine joins neighbouring buckets; it breaks where nothing succeeded.
+// quantileLine joins neighbouring stretches of a few buckets; it breaks where nothing succeeded.
 func (t *timeline) quantileLine(q float64, a axis, scale logarithmic) string {
 	var path strings.Builder
 	pen := "M"
-	for i, b := range t.buckets {
-		if b.latency.total == 0 {
+	few := (len(t.buckets) + quantilePoints - 1) / quantilePoints
+	for i := 0; i < len(t.buckets); i += few {
+		var h histogram
+		end := min(i+few, len(t.buckets))
+		for _, b := range t.buckets[i:end] {
+			h.merge(&b.latency)
+		}
+		if h.total == 0 {
 			pen = "M"
 			continue
 		}
-		x, width := t.place(i, a)
-		fmt.Fprintf(&path, "%s%s %s", pen, number((x+width/2)*scaled/100), number(scale.y(b.latency.quantile(q))))
+		x, width := a.span(time.Duration(i)*t.width, time.Duration(end)*t.width)
+		fmt.Fprintf(&path, "%s%s %s", pen, number((x+width/2)*scaled/100), number(scale.y(h.quantile(q))))
 		if pen == "M" {
-			path.WriteString("h.01") // a bucket on its own is a dot
+			path.WriteString("h.01") // a stretch on its own is a dot
 		}
 		pen = "L"
 	}
