@@ -162,17 +162,9 @@
     recall();
   }
 
-  // Porcupine's page, in an origin of its own, once it comes near the view.
+  // Porcupine's page, in an origin of its own; the browser draws it when it comes near the view.
   const picture = $('porcupine');
-  if (picture) {
-    const load = () => { picture.srcdoc = data('picture-data'); };
-    if ('IntersectionObserver' in window) {
-      const near = new IntersectionObserver(seen => {
-        if (seen.some(s => s.isIntersecting)) { near.disconnect(); load(); }
-      }, { rootMargin: '400px' });
-      near.observe(picture);
-    } else load();
-  }
+  if (picture) picture.srcdoc = data('picture-data');
 
   const copy = $('copy');
   if (copy && navigator.clipboard) {
