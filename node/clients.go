@@ -30,32 +30,49 @@ const clientWriteTimeout = 30 * time.Second
 // Answer queues a response.
 func (c *clientConn) Answer(p wire.Response) {
 	c.mu.Lock()
-	if len(c.out) > maxUnsent {
-		c.closed = true
-	}
-	if !c.closed {
+	full := len(c.out) > maxUnsent
+	if !full && !c.closed {
 		b, start := wire.BeginFrame(c.out)
 		c.out = wire.EndFrame(wire.AppendResponse(b, p), start)
 	}
 	c.mu.Unlock()
+	if full {
+		c.end()
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
+// end closes the connection. Answers that come later go nowhere.
+func (c *clientConn) end() {
+	c.mu.Lock()
+	c.closed, c.out = true, nil
+	c.mu.Unlock()
+	c.conn.Close()
+}
+
+// maxRequest bounds a request's frame, in bytes.
+const maxRequest = kv.MaxTxn + 64
+
 // serveClient reads requests and gives them to the driver until the connection or ctx ends.
 func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
 	c := &clientConn{conn: conn, wake: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
+	var writer sync.WaitGroup
+	writer.Go(func() {
 		c.write(ctx)
-		conn.Close()
+		c.end()
+	})
+	defer func() {
+		cancel()
+		c.end() // the writer may be held up by a client that does not read
+		writer.Wait()
 	}()
 	r := bufio.NewReaderSize(conn, 64<<10)
 	for {
-		payload, err := wire.ReadFrame(r, nil) // memory of its own: it becomes an entry of the log
+		payload, err := wire.ReadFrameUpTo(r, nil, maxRequest) // memory of its own: it becomes an entry of the log
 		if err != nil {
 			return err
 		}
@@ -77,14 +94,8 @@ func (s *Server) take(q Request) {
 		}
 		q.Txn = txn
 	}
-	overloaded := false
-	s.inbox.put(func(b *batch) {
-		if overloaded = len(b.requests) >= MaxPendingRequests; !overloaded {
-			b.requests = append(b.requests, q)
-		}
-	})
-	if overloaded {
-		q.refuse("node is overloaded: %d requests are waiting", MaxPendingRequests)
+	if !s.inbox.putRequest(q) {
+		q.refuse("node is overloaded: at most %d requests of %d bytes may wait", MaxPendingRequests, MaxPendingBytes)
 	}
 }
 

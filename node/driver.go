@@ -2,6 +2,8 @@ package node
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/node/kv"
@@ -52,7 +54,7 @@ func (q Request) refuse(format string, args ...any) {
 // Limits on what waits in one node.
 const (
 	MaxPendingRequests = 1 << 16
-	MaxPendingBytes    = 256 << 20 // of commands
+	MaxPendingBytes    = 256 << 20 // of their transactions
 )
 
 // Driver makes all decisions of a node, in one thread. After a batch of inputs (Tick first, with the time read after
@@ -62,13 +64,14 @@ type Driver struct {
 	store *kv.Store
 	host  Host
 
-	applied   uint64
-	persisted uint64 // number of the last durable write
-	held      []heldMessages
+	applied     uint64 // last applied entry
+	appliedTerm uint64 // its term
+	persisted   uint64 // number of the last durable write
+	held        []heldMessages
 
 	proposals    map[uint64]proposal // by index of the entry
-	pendingBytes int
-	reads        map[uint64]Request // by the id given to the core
+	pendingBytes int                 // of the commands of all requests that wait
+	reads        map[uint64]Request  // by the id given to the core
 	lastRead     uint64
 	confirmed    []confirmedRead // wait until their index is applied
 }
@@ -130,14 +133,17 @@ func (d *Driver) Handle(q Request) {
 		d.answerWhoLeads(q)
 	case q.Consistency == wire.Stale && q.Txn.ReadOnly():
 		d.answerRead(q)
-	case len(d.proposals)+len(d.reads)+len(d.confirmed) >= MaxPendingRequests || d.pendingBytes+len(q.Command) > MaxPendingBytes:
-		q.refuse("node is overloaded: %d requests and %d bytes are waiting", len(d.proposals)+len(d.reads)+len(d.confirmed), d.pendingBytes)
+	case d.pending() >= MaxPendingRequests || d.pendingBytes+len(q.Command) > MaxPendingBytes:
+		q.refuse("node is overloaded: %d requests of %d bytes are waiting", d.pending(), d.pendingBytes)
 	case q.Consistency != wire.ThroughLog && q.Txn.ReadOnly():
 		d.confirmRead(q)
 	default:
 		d.propose(q)
 	}
 }
+
+// pending is how many requests wait.
+func (d *Driver) pending() int { return len(d.proposals) + len(d.reads) + len(d.confirmed) }
 
 func (d *Driver) answerWhoLeads(q Request) {
 	st := d.core.Status()
@@ -175,6 +181,7 @@ func (d *Driver) confirmRead(q Request) {
 		return
 	}
 	d.reads[d.lastRead] = q
+	d.pendingBytes += len(q.Command)
 }
 
 // refuse answers what the core would not take: the request had no effect.
@@ -227,6 +234,7 @@ func (d *Driver) apply(e raft.Entry) {
 		panic(fmt.Sprintf("node: entry %d is to be applied after entry %d", e.Index, d.applied))
 	}
 	d.applied = e.Index
+	defer d.refuseOutrun(e.Term)
 	p, waiting := d.proposals[e.Index]
 	if waiting {
 		d.forget(e.Index, p)
@@ -242,6 +250,21 @@ func (d *Driver) apply(e raft.Entry) {
 	result := d.store.Apply(command(e, p, mine))
 	if mine {
 		p.request.answer(wire.Response{Status: wire.OK, LogIndex: e.Index, Result: kv.AppendResult(nil, result)})
+	}
+}
+
+// refuseOutrun refuses the proposals that are older than a term of which an entry was applied. They stand at later
+// indexes, and no log that holds that entry, as every later leader's does, has an earlier term after it.
+func (d *Driver) refuseOutrun(term uint64) {
+	if term == d.appliedTerm {
+		return
+	}
+	d.appliedTerm = term
+	for _, index := range slices.Sorted(maps.Keys(d.proposals)) {
+		if p := d.proposals[index]; p.term < term {
+			d.forget(index, p)
+			p.request.refuse("lost to a new leader: term %d was committed before index %d of term %d was", term, index, p.term)
+		}
 	}
 }
 
@@ -262,17 +285,20 @@ func (d *Driver) readConfirmed(r raft.ReadResult) {
 	q := d.reads[r.ID]
 	delete(d.reads, r.ID)
 	if r.Dropped {
+		d.pendingBytes -= len(q.Command)
 		q.refuse("leadership was lost before the read was confirmed")
 		return
 	}
 	d.confirmed = append(d.confirmed, confirmedRead{r.Index, q})
 }
 
-// serveReads answers the confirmed reads whose index is applied. Indexes are in ascending order.
+// serveReads answers the confirmed reads whose index is applied, in the order in which they were confirmed.
 func (d *Driver) serveReads() {
 	n := 0
 	for n < len(d.confirmed) && d.confirmed[n].index <= d.applied {
-		d.answerRead(d.confirmed[n].request)
+		q := d.confirmed[n].request
+		d.pendingBytes -= len(q.Command)
+		d.answerRead(q)
 		n++
 	}
 	d.confirmed = d.confirmed[n:]

@@ -19,6 +19,44 @@ type batch struct {
 	requests []Request
 	written  uint64
 	statuses []chan<- Status
+
+	messageBytes, requestBytes int
+}
+
+// Limits on what messages may wait for the driver. A leader keeps below them by its window; what is beyond them is
+// dropped, as a network may.
+const (
+	maxMessages     = 1 << 16
+	maxMessageBytes = 64 << 20 // of entries
+)
+
+// putMessages takes in a peer's messages.
+func (in *inbox) putMessages(messages []raft.Message) {
+	in.put(func(b *batch) {
+		for _, m := range messages {
+			size := 0
+			for _, e := range m.Entries {
+				size += len(e.Data)
+			}
+			if len(b.messages) >= maxMessages || b.messageBytes+size > maxMessageBytes {
+				return
+			}
+			b.messages = append(b.messages, m)
+			b.messageBytes += size
+		}
+	})
+}
+
+// putRequest takes in a client's request, or reports that too many are waiting.
+func (in *inbox) putRequest(q Request) bool {
+	taken := false
+	in.put(func(b *batch) {
+		if taken = len(b.requests) < MaxPendingRequests && b.requestBytes+len(q.Command) <= MaxPendingBytes; taken {
+			b.requests = append(b.requests, q)
+			b.requestBytes += len(q.Command)
+		}
+	})
+	return taken
 }
 
 func newInbox() *inbox { return &inbox{notify: make(chan struct{}, 1)} }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +34,7 @@ type Server struct {
 	senders map[raft.NodeID]*transport.Sender
 
 	peers, clients, http net.Listener
+	connections          sync.WaitGroup
 }
 
 // Open reads the node's stable storage and takes its ports. Nothing is served until Run.
@@ -47,7 +51,7 @@ func Open(o Options) (*Server, error) {
 	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), inbox: newInbox(), senders: map[raft.NodeID]*transport.Sender{}}
 	log, recovered, err := wal.Open(o.FS, o.Data, wal.Options{ClusterID: clusterNumber(o.ClusterID), NodeID: o.ID, SegmentSize: o.SegmentSize})
 	if err != nil {
-		return nil, err
+		return nil, explainData(o, err)
 	}
 	s.disk = newDisk(log, s.inbox)
 	if err := errors.Join(s.makeDriver(recovered), s.listen()); err != nil {
@@ -59,6 +63,18 @@ func Open(o Options) (*Server, error) {
 		}
 	}
 	return s, nil
+}
+
+// explainData says which flags stand against a log that is not this node's.
+func explainData(o Options, err error) error {
+	var other *wal.IdentityError
+	switch {
+	case !errors.As(err, &other):
+		return fmt.Errorf("--data %s: %w", o.Data, err)
+	case other.Cluster != clusterNumber(o.ClusterID):
+		return fmt.Errorf("--data %s belongs to another cluster than --cluster-id %q: name the right one, or give this node a folder of its own: %w", o.Data, o.ClusterID, err)
+	}
+	return fmt.Errorf("--data %s belongs to node %d, and --id is %d: name the right one, or give this node a folder of its own: %w", o.Data, other.Node, o.ID, err)
 }
 
 func (s *Server) makeDriver(recovered wal.Recovered) error {
@@ -91,8 +107,11 @@ func (s *Server) listen() error {
 		{"--listen-http", s.options.ListenHTTP, &s.http},
 	} {
 		listener, err := net.Listen("tcp", l.address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("%s: %w: stop the process that has the port, or choose another", l.what, err)
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.what, err)
+			return fmt.Errorf("%s: %w: choose a HOST:PORT of this machine", l.what, err)
 		}
 		*l.listener = listener
 	}
@@ -112,9 +131,8 @@ func (s *Server) Send(m raft.Message) {
 // Write is for the driver.
 func (s *Server) Write(w Write) { s.disk.write(w) }
 
-// Run serves until ctx ends or the node has to stop; nil only when ctx ended.
+// Run serves until ctx ends, and then returns nil, or until the node has to stop. Nothing runs any more when it returns.
 func (s *Server) Run(ctx context.Context) error {
-	defer s.close()
 	s.log.Info("serving", "peers", s.peers.Addr().String(), "clients", s.clients.Addr().String(), "http", s.http.Addr().String(),
 		"cluster", s.options.ClusterID, "version", s.options.Version)
 	group, inner := errgroup.WithContext(ctx)
@@ -126,9 +144,13 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.accept(inner, s.peers, wire.ForPeer) })
 	group.Go(func() error { return s.accept(inner, s.clients, wire.ForClient) })
 	group.Go(func() error { return s.serveHTTP(inner) })
-	err := group.Wait()
-	if ctx.Err() != nil {
-		return nil
+	err := group.Wait() // nil if only ctx ended
+	s.connections.Wait()
+	if closed := s.close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		s.log.Info("stopped")
 	}
 	return err
 }
@@ -175,6 +197,9 @@ func (s *Server) accept(ctx context.Context, listener net.Listener, purpose wire
 	for {
 		conn, err := listener.Accept()
 		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
 			return nil
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -185,7 +210,7 @@ func (s *Server) accept(ctx context.Context, listener net.Listener, purpose wire
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		go s.serve(ctx, conn, purpose)
+		s.connections.Go(func() { s.serve(ctx, conn, purpose) })
 	}
 }
 
@@ -197,17 +222,22 @@ func (s *Server) serve(ctx context.Context, conn net.Conn, purpose wire.Purpose)
 	defer stop()
 	h, err := s.greet(conn, purpose)
 	if err == nil && purpose == wire.ForPeer {
-		err = transport.Receive(conn, h, s.options.ID, s.receive)
+		err = transport.Receive(conn, h, s.options.ID, s.inbox.putMessages)
 	} else if err == nil {
 		err = s.serveClient(ctx, conn)
 	}
 	if ctx.Err() == nil {
-		s.log.Debug("connection ended", "from", conn.RemoteAddr().String(), "reason", err)
+		s.log.Log(ctx, endLevel(err), "connection ended", "from", conn.RemoteAddr().String(), "reason", err)
 	}
 }
 
-func (s *Server) receive(messages []raft.Message) {
-	s.inbox.put(func(b *batch) { b.messages = append(b.messages, messages...) })
+// endLevel is a warning for an end that the other side's bytes are to blame for.
+func endLevel(err error) slog.Level {
+	var failed net.Error
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &failed) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // greet exchanges hellos, and refuses those who are wrong here with the reason.
@@ -216,11 +246,16 @@ func (s *Server) greet(conn net.Conn, purpose wire.Purpose) (wire.Hello, error) 
 		return wire.Hello{}, err
 	}
 	h, err := wire.ReadHello(conn)
-	if err != nil {
+	if errors.Is(err, wire.ErrNoHello) {
 		return h, err
 	}
-	if reason := s.refusal(h, purpose); reason != "" {
-		s.log.Warn("connection refused", "from", conn.RemoteAddr().String(), "reason", reason)
+	reason := ""
+	if err != nil {
+		reason = err.Error() // of another version, say: it is told which this one is
+	} else {
+		reason = s.refusal(h, purpose)
+	}
+	if reason != "" {
 		return h, errors.Join(wire.Refused{Reason: reason}, wire.WriteRefusal(conn, reason))
 	}
 	if err := wire.WriteHello(conn, wire.Hello{Purpose: purpose, ClusterID: s.options.ClusterID, From: s.options.ID, To: h.From}); err != nil {

@@ -35,6 +35,7 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := 0
 	cmd := command(&code)
 	if err := cmd.ExecuteContext(ctx); err != nil {
@@ -93,6 +94,9 @@ moment and started again has all it acknowledged. Exit codes: 0 stopped by a sig
 			return nil
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see ordeal-node --help", err)
+	})
 	f := cmd.Flags()
 	f.Uint64Var(&id, "id", 0, "this server's number, from 1 on")
 	f.StringVar(&o.ClusterID, "cluster-id", "", "name of the cluster; peers of another cluster are refused")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -82,6 +81,9 @@ func New(o Options) (*Client, error) {
 	if len(o.Nodes) == 0 {
 		return nil, errors.New("client: no nodes given")
 	}
+	if o.Home != 0 && o.Nodes[o.Home] == "" {
+		return nil, fmt.Errorf("client: node %d is to be asked first, but has no address", o.Home)
+	}
 	if o.CheckInterval == 0 {
 		o.CheckInterval = 100 * time.Millisecond
 	}
@@ -129,6 +131,9 @@ func (c *Client) Do(ctx context.Context, t kv.Txn, consistency wire.Consistency)
 	node := c.first()
 	var last error
 	for attempt := 0; ; attempt++ {
+		if c.isClosed() {
+			return Result{}, &Error{Definite: true, Node: node, Cause: errClosed}
+		}
 		if err := ctx.Err(); err != nil {
 			if last == nil {
 				last = err
@@ -166,6 +171,14 @@ func (c *Client) finish(node raft.NodeID, p wire.Response) (Result, error) {
 		return Result{}, &Error{Definite: true, Node: node, Cause: errors.New(p.Error)}
 	}
 	return Result{}, &Error{Node: node, Cause: errors.New(p.Error)}
+}
+
+var errClosed = errors.New("client is closed")
+
+func (c *Client) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // first is whom to ask first.
@@ -229,7 +242,7 @@ func (c *Client) conn(ctx context.Context, node raft.NodeID) (*Conn, error) {
 	conn, closed := c.conns[node], c.closed
 	c.mu.Unlock()
 	if closed {
-		return nil, net.ErrClosed
+		return nil, errClosed
 	}
 	if conn != nil && conn.failure() == nil {
 		return conn, nil
@@ -249,7 +262,7 @@ func (c *Client) keep(node raft.NodeID, conn *Conn) (*Conn, error) {
 	defer c.mu.Unlock()
 	if c.closed {
 		conn.Close()
-		return nil, net.ErrClosed
+		return nil, errClosed
 	}
 	if old := c.conns[node]; old != nil && old.failure() == nil {
 		conn.Close()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ type Conn struct {
 	conn net.Conn
 	Node raft.NodeID // as it introduced itself
 
-	writing sync.Mutex
+	writing chan struct{} // holds a token while somebody writes
 	buf     []byte
 
 	mu      sync.Mutex
@@ -49,7 +50,7 @@ func Dial(ctx context.Context, address, clusterID string, node raft.NodeID) (*Co
 		conn.Close()
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
-	c := &Conn{conn: conn, Node: h.From, waiting: map[uint64]chan<- wire.Response{}}
+	c := &Conn{conn: conn, Node: h.From, writing: make(chan struct{}, 1), waiting: map[uint64]chan<- wire.Response{}}
 	go c.read()
 	return c, nil
 }
@@ -112,15 +113,32 @@ func (c *Conn) unregister(id uint64) {
 }
 
 func (c *Conn) write(ctx context.Context, q wire.Request) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	select {
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return ErrNotSent{ctx.Err()}
+	}
 	b, start := wire.BeginFrame(c.buf[:0])
 	c.buf = wire.EndFrame(wire.AppendRequest(b, q), start)
 	deadline, _ := ctx.Deadline() // none: the zero time, which is none for the connection too
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
 		return ErrNotSent{err}
 	}
-	if _, err := c.conn.Write(c.buf); err != nil {
+	// A node that does not read may hold the write up for longer than ctx lasts.
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		c.conn.SetWriteDeadline(time.Unix(1, 0))
+	})
+	n, err := c.conn.Write(c.buf)
+	if !stop() {
+		<-interrupted // the deadline must not meet the next who writes
+	}
+	switch {
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
+		return ErrNotSent{ctx.Err()} // the connection is as it was
+	case err != nil:
 		c.end(err) // a part of the frame may have left: the connection is of no use any more
 		return err
 	}

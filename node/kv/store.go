@@ -46,6 +46,7 @@ func (s *Store) applyOne(op Op) TxnResult {
 func (s *Store) applyMany(t Txn) TxnResult {
 	pending := map[string]change{}
 	out := TxnResult{Results: make([]Result, 0, len(t.Ops))}
+	size := 0
 	for i, op := range t.Ops {
 		value, found := s.values[op.Key]
 		if c, ok := pending[op.Key]; ok {
@@ -53,6 +54,9 @@ func (s *Store) applyMany(t Txn) TxnResult {
 		}
 		result, c, reason := op.act(value, found)
 		out.Results = append(out.Results, result)
+		if size += len(result.Value); size > MaxResult && reason == "" {
+			reason = fmt.Sprintf("the answer would be larger than %d bytes", MaxResult)
+		}
 		if reason != "" {
 			out.Failed, out.Reason = i, reason
 			return out

@@ -80,6 +80,8 @@ const (
 	MaxValue = 1 << 20 // bytes, of a stored value too
 	MaxOps   = 1024
 	MaxTxn   = 4 << 20 // bytes, encoded
+	// MaxResult bounds the values that one transaction answers with, in bytes; one that would answer more has no effect.
+	MaxResult = 16 << 20
 )
 
 // Check reports what makes the transaction unacceptable, and the limit it breaks.

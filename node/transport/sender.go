@@ -66,13 +66,13 @@ func (s *Sender) take(spare []raft.Message) []raft.Message {
 func (s *Sender) Run(ctx context.Context) {
 	last := ""
 	for ctx.Err() == nil {
-		err := s.connection(ctx)
+		connected, err := s.connection(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if err.Error() != last { // once, not at every attempt
+		if why := reason(err); connected || why != last { // once, not at every attempt
 			s.log.Warn("connection to peer lost or refused, dialling on", "error", err)
-			last = err.Error()
+			last = why
 		}
 		s.take(nil) // stale by the time it could arrive
 		select {
@@ -82,11 +82,20 @@ func (s *Sender) Run(ctx context.Context) {
 	}
 }
 
-// connection dials, and sends until something fails.
-func (s *Sender) connection(ctx context.Context) error {
+// reason is what a failure has in common with the same one at another attempt: not the port that was dialled from.
+func reason(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
+}
+
+// connection dials, reports whether that led to a connection, and sends until something fails.
+func (s *Sender) connection(ctx context.Context) (bool, error) {
 	conn, err := s.dial(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -96,7 +105,7 @@ func (s *Sender) connection(ctx context.Context) error {
 	defer cancel()
 	pongs := make(chan error)
 	go readPongs(ctx, conn, pongs)
-	return s.send(ctx, conn, pongs)
+	return true, s.send(ctx, conn, pongs)
 }
 
 func (s *Sender) dial(ctx context.Context) (net.Conn, error) {

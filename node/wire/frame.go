@@ -37,14 +37,17 @@ var ErrCorrupt = errors.New("wire: frame is corrupt (checksum differs)")
 
 // ReadFrame reads one frame's payload into buf, which grows as needed, and returns it. io.EOF means the other end
 // closed between frames.
-func ReadFrame(r io.Reader, buf []byte) ([]byte, error) {
+func ReadFrame(r io.Reader, buf []byte) ([]byte, error) { return ReadFrameUpTo(r, buf, MaxFrame) }
+
+// ReadFrameUpTo is ReadFrame for those who expect no more than limit bytes: a stranger's header allocates no more.
+func ReadFrameUpTo(r io.Reader, buf []byte, limit int) ([]byte, error) {
 	var header [frameHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return nil, err
 	}
 	n := binary.LittleEndian.Uint32(header[:])
-	if n > MaxFrame {
-		return nil, fmt.Errorf("wire: frame of %d bytes, at most %d are allowed", n, MaxFrame)
+	if uint64(n) > uint64(limit) {
+		return nil, fmt.Errorf("wire: frame of %d bytes, at most %d are allowed", n, limit)
 	}
 	if cap(buf) < int(n) {
 		buf = make([]byte, n)

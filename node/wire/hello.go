@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -33,6 +34,9 @@ type Hello struct {
 // MaxClusterID bounds the length of a cluster's id, in bytes.
 const MaxClusterID = 256
 
+// maxHello bounds the payload of a hello or a refusal, in bytes.
+const maxHello = 4096
+
 // WriteHello sends h.
 func WriteHello(w io.Writer, h Hello) error {
 	b, start := BeginFrame(nil)
@@ -62,11 +66,14 @@ type Refused struct{ Reason string }
 
 func (e Refused) Error() string { return "refused: " + e.Reason }
 
-// ReadHello reads the other end's hello, or a Refused error.
+// ErrNoHello says that the connection ended or timed out before a whole hello had come, or was no such connection.
+var ErrNoHello = errors.New("no hello")
+
+// ReadHello reads the other end's hello. Its error is Refused, ErrNoHello, or says what is wrong with the hello.
 func ReadHello(r io.Reader) (Hello, error) {
-	payload, err := ReadFrame(io.LimitReader(r, frameHeader+4096), nil)
+	payload, err := ReadFrameUpTo(r, nil, maxHello)
 	if err != nil {
-		return Hello{}, fmt.Errorf("no hello: %w", err)
+		return Hello{}, fmt.Errorf("%w: %w", ErrNoHello, err)
 	}
 	return DecodeHello(payload)
 }

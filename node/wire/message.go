@@ -96,16 +96,24 @@ func readMessage(r *codec.Reader) raft.Message {
 
 func readEntries(r *codec.Reader, prev uint64) []raft.Entry {
 	n := r.Uvarint()
-	if n > uint64(r.Left()) { // an entry takes three bytes at least
+	if n > uint64(r.Left())/3 { // an entry takes three bytes at least
 		r.Fail("more entries than bytes")
 		return nil
 	}
 	if n == 0 {
 		return nil
 	}
-	es := make([]raft.Entry, 0, n)
+	es := make([]raft.Entry, 0, min(n, 1024)) // what n claims is believed as the entries come
 	for i := range n {
-		es = append(es, raft.Entry{Index: prev + 1 + i, Term: r.Uvarint(), Kind: raft.EntryKind(r.Byte()), Data: r.Bytes()})
+		e := raft.Entry{Index: prev + 1 + i, Term: r.Uvarint(), Kind: raft.EntryKind(r.Byte()), Data: r.Bytes()}
+		if r.Err() == nil && (e.Index == 0 || e.Term == 0 || e.Kind > raft.EntryConfiguration) {
+			// A kind that this version does not know must not be skipped: the replica would differ from others.
+			r.Fail(fmt.Sprintf("entry %d of term %d has unknown kind %d, or no index or term", e.Index, e.Term, e.Kind))
+		}
+		if r.Err() != nil {
+			return nil
+		}
+		es = append(es, e)
 	}
 	return es
 }

@@ -22,7 +22,7 @@ func drawMessage(t *rapid.T) raft.Message {
 	case raft.AppendEntries:
 		m.PrevLogIndex, m.PrevLogTerm, m.Commit, m.Round = uint64(rapid.Uint32().Draw(t, "prev")), n.Draw(t, "pt"), n.Draw(t, "c"), n.Draw(t, "r")
 		for i := range rapid.IntRange(0, 4).Draw(t, "entries") {
-			m.Entries = append(m.Entries, raft.Entry{Index: m.PrevLogIndex + 1 + uint64(i), Term: n.Draw(t, "et"),
+			m.Entries = append(m.Entries, raft.Entry{Index: m.PrevLogIndex + 1 + uint64(i), Term: rapid.Uint64Min(1).Draw(t, "et"),
 				Kind: raft.EntryKind(rapid.IntRange(0, 2).Draw(t, "ek")), Data: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "data")})
 		}
 	case raft.AppendEntriesReply:
