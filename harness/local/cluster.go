@@ -1,0 +1,418 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/link"
+)
+
+// Folders inside a run's folder.
+const (
+	dataFolder = "data" // data/<node>/
+	logsFolder = "logs" // logs/<node>.log
+)
+
+const (
+	setupTimeout    = 30 * time.Second // for all nodes to answer
+	teardownTimeout = 20 * time.Second
+	setupAttempts   = 5 // for a node whose ports were taken
+)
+
+// Options say what to run.
+type Options struct {
+	Binary string   // path of the node's binary
+	Nodes  []string // names: n1, n2, ...; the i-th has the server number i, from 1
+	// Dir is the folder for data and logs; it may be missing. Empty: a temporary one. Teardown removes what the run put there.
+	Dir   string
+	Flags []string // more flags for every node
+	// ResetOnHeal resets the connections that a partition held something of, in place of letting them go on.
+	ResetOnHeal bool
+}
+
+// Cluster is the nodes as processes of this machine. It implements harness.Cluster.
+type Cluster struct {
+	options Options
+	id      string
+	network *link.Network
+
+	mu       sync.Mutex // guards what Setup makes and Teardown takes
+	record   *record
+	nodes    map[string]*node
+	tornDown bool
+}
+
+// node is one server: its process and its ports.
+type node struct {
+	*process
+	index              int // of Options.Nodes
+	peer, client, http int // ports
+}
+
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// New checks the options and makes nothing yet.
+func New(options Options) (*Cluster, error) {
+	info, err := os.Stat(options.Binary)
+	if err != nil {
+		return nil, fmt.Errorf("the node's binary: %w; build it with `make build`", err)
+	}
+	if info.IsDir() || info.Mode()&0o111 == 0 {
+		return nil, fmt.Errorf("the node's binary: %s is not executable", options.Binary)
+	}
+	if options.Binary, err = filepath.Abs(options.Binary); err != nil {
+		return nil, err
+	}
+	if len(options.Nodes) == 0 {
+		return nil, errors.New("local cluster: no nodes")
+	}
+	for i, name := range options.Nodes {
+		if !nodeName.MatchString(name) {
+			return nil, fmt.Errorf("local cluster: node name %q: letters, digits, - and _ only", name)
+		}
+		if slices.Contains(options.Nodes[:i], name) {
+			return nil, fmt.Errorf("local cluster: node %s is named twice", name)
+		}
+	}
+	options.Nodes = slices.Clone(options.Nodes)
+	id := time.Now().UTC().Format("20060102T150405") + "-" + rand.Text()[:8]
+	return &Cluster{options: options, id: id, nodes: map[string]*node{}}, nil
+}
+
+// Kind is "local".
+func (c *Cluster) Kind() string { return "local" }
+
+// Nodes lists the nodes' names in order.
+func (c *Cluster) Nodes() []string { return slices.Clone(c.options.Nodes) }
+
+// ID names the run; it is the nodes' --cluster-id too.
+func (c *Cluster) ID() string { return c.id }
+
+// Setup starts every node and returns once all their ports answer. Where it fails it takes away what it made, and the
+// error has the end of the log of the node that did not come up.
+func (c *Cluster) Setup(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	defer cancel()
+	err := c.setup(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("local cluster: %w", err), c.Teardown(ctx))
+	}
+	return err
+}
+
+func (c *Cluster) setup(ctx context.Context) error {
+	if err := c.prepare(); err != nil {
+		return err
+	}
+	taken := map[int]bool{}
+	for _, name := range c.options.Nodes {
+		if err := c.drawPorts(c.nodes[name], taken); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.options.Nodes {
+		if err := c.launch(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.options.Nodes {
+		if err := c.comeUp(ctx, c.nodes[name], taken); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare makes the run's record, its folders and its links, in this order.
+func (c *Cluster) prepare() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tornDown || c.record != nil {
+		return errors.New("a cluster is set up once")
+	}
+	dir, madeDir, err := c.chooseDir()
+	if err != nil {
+		return err
+	}
+	if c.record, err = newRecord(c.id, dir, madeDir); err != nil {
+		return err
+	}
+	if err := c.record.mark(); err != nil {
+		return err
+	}
+	if c.network, err = link.New(c.options.Nodes, link.Options{ResetOnHeal: c.options.ResetOnHeal}); err != nil {
+		return err
+	}
+	for i, name := range c.options.Nodes {
+		if err := c.addNode(i, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chooseDir says where the run's folder is to be, and whether it is to be made.
+func (c *Cluster) chooseDir() (dir string, made bool, err error) {
+	if c.options.Dir == "" {
+		return filepath.Join(os.TempDir(), "ordeal-local-"+c.id), true, nil
+	}
+	if dir, err = filepath.Abs(c.options.Dir); err != nil {
+		return "", false, err
+	}
+	for _, folder := range []string{dataFolder, logsFolder} {
+		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
+			return "", false, fmt.Errorf("folder %s has a %s already; choose another, or run `ordeal cleanup`", dir, folder)
+		}
+	}
+	_, err = os.Lstat(dir)
+	return dir, errors.Is(err, os.ErrNotExist), nil
+}
+
+func (c *Cluster) addNode(index int, name string) error {
+	for _, folder := range []string{c.dataDir(name), filepath.Join(c.record.Dir, logsFolder)} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	log, err := os.OpenFile(c.logPath(name), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	c.nodes[name] = &node{process: &process{node: name, record: c.record, log: log}, index: index}
+	return nil
+}
+
+func (c *Cluster) dataDir(name string) string { return filepath.Join(c.record.Dir, dataFolder, name) }
+
+func (c *Cluster) logPath(name string) string {
+	return filepath.Join(c.record.Dir, logsFolder, name+".log")
+}
+
+func (c *Cluster) drawPorts(n *node, taken map[int]bool) error {
+	for _, port := range []*int{&n.peer, &n.client, &n.http} {
+		var err error
+		if *port, err = freePort(taken); err != nil {
+			return err
+		}
+	}
+	c.network.Forward(n.node, address(n.peer))
+	return nil
+}
+
+// launch starts the node's process. It excludes Teardown, which must not pass by a process that is being started.
+func (c *Cluster) launch(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[name]
+	if n == nil || c.tornDown {
+		return fmt.Errorf("start %s: the cluster is not set up", name)
+	}
+	return n.start(c.options.Binary, c.args(n))
+}
+
+// args is the node's command line. Each node has its own view of where its peers are: at its own links to them.
+func (c *Cluster) args(n *node) []string {
+	args := []string{
+		"--id", strconv.Itoa(n.index + 1), "--cluster-id", c.id, "--data", c.dataDir(n.node),
+		"--listen-peer", address(n.peer), "--listen-client", address(n.client), "--listen-http", address(n.http),
+	}
+	for i, name := range c.options.Nodes {
+		at := address(n.peer)
+		if name != n.node {
+			at = c.network.Address(n.node, name)
+		}
+		args = append(args, "--peer", fmt.Sprintf("%d=%s", i+1, at))
+	}
+	return append(args, c.options.Flags...)
+}
+
+func (c *Cluster) node(name string) (*node, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.nodes[name]
+	if n == nil {
+		return nil, fmt.Errorf("local cluster: there is no node %q; it has %v once it is set up", name, c.options.Nodes)
+	}
+	return n, nil
+}
+
+// Kill ends the node's process with SIGKILL and returns once it has been waited for.
+func (c *Cluster) Kill(ctx context.Context, name string) error {
+	n, err := c.node(name)
+	if err != nil {
+		return err
+	}
+	return n.kill(ctx)
+}
+
+// Start starts the node's process again, with the same ports and data.
+func (c *Cluster) Start(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.launch(name)
+}
+
+// Pause stops the process with SIGSTOP and returns once the kernel shows it stopped.
+func (c *Cluster) Pause(ctx context.Context, name string) error {
+	n, err := c.node(name)
+	if err != nil {
+		return err
+	}
+	return n.signal(ctx, syscall.SIGSTOP, true)
+}
+
+// Resume continues it.
+func (c *Cluster) Resume(ctx context.Context, name string) error {
+	n, err := c.node(name)
+	if err != nil {
+		return err
+	}
+	return n.signal(ctx, syscall.SIGCONT, false)
+}
+
+// Process tells the state of the node's process.
+func (c *Cluster) Process(_ context.Context, name string) (nemesis.ProcessState, error) {
+	n, err := c.node(name)
+	if err != nil {
+		return nemesis.ProcessState{}, err
+	}
+	return n.state(), nil
+}
+
+// Cut cuts exactly the given links between nodes.
+func (c *Cluster) Cut(ctx context.Context, links []nemesis.Link) error {
+	if err := c.isUp(); err != nil {
+		return err
+	}
+	return c.network.Cut(ctx, links)
+}
+
+// Probe tries to cross each link.
+func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Probe, error) {
+	if err := c.isUp(); err != nil {
+		return nil, err
+	}
+	return c.network.Probe(ctx, links)
+}
+
+// Counters tells how many bytes a link has passed and held back.
+func (c *Cluster) Counters(l nemesis.Link) link.Counters { return c.network.Counters(l) }
+
+func (c *Cluster) isUp() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.network == nil || c.tornDown {
+		return errors.New("local cluster: it is not set up")
+	}
+	return nil
+}
+
+// ClientAddress is host:port of the node's client port.
+func (c *Cluster) ClientAddress(name string) string { return address(c.nodes[name].client) }
+
+// StatusAddress is host:port of the node's HTTP port.
+func (c *Cluster) StatusAddress(name string) string { return address(c.nodes[name].http) }
+
+// CollectLogs writes each node's log, over all its restarts, to dir/<node>.log.
+func (c *Cluster) CollectLogs(ctx context.Context, dir string) error {
+	if err := c.isUp(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range c.options.Nodes {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, copyFile(c.logPath(name), filepath.Join(dir, name+".log")))
+	}
+	return errors.Join(errs...)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// Facts tells of the machine and the mechanisms.
+func (c *Cluster) Facts() map[string]string {
+	death := "the kernel ends the nodes with the harness (PR_SET_PDEATHSIG)"
+	if !deathSignal {
+		death = "nodes outlive a killed harness until `ordeal cleanup`"
+	}
+	return map[string]string{
+		"kernel":     kernel(),
+		"cores":      strconv.Itoa(runtime.NumCPU()),
+		"platform":   runtime.GOOS + "/" + runtime.GOARCH,
+		"partitions": "userspace links",
+		"kills":      "signals; " + death,
+	}
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown: " + err.Error()
+	}
+	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+}
+
+// Teardown ends every process and removes the run's files and record. It works under a bound of its own, also when ctx has ended,
+// and may be called at any time and again.
+func (c *Cluster) Teardown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
+	defer cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tornDown = true
+	var errs []error
+	for _, name := range c.options.Nodes {
+		n := c.nodes[name]
+		if n == nil || !n.state().Running {
+			continue
+		}
+		if err := n.kill(ctx); err != nil && n.state().Running {
+			errs = append(errs, err)
+		}
+	}
+	if c.network != nil {
+		errs = append(errs, c.network.Close())
+	}
+	if err := errors.Join(errs...); err != nil || c.record == nil {
+		return err // What still runs must stay on record.
+	}
+	for _, n := range c.nodes {
+		_ = n.log.Close()
+	}
+	if _, err := c.record.removeDir(); err != nil {
+		return err
+	}
+	return c.record.remove()
+}

@@ -1,0 +1,88 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	readyPoll = 10 * time.Millisecond
+	tailBytes = 2000 // of a node's log, in an error
+)
+
+// comeUp returns once the node's ports answer. A node that ended because somebody has taken one of its ports gets others:
+// nobody knows them yet but its own links, which are told.
+func (c *Cluster) comeUp(ctx context.Context, n *node, taken map[int]bool) error {
+	for attempt := 1; ; attempt++ {
+		err := n.answers(ctx)
+		if err == nil {
+			return nil
+		}
+		tail := c.logTail(n.node)
+		collision := strings.Contains(tail, "address already in use")
+		if n.state().Running || !collision || attempt == setupAttempts || ctx.Err() != nil {
+			return fmt.Errorf("%s did not come up: %w; its log ends:\n%s", n.node, err, tail)
+		}
+		if err := c.drawPorts(n, taken); err != nil {
+			return err
+		}
+		if err := c.launch(n.node); err != nil {
+			return err
+		}
+	}
+}
+
+// answers waits until all ports of the running process accept connections.
+func (n *node) answers(ctx context.Context) error {
+	n.mu.Lock()
+	gone := n.gone
+	n.mu.Unlock()
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for _, port := range []int{n.peer, n.client, n.http} {
+		for !accepts(ctx, port) {
+			select {
+			case <-gone:
+				return fmt.Errorf("its process ended: %s", n.state().Ended)
+			case <-ctx.Done():
+				return fmt.Errorf("%s does not answer: %w", address(port), ctx.Err())
+			case <-tick.C:
+			}
+		}
+	}
+	select {
+	case <-gone:
+		return fmt.Errorf("its process ended: %s", n.state().Ended)
+	default:
+		return nil
+	}
+}
+
+func accepts(ctx context.Context, port int) bool {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address(port))
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
+// logTail is the end of what the node's last process logged.
+func (c *Cluster) logTail(name string) string {
+	log, err := os.ReadFile(c.logPath(name))
+	if err != nil {
+		return err.Error()
+	}
+	if i := bytes.LastIndex(log, []byte(" started, pid ")); i >= 0 {
+		log = log[i:]
+	}
+	if len(log) > tailBytes {
+		log = log[len(log)-tailBytes:]
+	}
+	return string(log)
+}
