@@ -179,6 +179,7 @@ func requireCrossings(t *testing.T, c *docker.Cluster, links ...nemesis.Link) {
 // silent waits until to has not heard from for longer than any heartbeat is late.
 func silent(t *testing.T, c *docker.Cluster, from, to string) {
 	t.Helper()
+	defer func(start time.Time) { t.Logf("  silent %s to %s after %v", from, to, time.Since(start)) }(time.Now())
 	require.Eventually(t, func() bool {
 		ago, ok := heard(t, c, to)[from]
 		return !ok || ago > 500
@@ -187,6 +188,7 @@ func silent(t *testing.T, c *docker.Cluster, from, to string) {
 
 func hears(t *testing.T, c *docker.Cluster, from, to string) {
 	t.Helper()
+	defer func(start time.Time) { t.Logf("  hears %s to %s after %v", from, to, time.Since(start)) }(time.Now())
 	require.Eventually(t, func() bool {
 		ago, ok := heard(t, c, to)[from]
 		return ok && ago < 100

@@ -50,8 +50,9 @@ func Doctor(ctx context.Context, agentBinary string) []Finding {
 }
 
 type doctor struct {
-	engine   *client.Client
-	findings []Finding
+	engine       *client.Client
+	architecture string
+	findings     []Finding
 }
 
 // saw notes a finding and tells whether it is good.
@@ -66,6 +67,7 @@ func (d *doctor) saw(name string, err error, detail, remedy string) bool {
 
 func (d *doctor) version(ctx context.Context) bool {
 	info, err := d.engine.Info(ctx)
+	d.architecture = info.Architecture
 	api := d.engine.ClientVersion()
 	if err == nil && versions.LessThan(api, minAPI) {
 		err = fmt.Errorf("API %s is older than %s", api, minAPI)
@@ -83,13 +85,10 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 	dockerfile := []byte("FROM scratch\nCOPY ordeal-agent /\nENTRYPOINT [\"/ordeal-agent\"]\n")
 	image, err := newImage(dockerfile, map[string]string{"ordeal-agent": agentBinary})
 	if err == nil {
-		var info = struct{ arch string }{}
-		if i, infoErr := d.engine.Info(ctx); infoErr == nil {
-			info.arch = i.Architecture
-		}
-		if err = image.check(info.arch); err == nil {
-			err = image.build(ctx, d.engine)
-		}
+		err = image.check(d.architecture)
+	}
+	if err == nil {
+		err = image.build(ctx, d.engine)
 	}
 	if !d.saw("image FROM scratch", err, "the classic builder built "+image.tag(),
 		"build the binaries with `make build`; the engine's builder must allow FROM scratch") {

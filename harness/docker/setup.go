@@ -63,12 +63,30 @@ func (c *Cluster) setup(ctx context.Context) error {
 	return group.Wait()
 }
 
+// createLimit bounds one request that makes something on the engine.
+const createLimit = 60 * time.Second
+
+// unbroken gives a context for a request that makes something. The engine finishes it even if the caller has gone, so it
+// is waited for: what is made is then seen by the removal that follows. It fails if ctx has ended already.
+func unbroken(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	made, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
+	return made, cancel, nil
+}
+
 // createShared creates what containers need to be there: the network and the volumes.
 func (c *Cluster) createShared(ctx context.Context) error {
 	p := c.plan
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		_, err := c.engine.NetworkCreate(ctx, p.network.Name, network.CreateOptions{
+		ctx, cancel, err := unbroken(ctx)
+		if err != nil {
+			return err
+		}
+		defer cancel()
+		_, err = c.engine.NetworkCreate(ctx, p.network.Name, network.CreateOptions{
 			Driver: p.network.Driver, Internal: p.network.Internal, Options: p.network.DriverOpts,
 			Labels: merge(p.network.Labels, c.labels, map[string]string{composeProject: p.project, composeNetwork: p.netKey}),
 		})
@@ -79,8 +97,13 @@ func (c *Cluster) createShared(ctx context.Context) error {
 	})
 	for _, key := range p.volumeKeys() {
 		group.Go(func() error {
+			ctx, cancel, err := unbroken(ctx)
+			if err != nil {
+				return err
+			}
+			defer cancel()
 			v := p.volumes[key]
-			_, err := c.engine.VolumeCreate(ctx, volume.CreateOptions{
+			_, err = c.engine.VolumeCreate(ctx, volume.CreateOptions{
 				Name: v.Name, Driver: v.Driver, DriverOpts: v.DriverOpts,
 				Labels: merge(v.Labels, c.labels, map[string]string{composeProject: p.project, composeVolume: key}),
 			})
@@ -102,15 +125,28 @@ func networkRemedy(err error) string {
 
 // bringUp creates and starts one node's container and waits until its node serves.
 func (c *Cluster) bringUp(ctx context.Context, s compose.ServiceConfig) error {
+	id, err := c.create(ctx, s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return c.join(ctx, s.Name, id)
+}
+
+func (c *Cluster) create(ctx context.Context, s compose.ServiceConfig) (id string, err error) {
+	ctx, cancel, err := unbroken(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
 	config, host, attach := c.plan.containerConfig(s, c.labels)
 	created, err := c.engine.ContainerCreate(ctx, config, host, attach, nil, c.plan.containerName(s))
 	if err != nil {
-		return fmt.Errorf("%s: create container: %w", s.Name, err)
+		return "", fmt.Errorf("create container: %w", err)
 	}
 	if err := c.engine.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
-		return fmt.Errorf("%s: start container: %w", s.Name, err)
+		return "", fmt.Errorf("start container: %w", err)
 	}
-	return c.join(ctx, s.Name, created.ID)
+	return created.ID, nil
 }
 
 // join reads where a started container is to be reached, waits for its agent and node, and makes it a member.

@@ -26,6 +26,7 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 	}
 	c.nodes = map[string]*member{}
 	_, err := removeRun(ctx, c.engine, c.options.RunID)
+	c.engine.Close() // lets go of idle connections; a later call opens new ones
 	return err
 }
 

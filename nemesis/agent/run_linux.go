@@ -44,14 +44,14 @@ func Run(ctx context.Context, c Config) error {
 
 type agent struct {
 	config     Config
-	output     io.Writer
+	output     *tee
 	supervisor *supervisor
 }
 
 // note writes a line of the agent's own among the child's.
 func (a *agent) note(format string, args ...any) {
 	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
-	fmt.Fprintf(a.output, "ordeal-agent %s %s: %s\n", now, a.config.Name, fmt.Sprintf(format, args...))
+	a.output.line(fmt.Sprintf("ordeal-agent %s %s: %s\n", now, a.config.Name, fmt.Sprintf(format, args...)))
 }
 
 // serve starts the control API, if there is a secret to guard it.
@@ -121,19 +121,38 @@ func withoutSecret(env []string) []string {
 // tee writes to the log and to standard output. A log that cannot be written (a full disk) is said once and does not
 // stop the child, and neither does a closed standard output.
 type tee struct {
-	mu     sync.Mutex
-	stdout io.Writer
-	log    io.Writer
-	failed bool
+	mu      sync.Mutex
+	stdout  io.Writer
+	log     io.Writer
+	failed  bool
+	midLine bool // the last byte written did not end a line
 }
 
 func (t *tee) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.write(p)
+	return len(p), nil
+}
+
+// line writes a line of its own, also when the child is in the middle of one.
+func (t *tee) line(s string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.midLine {
+		s = "\n" + s
+	}
+	t.write([]byte(s))
+}
+
+func (t *tee) write(p []byte) {
+	if len(p) == 0 {
+		return
+	}
 	if _, err := t.log.Write(p); err != nil && !t.failed {
 		t.failed = true
 		fmt.Fprintf(t.stdout, "ordeal-agent: the child's log is incomplete from here on: %v\n", err)
 	}
 	_, _ = t.stdout.Write(p)
-	return len(p), nil
+	t.midLine = p[len(p)-1] != '\n'
 }

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -11,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +21,7 @@ import (
 
 const (
 	maxBody     = 1 << 20
-	maxItems    = 4096
 	orderLimit  = 10 * time.Second // for the kernel to do what a signal asks
-	maxWait     = time.Minute
-	maxWaitMS   = int(maxWait / time.Millisecond)
 	bearer      = "Bearer "
 	statusGone  = http.StatusConflict
 	contentJSON = "application/json"
@@ -40,6 +37,9 @@ type server struct {
 
 	mu    sync.Mutex // one change of rules at a time
 	names map[netip.Addr]string
+	// earlier is what a drop in force stopped before the rules were last replaced, which starts the kernel's counts
+	// anew: a cut that stands while others change keeps its count.
+	earlier map[netfilter.Drop]netfilter.Count
 }
 
 // handler serves the API to who knows the secret.
@@ -144,20 +144,6 @@ func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// decodeStrictly refuses unknown fields and anything behind the value: a request that means more than is understood
-// must not half happen.
-func decodeStrictly(body []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more behind the value")
-	}
-	return nil
-}
-
 func (s *server) getHealth(w http.ResponseWriter, _ *http.Request) {
 	h := s.health
 	if _, err := netfilter.Counts(); err != nil {
@@ -203,27 +189,28 @@ func (s *server) putPartition(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &p) {
 		return
 	}
-	if len(p.Cuts) > maxItems {
-		fail(w, http.StatusBadRequest, fmt.Sprintf("%d cuts, at most %d", len(p.Cuts), maxItems))
+	drops, names, err := p.check()
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
 		return
-	}
-	drops, names := make([]netfilter.Drop, len(p.Cuts)), map[netip.Addr]string{}
-	for i, c := range p.Cuts {
-		if err := c.Drop.Check(); err != nil {
-			fail(w, http.StatusBadRequest, fmt.Sprintf("cut %d (%s): %v", i, c.Name, err))
-			return
-		}
-		drops[i] = c.Drop
-		names[c.Peer.Unmap()] = c.Name
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := netfilter.Replace(drops); err != nil {
+	before, err := s.counts()
+	if err == nil {
+		err = netfilter.Replace(drops)
+	}
+	if err != nil {
 		s.note("partition: %v", err)
 		failWith(w, err)
 		return
 	}
-	s.names = names
+	s.names, s.earlier = names, map[netfilter.Drop]netfilter.Count{}
+	for _, c := range before {
+		if slices.Contains(drops, c.Drop) {
+			s.earlier[c.Drop] = c
+		}
+	}
 	s.note("partition: %d cuts in force", len(drops))
 	answer(w, p)
 }
@@ -236,7 +223,7 @@ func (s *server) deletePartition(w http.ResponseWriter, _ *http.Request) {
 		failWith(w, err)
 		return
 	}
-	s.names = nil
+	s.names, s.earlier = nil, nil
 	s.note("heal: no cut is in force")
 	answer(w, Partition{Cuts: []Cut{}})
 }
@@ -244,7 +231,7 @@ func (s *server) deletePartition(w http.ResponseWriter, _ *http.Request) {
 func (s *server) getCounters(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	counts, err := netfilter.Counts()
+	counts, err := s.counts()
 	if err != nil {
 		failWith(w, err)
 		return
@@ -256,16 +243,24 @@ func (s *server) getCounters(w http.ResponseWriter, _ *http.Request) {
 	answer(w, c)
 }
 
+// counts are the kernel's counts of the drops in force and what they stopped earlier. The caller holds mu.
+func (s *server) counts() ([]netfilter.Count, error) {
+	counts, err := netfilter.Counts()
+	for i, c := range counts {
+		counts[i].Packets += s.earlier[c.Drop].Packets
+		counts[i].Bytes += s.earlier[c.Drop].Bytes
+	}
+	return counts, err
+}
+
 func (s *server) postReset(w http.ResponseWriter, r *http.Request) {
 	var req ResetRequest
 	if !decode(w, r, &req) {
 		return
 	}
-	for i, p := range req.Peers {
-		if !p.IsValid() {
-			fail(w, http.StatusBadRequest, fmt.Sprintf("peer %d has no address", i))
-			return
-		}
+	if err := req.check(); err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
 	}
 	n, err := netfilter.ResetConnections(req.Peers)
 	if err != nil {
@@ -281,19 +276,9 @@ func (s *server) postSend(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &req) {
 		return
 	}
-	if len(req.Targets) > maxItems {
-		fail(w, http.StatusBadRequest, fmt.Sprintf("%d targets, at most %d", len(req.Targets), maxItems))
+	if err := req.check(); err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
 		return
-	}
-	for i, t := range req.Targets {
-		if err := checkNonce(t.Nonce); err != nil {
-			fail(w, http.StatusBadRequest, fmt.Sprintf("target %d: %v", i, err))
-			return
-		}
-		if !t.Address.IsValid() || t.Address.Port() == 0 {
-			fail(w, http.StatusBadRequest, fmt.Sprintf("target %d: no address with a port", i))
-			return
-		}
 	}
 	answer(w, Sent{Failed: s.prober.send(req.Targets)})
 }
@@ -303,9 +288,8 @@ func (s *server) postReceived(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &req) {
 		return
 	}
-	if len(req.Nonces) > maxItems || req.WaitMS < 0 || req.WaitMS > maxWaitMS {
-		fail(w, http.StatusBadRequest, fmt.Sprintf("%d nonces, at most %d; wait_ms is %d, want 0 to %d",
-			len(req.Nonces), maxItems, req.WaitMS, maxWaitMS))
+	if err := req.check(); err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(req.WaitMS)*time.Millisecond)

@@ -144,7 +144,7 @@ func explain(what string, err error) error {
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("packet filter: %s: %w: this kernel has no nf_tables for family inet", what, err)
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("packet filter: %s: %w: mode %q needs Linux 5.16 or newer", what, err, Data)
+		return fmt.Errorf("packet filter: %s: %w: counting needs Linux 5.11 or newer, mode %q 5.16", what, err, Data)
 	}
 	return fmt.Errorf("packet filter: %s: %w", what, err)
 }
