@@ -70,7 +70,7 @@ func (n *Nemesis) checkCut(ctx context.Context, f *fault, e *Event) string {
 	}
 	var t tally
 	t.add(probes)
-	e.observe(t.text("cut"))
+	e.observe(t.text("cut") + t.stops())
 	switch {
 	case len(t.crossed) > 0:
 		return "crossed: " + linkWords(t.crossed)
@@ -147,9 +147,6 @@ func (t *tally) asked() int { return len(t.crossed) + len(t.held) }
 
 func (t *tally) text(what string) string {
 	text := fmt.Sprintf("%d of %d probes crossed %s links", len(t.crossed), t.asked(), what)
-	if t.stopped > 0 {
-		text += fmt.Sprintf(", %d %s stopped so far", t.stopped, t.unit)
-	}
 	if t.method != "" {
 		text += " (" + t.method + ")"
 	}
@@ -157,6 +154,14 @@ func (t *tally) text(what string) string {
 		text += fmt.Sprintf("; %d could not be made: %s", len(t.failed), t.err)
 	}
 	return text
+}
+
+// stops tells what the mechanism has counted, if it has.
+func (t *tally) stops() string {
+	if t.stopped == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d %s stopped since the cut", t.stopped, t.unit)
 }
 
 // without is links less those of others.

@@ -64,6 +64,8 @@ type node struct {
 	peer, client, http int // ports
 }
 
+var _ nemesis.World = (*Cluster)(nil)
+
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // New checks the options and makes nothing yet.
@@ -189,7 +191,7 @@ func (c *Cluster) addNode(index int, name string) error {
 			return err
 		}
 	}
-	log, err := os.OpenFile(c.logPath(name), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
+	log, err := os.OpenFile(c.logPath(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 type identity struct {
 	PID        int    `json:"pid"`
 	Started    string `json:"started"`    // when, as the kernel tells it; together with the pid it is unique
-	Executable string `json:"executable"` // path
+	Executable string `json:"executable"` // path; empty where the kernel does not tell
 }
 
 // errGone says that there is no such process, or only its remains that nobody has waited for.
@@ -26,5 +26,8 @@ func (id identity) alive() bool {
 // same compares start time and executable. A binary that was built anew or deleted meanwhile is still the same process.
 func (id identity) same(other identity) bool {
 	clean := func(path string) string { return strings.TrimSuffix(path, " (deleted)") }
-	return id.PID == other.PID && id.Started == other.Started && clean(id.Executable) == clean(other.Executable)
+	if id.PID != other.PID || id.Started != other.Started {
+		return false
+	}
+	return id.Executable == "" || other.Executable == "" || clean(id.Executable) == clean(other.Executable)
 }

@@ -19,7 +19,7 @@ func identify(pid int) (identity, error) {
 		return identity{}, errGone{pid}
 	}
 	executable, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // another user's; its start time tells enough
 		return identity{}, notThere(pid, err)
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
