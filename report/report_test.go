@@ -217,7 +217,7 @@ func TestHostileHistoryIsShownHarmlessly(t *testing.T) {
 // hostileRun has what is hostile in every place that a system or a nemesis can fill.
 func hostileRun(t testing.TB) *store.Run {
 	p := defaultPlan()
-	p.length, p.keys, p.stale = 3*time.Second, len(hostile), time.Second
+	p.length, p.keys, p.stale, p.pace = time.Second, len(hostile), 100*time.Millisecond, 60*time.Millisecond
 	p.noFaults = true
 	p.keyName = func(i int) string { return hostile[i] }
 	run := p.makeRun(t, t.TempDir(), "hostile")

@@ -84,7 +84,7 @@ func rows(names []string, laneHeight int) template.HTML {
 	var d drawing
 	for i, name := range names {
 		d.open("text", "x", "100%", "y", number(float64(i*laneHeight)+float64(laneHeight)/2+4), "text-anchor", "end", "class", "lane")
-		d.b.WriteString(template.HTMLEscapeString(shown(name, 14)))
+		d.b.WriteString(template.HTMLEscapeString(short(name, 12)))
 		d.title(shown(name, 200))
 		d.close("text")
 	}

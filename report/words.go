@@ -33,6 +33,15 @@ func shown(s string, limit int) string {
 	return b.String()
 }
 
+// short is shown without the length of what was cut, for places where there is no room.
+func short(s string, limit int) string {
+	r := []rune(shown(s, limit))
+	if len(r) > limit {
+		return string(r[:limit-1]) + "…"
+	}
+	return string(r)
+}
+
 // duration shows three digits or so: 412 µs, 3.21 ms, 1.50 s, 2m05s.
 func duration(d time.Duration) string {
 	switch {
