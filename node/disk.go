@@ -49,16 +49,24 @@ func (d *disk) run(ctx context.Context) error {
 			return nil
 		case <-d.wake:
 		}
-		writes := d.take()
-		if len(writes) == 0 {
-			continue
-		}
-		if err := d.persist(writes); err != nil {
+		if err := d.writeAll(); err != nil {
 			return fmt.Errorf("stable storage failed, the node stops and has acknowledged nothing since: %w", err)
 		}
-		number := writes[len(writes)-1].Number
-		d.inbox.put(func(b *batch) { b.written = number })
 	}
+}
+
+// writeAll makes durable what waits, and tells the driver.
+func (d *disk) writeAll() error {
+	writes := d.take()
+	if len(writes) == 0 {
+		return nil
+	}
+	if err := d.persist(writes); err != nil {
+		return err
+	}
+	number := writes[len(writes)-1].Number
+	d.inbox.put(func(b *batch) { b.written = number })
+	return nil
 }
 
 func (d *disk) persist(writes []Write) error {

@@ -71,6 +71,24 @@ func (in *inbox) put(add func(*batch)) {
 	}
 }
 
+// drive gives what has arrived to the driver, which was told the time, and has it done. Writes that have finished come
+// first: what they allow may leave or be applied before the rest of the batch changes anything.
+func (b *batch) drive(d *Driver) {
+	if b.written > 0 {
+		d.Written(b.written)
+	}
+	for _, m := range b.messages {
+		d.Receive(m)
+	}
+	for _, q := range b.requests {
+		d.Handle(q)
+	}
+	d.Flush()
+	for _, answer := range b.statuses {
+		answer <- d.Status()
+	}
+}
+
 // take empties the inbox. The slices of spare, a batch that was taken before and is done with, are used again.
 func (in *inbox) take(spare batch) batch {
 	clear(spare.messages)

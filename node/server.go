@@ -170,23 +170,7 @@ func (s *Server) drive(ctx context.Context) error {
 		b = s.inbox.take(b)
 		// The time is read after the inputs were taken: a lease that holds now held when they had arrived.
 		s.driver.Tick(s.now())
-		s.driveBatch(b)
-	}
-}
-
-func (s *Server) driveBatch(b batch) {
-	if b.written > 0 {
-		s.driver.Written(b.written)
-	}
-	for _, m := range b.messages {
-		s.driver.Receive(m)
-	}
-	for _, q := range b.requests {
-		s.driver.Handle(q)
-	}
-	s.driver.Flush()
-	for _, answer := range b.statuses {
-		answer <- s.driver.Status()
+		b.drive(s.driver)
 	}
 }
 

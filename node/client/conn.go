@@ -137,7 +137,7 @@ func (c *Conn) write(ctx context.Context, q wire.Request) error {
 	}
 	switch {
 	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
-		return ErrNotSent{ctx.Err()} // the connection is as it was
+		return ErrNotSent{err} // the connection is as it was
 	case err != nil:
 		c.end(err) // a part of the frame may have left: the connection is of no use any more
 		return err
