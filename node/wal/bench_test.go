@@ -84,6 +84,8 @@ type discardFile struct{ vfs.File }
 
 func (discardFile) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
+func (discardFile) Sync() error { return nil }
+
 // BenchmarkOpen recovers a log of 100,000 entries. An operation is an Open.
 func BenchmarkOpen(b *testing.B) {
 	disk := vfs.NewMem()

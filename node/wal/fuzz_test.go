@@ -54,20 +54,15 @@ func FuzzSegment(f *testing.F) {
 // fuzzSegment is a segment of records with good checksums: of each, its type, payload length and payload are taken
 // from the bytes.
 func fuzzSegment(start, bytes []byte) []byte {
-	data := header{cluster: 7, node: 3, sequence: 1}.encode()
-	chain := headerCRC(data)
-	add := func(kind recordType, payload []byte) {
-		at := len(data)
-		data = beginRecord(data, kind, chain, 1, int64(at), 0)
-		data, chain = endRecord(append(data, payload...), at)
-	}
-	add(recordStart, start)
+	s := &segmentBuilder{data: header{cluster: 7, node: 3, sequence: 1}.encode()}
+	s.chain = headerCRC(s.data)
+	s.add(recordStart, start, 0)
 	for len(bytes) >= 2 {
 		kind, n := recordType(bytes[0]), min(int(bytes[1]), len(bytes)-2)
-		add(kind, bytes[2:2+n])
+		s.add(kind, bytes[2:2+n], 0)
 		bytes = bytes[2+n:]
 	}
-	return data
+	return s.data
 }
 
 func FuzzRecords(f *testing.F) {
