@@ -115,6 +115,7 @@ func (c *cluster) send(messages []Message) {
 	for _, m := range messages {
 		c.must(c.safety.sent(m))
 		switch {
+		case int(m.To) > len(c.servers): // a member that this test does not run
 		case m.To == m.From:
 			c.core(m.To).Step(m)
 		case c.groups[m.From-1] == c.groups[m.To-1]:
@@ -170,11 +171,9 @@ func (c *cluster) stabilize(ids ...NodeID) {
 // elect lets a server's election timer run out, and the election take place.
 func (c *cluster) elect(id NodeID) {
 	for _, other := range c.ids() {
-		if core := c.core(other); core != nil && core.role != Leader {
-			c.clocks[other-1] = core.leaderContact + electionTimeout // no timer runs out: they wait longer than this
-			if core.leaderContact == minTime {
-				c.clocks[other-1] = 0
-			}
+		if core := c.core(other); core != nil && core.role != Leader && core.leaderContact != minTime {
+			// Their promise to the last leader runs out; their timers do not, which take longer.
+			c.elapse(other, max(0, core.leaderContact+electionTimeout-c.clocks[other-1]))
 		}
 	}
 	c.timeout(id)
