@@ -14,7 +14,7 @@ import (
 // The exact checkers are held against porcupine on many small random histories, and each condition of theirs is left out
 // once to see that the comparison notices.
 
-const differentialHistories = 200_000
+const differentialHistories = 200_000 / slowdown
 
 func unbounded(t testing.TB) *bounds {
 	b := newBounds(context.Background(), 1<<30)

@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -39,10 +40,56 @@ func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64
 		k.Reason = fmt.Sprintf("its operations fit in no legal order (time ended before the %d of them that conflict could be reduced further)", len(few))
 		return
 	}
+	few = withWriters(r.model, few, o.ops)
 	for _, op := range few {
 		k.Evidence = append(k.Evidence, *op)
 	}
 	k.Reason = reasonFor(r.model, few)
+}
+
+// withWriters adds to illegal operations the first write of each value they name and none of them writes, and so on: it
+// was invoked too late, and a reader of the evidence wants to see that. Where that takes too many it adds none.
+func withWriters(m *Model, few, all []*history.Operation) []*history.Operation {
+	if m.values == nil {
+		return few
+	}
+	with := slices.Clone(few)
+	for len(with) < len(few)+writersLimit {
+		w := missingWriter(m, with, all)
+		if w == nil {
+			return with
+		}
+		with = append(with, w)
+	}
+	return few
+}
+
+const writersLimit = 10
+
+// missingWriter is a write in all of a value that some operation of few names and none of few writes; nil: there is none.
+func missingWriter(m *Model, few, all []*history.Operation) *history.Operation {
+	missing := map[string]bool{}
+	for _, op := range few {
+		for _, v := range m.values(op).names {
+			missing[valueID(v)] = true
+		}
+	}
+	for _, op := range few {
+		for _, v := range m.values(op).writes {
+			delete(missing, valueID(v))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	for _, op := range all {
+		for _, v := range m.values(op).writes {
+			if missing[valueID(v)] {
+				return op
+			}
+		}
+	}
+	return nil
 }
 
 // evidenceLimit is how many operations a person may still want to read.

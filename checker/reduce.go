@@ -26,6 +26,7 @@ type reducer struct {
 	model   *Model
 	illegal func(ops []*history.Operation) bool // false also when it could not tell
 	ops     []*history.Operation
+	open    map[*history.Operation]*history.Operation // of ops, those still open at the cut, and as they were recorded
 }
 
 // reduceTime bounds one question to the checker while evidence is reduced.
@@ -34,6 +35,15 @@ const reduceTime = time.Second
 // reduce returns few operations of the illegal ops that are illegal together; some, if not nil, are ops that may already
 // be. When the context ends it returns the fewest so far.
 func reduce(ctx context.Context, m *Model, ops, some []*history.Operation, memory int64) []*history.Operation {
+	r := newReducer(ctx, m, ops, memory)
+	if some != nil && r.illegal(some) {
+		r.ops = some
+	}
+	r.reduce()
+	return r.recorded()
+}
+
+func newReducer(ctx context.Context, m *Model, ops []*history.Operation, memory int64) *reducer {
 	r := &reducer{model: m, ops: ops}
 	r.illegal = func(part []*history.Operation) bool {
 		if ctx.Err() != nil {
@@ -45,21 +55,34 @@ func reduce(ctx context.Context, m *Model, ops, some []*history.Operation, memor
 		defer b.release()
 		return decideObject(b, m, part).verdict == Invalid
 	}
-	if some != nil && r.illegal(some) {
-		r.ops = some
-	}
+	return r
+}
+
+func (r *reducer) reduce() {
 	r.cut()
-	if m.values != nil {
+	if r.model.values != nil {
 		r.shrink(r.valueUnits())
 	}
 	r.shrink(r.readUnits())
-	if m.values != nil { // a value that only a read named may go now
+	if r.model.values != nil { // a value that only a read named may go now
 		r.shrink(r.valueUnits())
 	}
-	return r.ops
 }
 
-// cut leaves out what was invoked after the shortest illegal prefix.
+// recorded is what remains, with operations that were still open at the cut as they ended later.
+func (r *reducer) recorded() []*history.Operation {
+	var ops []*history.Operation
+	for _, op := range r.ops {
+		if whole, ok := r.open[op]; ok {
+			op = whole
+		}
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+// cut leaves out what happened after the shortest illegal prefix. What returned later has no outcome any more: its answer
+// may depend on what is left out.
 func (r *reducer) cut() {
 	var ends []time.Duration
 	for _, op := range r.ops {
@@ -79,7 +102,7 @@ func (r *reducer) cut() {
 		}
 	}
 	if len(ends) > 0 {
-		r.ops = slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return op.Call > ends[high] })
+		r.ops = r.prefix(ends[high])
 	}
 }
 
@@ -93,6 +116,10 @@ func (r *reducer) prefix(end time.Duration) []*history.Operation {
 			part = append(part, op)
 		case r.model.ReadOnly == nil || !r.model.ReadOnly(op):
 			open := *op
+			if r.open == nil {
+				r.open = make(map[*history.Operation]*history.Operation)
+			}
+			r.open[&open] = op
 			open.Type, open.Return, open.Output = history.Info, history.Forever, history.Nil
 			part = append(part, &open)
 		}

@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
 )
@@ -28,7 +29,7 @@ func registerMention(op *history.Operation) mention {
 // explainRegister looks for the conflicts a person sees at once: a value nobody wrote, one read before it was written,
 // one read after another had surely replaced it.
 func explainRegister(ops []*history.Operation) string {
-	for _, say := range []func(read *history.Operation, v history.Value, ops []*history.Operation) string{neverWritten, notYetWritten, replaced, olderThanRead} {
+	for _, say := range []func(read *history.Operation, v history.Value, ops []*history.Operation) string{neverWritten, notYetWritten, replaced, olderThanRead, swappedTwice} {
 		for _, op := range ops {
 			if v, ok := sawInRegister(op); ok {
 				if text := say(op, v, ops); text != "" {
@@ -81,7 +82,7 @@ func replaced(read *history.Operation, v history.Value, ops []*history.Operation
 			continue
 		}
 		writes := registerMention(w).writes
-		if len(writes) == 0 || writes[0].Equal(v) || !allReturnedBefore(w, v, ops) {
+		if len(writes) == 0 || writes[0].Equal(v) || !allWrittenBefore(v, w.Call, ops) {
 			continue
 		}
 		return fmt.Sprintf("%s after %s's write of %v had returned", didRead(read, v), client(w), writes[0])
@@ -89,15 +90,23 @@ func replaced(read *history.Operation, v history.Value, ops []*history.Operation
 	return ""
 }
 
-// allReturnedBefore tells whether every write of v had returned when w was invoked. The absence of a value, nil, was
-// there before all.
-func allReturnedBefore(w *history.Operation, v history.Value, ops []*history.Operation) bool {
-	for _, other := range writesOf(v, ops) {
-		if returned(other) >= w.Call {
+// allWrittenBefore tells whether every write of v had surely taken effect at a time: it had returned, or it is the only
+// one and somebody had seen v. The absence of a value, nil, was there before all.
+func allWrittenBefore(v history.Value, at time.Duration, ops []*history.Operation) bool {
+	writes := writesOf(v, ops)
+	for _, w := range writes {
+		if returned(w) >= at && (len(writes) > 1 || !seenBefore(v, at, ops)) {
 			return false
 		}
 	}
 	return true
+}
+
+func seenBefore(v history.Value, at time.Duration, ops []*history.Operation) bool {
+	return slices.ContainsFunc(ops, func(op *history.Operation) bool {
+		saw, ok := sawInRegister(op)
+		return ok && saw.Equal(v) && op.Return < at
+	})
 }
 
 // olderThanRead finds a read of v after another read of u, when every write of v had returned before that one began: u
@@ -105,7 +114,7 @@ func allReturnedBefore(w *history.Operation, v history.Value, ops []*history.Ope
 func olderThanRead(read *history.Operation, v history.Value, ops []*history.Operation) string {
 	for _, before := range ops {
 		u, ok := sawInRegister(before)
-		if !ok || before.Return >= read.Call || u.Equal(v) || !allReturnedBefore(before, v, ops) {
+		if !ok || before.Return >= read.Call || u.Equal(v) || !allWrittenBefore(v, before.Call, ops) {
 			continue
 		}
 		if wrote := registerMention(before).writes; len(wrote) > 0 && wrote[0].Equal(v) {
@@ -114,6 +123,25 @@ func olderThanRead(read *history.Operation, v history.Value, ops []*history.Oper
 		return fmt.Sprintf("%s after %s had read %v, which had replaced it", didRead(read, v), client(before), u)
 	}
 	return ""
+}
+
+// swappedTwice finds two that swapped the same value away, though it was written once.
+func swappedTwice(one *history.Operation, v history.Value, ops []*history.Operation) string {
+	if !swapped(one) || len(writesOf(v, ops)) > 1 {
+		return ""
+	}
+	for _, other := range ops {
+		if other != one && swapped(other) && other.Output.Equal(v) {
+			return fmt.Sprintf("both %s's cas and %s's replaced %v, which was written once", client(one), client(other), v)
+		}
+	}
+	return ""
+}
+
+// swapped tells a compare-and-set that surely changed the value.
+func swapped(op *history.Operation) bool {
+	old, new, ok := op.Input.AsPair()
+	return op.F == "cas" && op.Type == history.OK && ok && op.Output.Equal(old) && !new.Equal(old)
 }
 
 func didRead(read *history.Operation, v history.Value) string {

@@ -105,7 +105,7 @@ func Decode(format Format, data []byte) (*history.History, error) {
 	case Ordeal:
 		events, warnings, err = history.Decode(bytes.NewReader(data))
 	case EDN, EDNLines:
-		events, err = decodeEDN(data)
+		events, warnings, err = decodeEDN(data)
 	case JepsenLog:
 		events, warnings, err = decodeLog(data)
 	default:

@@ -14,11 +14,21 @@ import (
 // read becomes get, write becomes put. The argument of an operation is the value of its invocation, its answer the value
 // of its completion; a cas that succeeded saw its old value. What Jepsen knows under other names is kept as it is.
 // Jepsen's order of lines is the order of events; times are kept where they agree with it.
+//
+// Two things Jepsen's checkers tolerate are tolerated here with a warning: an :info of a process without an open
+// operation is a remark and left out; a process that goes on after its :info gets a new number, and the old operation
+// stays open.
 type builder struct {
-	events []history.Event
-	check  history.Check
-	inputs map[int]history.Value // of the open operations, by process
+	events  []history.Event
+	check   history.Check
+	inputs  map[int]history.Value // of the open operations, by process
+	renamed map[int]int           // processes that went on after an :info, and those that may
+	names   int                   // new numbers given
+	remarks int
 }
+
+// firstName is the first of the numbers given to processes that went on; Jepsen's own are far below.
+const firstName = 1 << 30
 
 // operation is one line of Jepsen's.
 type operation struct {
@@ -32,7 +42,12 @@ type operation struct {
 
 func (b *builder) add(o operation) error {
 	e, err := b.event(o)
+	if err == nil && b.remark(&e) {
+		return nil
+	}
 	if err == nil {
+		b.rename(&e)
+		b.values(&e, o)
 		err = b.check.Add(&e)
 	}
 	if err != nil {
@@ -45,7 +60,7 @@ func (b *builder) add(o operation) error {
 func (b *builder) event(o operation) (history.Event, error) {
 	e := history.Event{Index: len(b.events), Time: b.time(o.time), F: ordealName(o.f), Key: o.key}
 	switch {
-	case o.process.kind == ednInt && o.process.num >= 0 && o.process.num <= math.MaxInt32:
+	case o.process.kind == ednInt && o.process.num >= 0 && o.process.num < firstName:
 		e.Process = int(o.process.num)
 	case o.process.kind == ednKeyword: // :nemesis
 		e.Process = history.NemesisProcess
@@ -58,10 +73,58 @@ func (b *builder) event(o operation) (history.Event, error) {
 	if o.f == "" {
 		return e, fmt.Errorf("the operation has no :f")
 	}
-	if e.Process != history.NemesisProcess {
-		b.values(&e, o)
-	}
 	return e, nil
+}
+
+// remark tells an :info that completes nothing.
+func (b *builder) remark(e *history.Event) bool {
+	if e.Type != history.Info || e.Process == history.NemesisProcess {
+		return false
+	}
+	if _, open := b.inputs[b.name(e.Process)]; open {
+		return false
+	}
+	b.remarks++
+	return true
+}
+
+func (b *builder) name(process int) int {
+	if name, ok := b.renamed[process]; ok {
+		return name
+	}
+	return process
+}
+
+// rename gives the event the number its process goes under, and a process that crashes one for what it may do later.
+func (b *builder) rename(e *history.Event) {
+	process := e.Process
+	e.Process = b.name(process)
+	if e.Type != history.Info || process == history.NemesisProcess {
+		return
+	}
+	if b.renamed == nil {
+		b.renamed = make(map[int]int)
+	}
+	b.renamed[process] = firstName + b.names
+	b.names++
+}
+
+// told are the warnings about what was tolerated.
+func (b *builder) told() []string {
+	var told []string
+	if b.remarks > 0 {
+		told = append(told, fmt.Sprintf("%d lines of :info complete no operation and were left out", b.remarks))
+	}
+	again := 0
+	for i := range b.events {
+		if e := &b.events[i]; e.Type == history.Invoke && e.Process >= firstName {
+			again++
+		}
+	}
+	if again > 0 {
+		told = append(told, fmt.Sprintf("%d operations of processes that go on after an :info; the operation left open counts as open for ever", again))
+	}
+	return told
 }
 
 func (b *builder) time(said int64) time.Duration {
@@ -73,6 +136,14 @@ func (b *builder) time(said int64) time.Duration {
 }
 
 func (b *builder) values(e *history.Event, o operation) {
+	if e.Process == history.NemesisProcess {
+		return
+	}
+	defer func() {
+		if e.Type != history.Invoke {
+			delete(b.inputs, e.Process)
+		}
+	}()
 	switch e.Type {
 	case history.Invoke:
 		if e.F != "get" { // Jepsen's reads carry what they will see, or nothing
@@ -122,13 +193,13 @@ func trimColon(s string) string {
 }
 
 // decodeEDN reads operations as maps: in one vector or list, or one after another.
-func decodeEDN(data []byte) ([]history.Event, error) {
+func decodeEDN(data []byte) (events []history.Event, warnings []string, err error) {
 	r := newEDNReader(data)
 	b := &builder{}
 	if err := r.operations(b, 0); err != io.EOF {
-		return nil, err
+		return nil, nil, err
 	}
-	return b.events, nil
+	return b.events, b.told(), nil
 }
 
 // operations reads maps, and the maps in vectors and lists, until the end.

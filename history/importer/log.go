@@ -42,6 +42,7 @@ func decodeLog(data []byte) (events []history.Event, warnings []string, err erro
 			return nil, nil, err
 		}
 	}
+	warnings = b.told()
 	if skipped > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d lines of the log are no operations and were skipped", skipped))
 	}

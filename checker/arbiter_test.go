@@ -1,0 +1,174 @@
+package checker
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/stretchr/testify/require"
+)
+
+// inSomeOrder tries every order of the operations, and every choice of the crashed ones, by the definition.
+func inSomeOrder(m *Model, ops []*history.Operation, done []bool, s any) bool {
+	complete := true
+	for i, op := range ops {
+		if done[i] {
+			continue
+		}
+		complete = complete && op.Type != history.OK
+		if mustWait(ops, done, op) {
+			continue
+		}
+		if next, ok := m.Step(context.Background(), s, op); ok {
+			done[i] = true
+			if inSomeOrder(m, ops, done, next) {
+				return true
+			}
+			done[i] = false
+		}
+	}
+	return complete
+}
+
+// mustWait tells whether an operation that is not done returned before this one was called.
+func mustWait(ops []*history.Operation, done []bool, op *history.Operation) bool {
+	for i, other := range ops {
+		if !done[i] && other != op && returned(other) < op.Call {
+			return true
+		}
+	}
+	return false
+}
+
+// The arbiter itself, with its crashed operations, brake and compiled model, against the definition.
+func TestPorcupineAgreesWithTheDefinition(t *testing.T) {
+	t.Parallel()
+	m, b := Register(), unbounded(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	count := map[Verdict]int{}
+	for range 20_000 / slowdown {
+		g := repeating(r)
+		g.unique, g.operations, g.crashes = r.IntN(2) == 0, 1+r.IntN(6), 0.3
+		ops := fit(&m, g.history())
+		want := Invalid
+		if inSomeOrder(&m, ops, make([]bool, len(ops)), m.Init()) {
+			want = Valid
+		}
+		require.Equal(t, want, decidePorcupine(b, ops, machineOf(&m, ops), 0), "%s", listing(ops))
+		count[want]++
+	}
+	require.Greater(t, count[Valid], 1000/slowdown)
+	require.Greater(t, count[Invalid], 1000/slowdown)
+}
+
+// Whatever algorithm decides, the verdict is porcupine's.
+func TestDecisionsAgreeWithPorcupine(t *testing.T) {
+	t.Parallel()
+	a := compare(t, 9, differentialHistories/4, func(r *rand.Rand) generator {
+		if r.IntN(2) == 0 {
+			return randomGenerator(r)
+		}
+		return repeating(r)
+	}, func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+		return decideObject(b, m, ops).verdict, true
+	})
+	requireAgreement(t, a)
+}
+
+// contended is a history porcupine cannot decide in time and memory: one key, many clients, values that repeat.
+func contended(clients, operations int, crashed int) *history.History {
+	r := rand.New(rand.NewPCG(9, 10))
+	g := generator{random: r, clients: clients, operations: operations, cas: true}
+	h := &history.History{Operations: g.legal()}
+	for i := range crashed {
+		h.Operations[i*len(h.Operations)/crashed/2].Type = history.Info
+	}
+	return h
+}
+
+func TestBoundsGiveUnknown(t *testing.T) {
+	m := Register()
+	ops := fit(&m, contended(30, 3000, 0).Operations)
+	machine := machineOf(&m, ops)
+
+	ctx, cancel := withTimeout(context.Background(), 20*time.Millisecond, "the time for one key")
+	defer cancel()
+	late := newBounds(ctx, 8<<30)
+	defer late.release()
+	require.Equal(t, Unknown, decidePorcupine(late, ops, machine, 0))
+	require.Equal(t, "not decided within the time for one key of 20ms", *late.why.Load())
+	require.False(t, late.oom.Load())
+
+	small := newBounds(context.Background(), 8<<20)
+	defer small.release()
+	require.Equal(t, Unknown, decidePorcupine(small, ops, machine, 0))
+	require.Contains(t, *small.why.Load(), "of memory")
+	require.True(t, small.oom.Load())
+
+	tiny := newBounds(context.Background(), 1<<20)
+	defer tiny.release()
+	require.Equal(t, Unknown, decidePorcupine(tiny, ops, machine, 0))
+	require.Contains(t, *tiny.why.Load(), "needs at least")
+
+	steps := newBounds(context.Background(), 8<<30)
+	defer steps.release()
+	require.Equal(t, Unknown, decidePorcupine(steps, ops, machine, 100))
+
+	narrow := newBounds(context.Background(), 256<<10)
+	defer narrow.release()
+	v, _ := decideFrontier(narrow, &m, ops, machine)
+	require.Equal(t, Unknown, v)
+	require.True(t, narrow.oom.Load())
+
+	gone, cancelled := context.WithCancel(context.Background())
+	cancelled()
+	result := Linearizable(m).Check(gone, contended(30, 3000, 0), Options{})
+	require.Equal(t, Unknown, result.Verdict)
+	require.Contains(t, result.Reason, "canceled")
+}
+
+// One key beyond the bounds leaves the others' verdicts as they are, in every order.
+func TestAKeyBeyondTheBoundsIsUnknownAlone(t *testing.T) {
+	h := contended(30, 3000, 0)
+	for i := range h.Operations {
+		h.Operations[i].Key = "hard"
+	}
+	h.Operations = append(h.Operations, parseOperations(t, "0 put@good 1 [10, 20]\n0 put@bad 1 [10, 20]\n0 get@bad -> nil [30, 40]")...)
+	result := Linearizable(Register()).Check(context.Background(), h, Options{Memory: int64(liveHeap()) + 1<<20})
+	verdicts := map[string]Verdict{}
+	for _, k := range result.Keys {
+		verdicts[k.Key] = k.Verdict
+	}
+	require.Equal(t, map[string]Verdict{"bad": Invalid, "good": Valid, "hard": Unknown}, verdicts)
+	require.Equal(t, Invalid, result.Verdict)
+}
+
+func TestAPanickingModelIsUnknown(t *testing.T) {
+	m := counter()
+	m.Step = func(context.Context, any, *history.Operation) (any, bool) { panic("no such state") }
+	h := &history.History{Operations: parseOperations(t, "0 add 1 -> 1 [10, 20]")}
+	result := Linearizable(m).Check(context.Background(), h, Options{})
+	require.Equal(t, Unknown, result.Verdict)
+	require.Contains(t, result.Reason, "the model panicked: no such state")
+
+	m = counter()
+	m.Init = func() any { return []int{1} } // not comparable
+	result = Linearizable(m).Check(context.Background(), h, Options{})
+	require.Equal(t, Unknown, result.Verdict)
+	require.Contains(t, result.Reason, "the model panicked")
+}
+
+// The register as users see it and its compiled form are one model.
+func TestCompiledRegisterIsTheModel(t *testing.T) {
+	plain := Register()
+	plain.compile = nil
+	b, m := unbounded(t), Register()
+	r := rand.New(rand.NewPCG(11, 12))
+	for range 20_000 / slowdown {
+		g := repeating(r)
+		ops := fit(&m, g.history())
+		require.Equal(t, decidePorcupine(b, ops, machineOf(&plain, ops), 0), decidePorcupine(b, ops, machineOf(&m, ops), 0), "%s", listing(ops))
+	}
+}
