@@ -1,0 +1,70 @@
+# ordeal: everything people type. `make help` lists the targets.
+
+GO      ?= go
+BUILD   := build
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# Where the containers' binaries run: Linux, on this machine's kind of processor unless IMAGE_ARCH says otherwise.
+IMAGE_ARCH ?= $(shell $(GO) env GOARCH)
+
+# What test-cluster passes on; override with: make test-cluster CLUSTER=local TIME=60s SEED=7
+CLUSTER  ?= auto
+NODES    ?= 5
+CLIENTS  ?= 10
+WORKLOAD ?= register
+FAULTS   ?= kill,partition
+TIME     ?= 30s
+RATE     ?= 1000
+SEED     ?=
+ARGS     ?=
+
+export CGO_ENABLED = 0
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build ordeal and its nodes into build/
+	@mkdir -p $(BUILD)/image
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/ ./cmd/ordeal ./cmd/ordeal-node
+	@GOOS=linux GOARCH=$(IMAGE_ARCH) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/image/ ./cmd/ordeal-node ./cmd/ordeal-agent
+
+.PHONY: test-cluster
+test-cluster: build ## the main job: five nodes, clients, kills and partitions, a verdict and a report
+	@$(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults $(FAULTS) \
+	  --time $(TIME) --rate $(RATE) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: test
+test: ## run the tests; no Docker needed
+	$(GO) test -timeout 15m ./...
+
+.PHONY: test-race
+test-race: ## run the tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+.PHONY: test-docker
+test-docker: build ## the tests that need a Docker engine
+	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: image
+image: build ## build the nodes' image for docker-compose by hand
+	docker build -t ordeal-node:latest -f Dockerfile $(BUILD)/image
+
+.PHONY: doctor
+doctor: build ## say what this machine can do
+	@$(BUILD)/ordeal doctor
+
+.PHONY: cleanup
+cleanup: build ## remove what killed runs left behind
+	@$(BUILD)/ordeal cleanup
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BUILD)

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/harness/docker"
+	"github.com/ordeal-dev/ordeal/harness/local"
+	"github.com/ordeal-dev/ordeal/mutants"
+)
+
+// ownedCluster is a cluster with what was made for it alone.
+type ownedCluster struct {
+	harness.Cluster
+	temporary string // folder to remove; empty: none
+}
+
+func (c *ownedCluster) close() {
+	if c.temporary != "" {
+		os.RemoveAll(c.temporary)
+	}
+}
+
+// makeCluster makes the kind of cluster asked for, and says which one auto has chosen.
+func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedCluster, error) {
+	switch f.cluster {
+	case "docker":
+		if err := docker.Available(ctx); err != nil {
+			return nil, badArgument("--cluster docker: %w", err)
+		}
+		return f.dockerCluster(ctx)
+	case "local":
+		return f.localCluster(ctx)
+	case "auto":
+		if err := docker.Available(ctx); err != nil {
+			show.note("cluster: local processes, because %v", err)
+			return f.localCluster(ctx)
+		}
+		show.note("cluster: docker (an engine answers)")
+		return f.dockerCluster(ctx)
+	}
+	return nil, badArgument("--cluster %s: want auto, docker or local", f.cluster)
+}
+
+func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
+	binary, temporary, err := f.nodeOr(ctx, sibling("ordeal-node"))
+	if err != nil {
+		return nil, err
+	}
+	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags})
+	if err != nil {
+		os.RemoveAll(temporary)
+		return nil, badArgument("%w", err)
+	}
+	return &ownedCluster{c, temporary}, nil
+}
+
+func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
+	binary, temporary, err := f.nodeOr(ctx, sibling("image/ordeal-node"), "GOOS=linux")
+	if err != nil {
+		return nil, err
+	}
+	agent := f.agentBinary
+	if agent == "" {
+		agent = sibling("image/ordeal-agent")
+	}
+	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.nodeFlags})
+	if err != nil {
+		os.RemoveAll(temporary)
+		return nil, badArgument("%w", err)
+	}
+	return &ownedCluster{c, temporary}, nil
+}
+
+// nodeOr is the node's binary that the flags ask for, else the usual one; a mutant is built in a temporary folder.
+func (f *runFlags) nodeOr(ctx context.Context, usual string, env ...string) (binary, temporary string, err error) {
+	switch {
+	case f.mutant != "" && f.nodeBinary != "":
+		return "", "", badArgument("--mutant and --node-binary exclude each other")
+	case f.mutant == "" && f.nodeBinary == "":
+		return usual, "", nil
+	case f.mutant == "":
+		return f.nodeBinary, "", nil
+	}
+	m, err := mutants.Find(f.mutant)
+	if err != nil {
+		return "", "", badArgument("--mutant: %w", err)
+	}
+	root, err := mutants.ModuleRoot()
+	if err != nil {
+		return "", "", badArgument("--mutant: %w", err)
+	}
+	if temporary, err = os.MkdirTemp("", "ordeal-mutant-"); err != nil {
+		return "", "", failure{exitFailed, err}
+	}
+	binary = filepath.Join(temporary, "ordeal-node")
+	if err := m.Build(ctx, root, "./cmd/ordeal-node", binary, env...); err != nil {
+		os.RemoveAll(temporary)
+		return "", "", failure{exitFailed, err}
+	}
+	return binary, temporary, nil
+}
+
+// sibling is the path of a file beside this program.
+func sibling(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	if resolved, err := filepath.EvalSymlinks(self); err == nil {
+		self = resolved
+	}
+	return filepath.Join(filepath.Dir(self), filepath.FromSlash(name))
+}
+
+// sweep removes what runs left whose harness was killed.
+func sweep(ctx context.Context, show *progress) error {
+	removed, err := removeLeftovers(ctx, false)
+	for _, what := range removed {
+		show.note("removed a leftover: %s", what)
+	}
+	return err
+}
+
+// removeLeftovers removes what dead runs left, on Docker too where an engine answers.
+func removeLeftovers(ctx context.Context, all bool) ([]string, error) {
+	removed, err := local.Cleanup(ctx)
+	if err != nil {
+		err = fmt.Errorf("local: %w", err)
+	}
+	if docker.Available(ctx) != nil {
+		return removed, err
+	}
+	clean := docker.Cleanup
+	if all {
+		clean = docker.CleanupAll
+	}
+	more, dockerErr := clean(ctx)
+	if dockerErr != nil {
+		dockerErr = fmt.Errorf("docker: %w", dockerErr)
+	}
+	return append(removed, more...), joinErrors(err, dockerErr)
+}

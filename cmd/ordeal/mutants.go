@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ordeal-dev/ordeal/mutants"
+)
+
+func mutantsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "mutants",
+		Short: "Seed known bugs into the node, to see whether they are found",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(mutantsListCommand(), mutantsBuildCommand(), mutantsRunCommand())
+	return cmd
+}
+
+func mutantsListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the seeded bugs",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := mutants.List()
+			if err != nil {
+				return failure{exitFailed, err}
+			}
+			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "NAME\tROW\tBREAKS\tPROVOKED BY\tWHAT")
+			for _, m := range all {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", m.Name, m.Row, m.Breaks, m.ProvokedBy, m.Title)
+			}
+			return table.Flush()
+		},
+	}
+}
+
+func mutantsBuildCommand() *cobra.Command {
+	out := ""
+	cmd := &cobra.Command{
+		Use:   "build NAME",
+		Short: "Build ordeal-node with a bug seeded (go build -overlay; the checkout is not touched)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := mutants.Find(args[0])
+			if err != nil {
+				return badArgument("%w", err)
+			}
+			root, err := mutants.ModuleRoot()
+			if err != nil {
+				return badArgument("%w", err)
+			}
+			if out == "" {
+				out = "ordeal-node-" + m.Name
+			}
+			if err := m.Build(cmd.Context(), root, "./cmd/ordeal-node", out); err != nil {
+				return failure{exitFailed, err}
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), out)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "path of the binary; ordeal-node-NAME here if not given")
+	return cmd
+}
+
+func mutantsRunCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run NAME",
+		Short: "Run a test on nodes with a bug seeded; the flags are those of ordeal run",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.mutant = args[0]
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed"))
+		},
+	}
+	f.register(cmd.Flags())
+	if err := cmd.Flags().MarkHidden("mutant"); err != nil {
+		panic(err) // the flag was just registered
+	}
+	return cmd
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/ordeal-dev/ordeal/harness"
+)
+
+// plainEvery is how often a line of progress is printed where there is no terminal.
+const plainEvery = 5 * time.Second
+
+// progress shows what goes on: one line that changes on a terminal, plain lines elsewhere, nothing when quiet.
+type progress struct {
+	w        io.Writer
+	quiet    bool
+	terminal bool
+	start    time.Time
+	last     time.Duration // elapsed time of the last plain line
+	open     bool          // the terminal's line is not ended
+}
+
+func newProgress(w io.Writer, quiet bool) *progress {
+	return &progress{w: w, quiet: quiet, terminal: isTerminal(w), start: time.Now()}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// note prints a line that stays.
+func (p *progress) note(format string, args ...any) {
+	if p.quiet {
+		return
+	}
+	p.end()
+	fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// Phase implements harness.Progress.
+func (p *progress) Phase(text string) {
+	p.last = 0
+	p.note("%s", text)
+}
+
+// Show implements harness.Progress.
+func (p *progress) Show(s harness.Snapshot) {
+	switch {
+	case p.quiet:
+	case p.terminal:
+		width, _, err := term.GetSize(int(p.w.(*os.File).Fd()))
+		if err != nil || width < 20 {
+			width = 80
+		}
+		line := []rune(snapshotLine(s))
+		if len(line) > width-1 {
+			line = line[:width-1]
+		}
+		fmt.Fprintf(p.w, "\r\x1b[K%s", string(line))
+		p.open = true
+	case s.Elapsed-p.last >= plainEvery:
+		p.last = s.Elapsed
+		fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), snapshotLine(s))
+	}
+}
+
+// end ends the line that changes.
+func (p *progress) end() {
+	if p.open {
+		fmt.Fprintln(p.w)
+		p.open = false
+	}
+}
+
+func snapshotLine(s harness.Snapshot) string {
+	leader := s.Leader
+	if leader == "" {
+		leader = "none"
+	}
+	faults := "none"
+	if len(s.Faults) > 0 {
+		faults = strings.Join(s.Faults, " + ")
+	}
+	return fmt.Sprintf("%2.0fs of %.0fs  %.0f op/s  ok %d  fail %d  info %d  leader %s  faults: %s", s.Elapsed.Seconds(), s.Duration.Seconds(),
+		s.PerSecond, s.OK, s.Fail, s.Info, leader, faults)
+}
+
+func joinErrors(errs ...error) error { return errors.Join(errs...) }

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/report"
+	"github.com/ordeal-dev/ordeal/store"
+	"github.com/ordeal-dev/ordeal/systems/ordeal"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// runFlags are the flags of `ordeal run`.
+type runFlags struct {
+	cluster  string
+	nodes    int
+	workload string
+	faults   string
+	clients  int
+	rate     float64
+	duration time.Duration
+	timeout  time.Duration
+	seed     uint64
+	out      string
+	name     string
+	mutant   string
+
+	nodeBinary, agentBinary, compose string
+	nodeFlags                        []string
+
+	quiet, json bool
+}
+
+func (f *runFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.cluster, "cluster", "auto", "where the nodes run: docker, local (processes of this machine), or auto: docker if an engine answers, else local")
+	flags.IntVar(&f.nodes, "nodes", 5, "number of nodes")
+	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+strings.Join(workloads.Names(), ", "))
+	flags.StringVar(&f.faults, "faults", "kill,partition", "what the nemesis does, by name or name:mode, or none (see below)")
+	flags.IntVar(&f.clients, "clients", 10, "number of concurrent clients")
+	flags.Float64Var(&f.rate, "rate", 1000, "operations a second over all clients; 0: as fast as answers come")
+	flags.DurationVar(&f.duration, "time", 30*time.Second, "how long clients work and the nemesis is at it")
+	flags.DurationVar(&f.timeout, "timeout", time.Second, "how long a client waits for an answer; after that the outcome is unknown")
+	flags.Uint64Var(&f.seed, "seed", 0, "of the schedule of faults and of the operations; drawn if not given")
+	flags.StringVar(&f.out, "out", store.DefaultRoot, "folder for results")
+	flags.StringVar(&f.name, "name", "", "name of the run's folder in there; the workload's if not given")
+	flags.StringVar(&f.mutant, "mutant", "", "run nodes with this bug seeded (ordeal mutants list; needs a checkout and Go)")
+	flags.StringVar(&f.nodeBinary, "node-binary", "", "the node to test; ordeal-node beside this program if not given")
+	flags.StringVar(&f.agentBinary, "agent-binary", "", "the agent for Docker; ordeal-agent beside this program if not given")
+	flags.StringVar(&f.compose, "compose-file", "", "docker-compose.yml with the nodes; looked for here and above if not given")
+	flags.StringArrayVar(&f.nodeFlags, "node-flag", nil, "flag for every node, such as --node-flag=--election-timeout=500ms; may be repeated")
+	flags.BoolVar(&f.quiet, "quiet", false, "no progress, only the outcome")
+	flags.BoolVar(&f.json, "json", false, "the verdict as JSON on standard output, no progress")
+}
+
+func runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run one test and judge it",
+		Long: `run brings a cluster up, runs a workload on it while the nemesis injects faults, heals everything, reads everything a
+last time, and has the history checked. The run's folder (results/<name>/<time>/, and results/latest) holds the
+history, the test, the verdict, the nodes' logs and report.html.
+
+Faults:
+  ` + strings.Join(nemesis.FaultHelp(), "\n  "),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed"))
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded bool) error {
+	if !seeded {
+		f.seed = rand.Uint64N(1 << 32)
+	}
+	test, err := f.test()
+	if err != nil {
+		return err
+	}
+	show := newProgress(stderr, f.quiet || f.json)
+	test.Progress = show
+	if err := sweep(ctx, show); err != nil {
+		show.note("clearing up after earlier runs: %v", err)
+	}
+	cluster, err := f.makeCluster(ctx, show)
+	if err != nil {
+		return err
+	}
+	defer cluster.close()
+	test.Versions = map[string]string{"ordeal": version, "go": runtime.Version()}
+	outcome, err := harness.Run(ctx, test, cluster)
+	show.end()
+	if err != nil {
+		if outcome != nil && outcome.Run != nil {
+			err = fmt.Errorf("%w\n  what there is of the run: %s", err, outcome.Run.Folder)
+		}
+		return failure{exitFailed, err}
+	}
+	if err := f.print(stdout, outcome); err != nil {
+		return failure{exitFailed, err}
+	}
+	return verdictReached{outcome.Verdict.Verdict}
+}
+
+// test is the definition that the flags ask for.
+func (f *runFlags) test() (harness.Test, error) {
+	t := harness.Test{Name: f.name, System: ordeal.System{}, Workload: f.workload, Clients: f.clients, Rate: f.rate, Duration: f.duration,
+		Seed: f.seed, OperationTimeout: f.timeout, Results: f.out, Command: f.command(), Mutant: f.mutant}
+	if f.nodes < 1 || f.nodes > maxNodes {
+		return t, badArgument("--nodes %d: want 1 to %d", f.nodes, maxNodes)
+	}
+	if f.name != "" && (f.name != filepath.Base(f.name) || strings.HasPrefix(f.name, ".")) {
+		return t, badArgument("--name %q: want a plain name, it becomes a folder below --out", f.name)
+	}
+	if f.faults != "none" {
+		specs, err := nemesis.ParseFaults(f.faults)
+		if err != nil {
+			return t, badArgument("--faults %s: %w", f.faults, err)
+		}
+		t.Faults = specs
+	}
+	if _, err := nemesis.NewSchedule(t.Faults, nodeNames(f.nodes), f.seed, f.duration); err != nil {
+		return t, badArgument("--faults %s on %d nodes: %w", f.faults, f.nodes, err)
+	}
+	if err := t.Check(); err != nil {
+		return t, badArgument("%w", err)
+	}
+	return t, nil
+}
+
+const maxNodes = 25
+
+func nodeNames(n int) []string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("n%d", i+1))
+	}
+	return names
+}
+
+// command is the command line that repeats the run.
+func (f *runFlags) command() []string {
+	c := []string{"ordeal", "run", "--cluster", f.cluster, "--nodes", fmt.Sprint(f.nodes), "--workload", f.workload, "--faults", f.faults,
+		"--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String(),
+		"--seed", fmt.Sprint(f.seed)}
+	for _, flag := range f.nodeFlags {
+		c = append(c, "--node-flag="+flag)
+	}
+	for name, value := range map[string]string{"--mutant": f.mutant, "--node-binary": f.nodeBinary} {
+		if value != "" {
+			c = append(c, name, value)
+		}
+	}
+	return c
+}
+
+func (f *runFlags) print(w io.Writer, o *harness.Outcome) error {
+	if f.json {
+		return json.NewEncoder(w).Encode(map[string]any{"folder": o.Run.Folder, "verdict": o.Verdict})
+	}
+	return printOutcome(w, o)
+}
+
+func printOutcome(w io.Writer, o *harness.Outcome) error {
+	options := report.TextOptions{Color: wantsColor(w), Report: o.Run.Path(store.ReportFile)}
+	if o.History != nil {
+		options.P50, options.P99, options.Slowest = report.Latency(o.History.Operations)
+	}
+	return report.Text(w, o.Verdict, options)
+}
+
+// wantsColor: a terminal, and NO_COLOR is not set.
+func wantsColor(w io.Writer) bool {
+	_, no := os.LookupEnv("NO_COLOR")
+	return !no && isTerminal(w)
+}

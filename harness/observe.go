@@ -1,0 +1,143 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+const (
+	observeEvery   = 50 * time.Millisecond
+	observeTimeout = 250 * time.Millisecond
+	refreshEvery   = time.Second // commit and applied index are noted this often while nothing else changes
+)
+
+// observer asks every node what it is, all the time: for the record, and for faults that aim at the leader.
+type observer struct {
+	cluster Cluster
+	now     func() time.Duration
+	file    *store.Observations
+	http    *http.Client
+
+	mu          sync.Mutex
+	last        map[string]store.Observation
+	leaderships []store.Leadership // sorted by term
+	err         error
+}
+
+// nodeStatus is the part of a node's /status that is observed.
+type nodeStatus struct {
+	Role    string `json:"role"`
+	Term    uint64 `json:"term"`
+	Commit  uint64 `json:"commit"`
+	Applied uint64 `json:"applied"`
+}
+
+func newObserver(c Cluster, now func() time.Duration, file *store.Observations) *observer {
+	return &observer{cluster: c, now: now, file: file, last: map[string]store.Observation{},
+		http: &http.Client{Timeout: observeTimeout, Transport: &http.Transport{DisableKeepAlives: false, MaxIdleConnsPerHost: 1}}}
+}
+
+// run observes until ctx ends, each node at its own pace: one that hangs does not hold up the others.
+func (o *observer) run(ctx context.Context) {
+	var group sync.WaitGroup
+	for _, node := range o.cluster.Nodes() {
+		group.Go(func() {
+			ticker := time.NewTicker(observeEvery)
+			defer ticker.Stop()
+			for {
+				o.note(o.ask(ctx, node))
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+			}
+		})
+	}
+	group.Wait()
+	o.http.CloseIdleConnections()
+}
+
+func (o *observer) ask(ctx context.Context, node string) store.Observation {
+	s, err := o.status(ctx, node)
+	if err != nil {
+		return store.Observation{Time: o.now(), Node: node, Role: "down"}
+	}
+	return store.Observation{Time: o.now(), Node: node, Role: s.Role, Term: s.Term, Commit: s.Commit, Applied: s.Applied}
+}
+
+func (o *observer) status(ctx context.Context, node string) (nodeStatus, error) {
+	var s nodeStatus
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.cluster.StatusAddress(node)+"/status", nil)
+	if err != nil {
+		return s, err
+	}
+	resp, err := o.http.Do(req)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("%s: %s", node, resp.Status)
+	}
+	return s, json.NewDecoder(resp.Body).Decode(&s)
+}
+
+// note keeps what changed.
+func (o *observer) note(n store.Observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n.Role == "leader" {
+		o.leads(n)
+	}
+	old, known := o.last[n.Node]
+	if known && old.Role == n.Role && old.Term == n.Term && (n.Role == "down" || n.Time-old.Time < refreshEvery) {
+		return
+	}
+	o.last[n.Node] = n
+	if err := o.file.Write(n); err != nil && o.err == nil {
+		o.err = err
+	}
+}
+
+// leads extends the leadership of n's term.
+func (o *observer) leads(n store.Observation) {
+	i, found := slices.BinarySearchFunc(o.leaderships, n.Term, func(l store.Leadership, term uint64) int { return int(l.Term) - int(term) })
+	if !found {
+		o.leaderships = slices.Insert(o.leaderships, i, store.Leadership{Term: n.Term, Node: n.Node, Start: n.Time})
+	}
+	if o.leaderships[i].Node == n.Node {
+		o.leaderships[i].End = n.Time
+		return
+	}
+	// Two leaders of one term must not be: keep both for the judge.
+	if !slices.ContainsFunc(o.leaderships, func(l store.Leadership) bool { return l.Term == n.Term && l.Node == n.Node }) {
+		o.leaderships = slices.Insert(o.leaderships, i+1, store.Leadership{Term: n.Term, Node: n.Node, Start: n.Time, End: n.Time})
+	}
+}
+
+// leader is the node that leads the latest term now, "" when none is known to.
+func (o *observer) leader() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	leader, term := "", uint64(0)
+	for _, n := range o.last {
+		if n.Role == "leader" && n.Term > term {
+			leader, term = n.Node, n.Term
+		}
+	}
+	return leader
+}
+
+func (o *observer) leaders() []store.Leadership {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.leaderships)
+}

@@ -1,0 +1,58 @@
+package harness
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/store"
+	"github.com/ordeal-dev/ordeal/systems"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// Test is the definition of one run.
+type Test struct {
+	Name     string // folder below Results; the workload's if empty
+	System   systems.System
+	Workload string
+	Faults   []nemesis.Spec // none: a run without faults, which is judged as such
+	Clients  int
+	Rate     float64 // operations a second over all clients; 0: as fast as answers come
+	Duration time.Duration
+	Seed     uint64
+	// OperationTimeout is how long a client waits for an answer before the outcome counts as unknown.
+	OperationTimeout time.Duration
+
+	Results  string            // folder that the run's folder is made in
+	Command  []string          // for test.json: what repeats the run
+	Versions map[string]string // for test.json
+	Mutant   string            // for test.json
+	Progress Progress
+}
+
+// Check reports what is wrong with the definition.
+func (t *Test) Check() error {
+	switch {
+	case t.Clients < 1 || t.Clients > 10_000:
+		return fmt.Errorf("--clients %d: want 1 to 10000", t.Clients)
+	case t.Rate < 0:
+		return fmt.Errorf("--rate %v: want operations a second, or 0 for as fast as answers come", t.Rate)
+	case t.Duration < time.Second:
+		return fmt.Errorf("--time %v: want 1s or more", t.Duration)
+	case t.OperationTimeout < time.Millisecond:
+		return fmt.Errorf("--timeout %v: want 1ms or more", t.OperationTimeout)
+	}
+	_, err := workloads.NewGenerator(t.Workload, workloads.Options{Workers: t.Clients})
+	return err
+}
+
+// document is the definition as the run's folder keeps it.
+func (t *Test) document(c Cluster, started time.Time) store.Test {
+	d := store.Test{Name: t.Name, Command: t.Command, Started: started, System: t.System.Name(), Cluster: c.Kind(),
+		Workload: t.Workload, Nodes: c.Nodes(), Clients: t.Clients, Rate: t.Rate, Duration: t.Duration, Seed: t.Seed,
+		Mutant: t.Mutant, Versions: t.Versions, Machine: c.Facts()}
+	for _, spec := range t.Faults {
+		d.Faults = append(d.Faults, spec.String())
+	}
+	return d
+}

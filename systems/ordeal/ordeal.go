@@ -1,0 +1,140 @@
+// Package ordeal is the adapter of the project's own store.
+package ordeal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/node/client"
+	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/raft"
+	"github.com/ordeal-dev/ordeal/systems"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// System is the store of package node.
+type System struct{}
+
+// Name is how command lines and reports call it.
+func (System) Name() string { return "ordeal" }
+
+// Open makes a client. Nodes are called n1, n2, ... after their ids.
+func (System) Open(node string, addresses map[string]string) (systems.Client, error) {
+	o := client.Options{Nodes: map[raft.NodeID]string{}}
+	for name, address := range addresses {
+		id, err := nodeID(name)
+		if err != nil {
+			return nil, err
+		}
+		o.Nodes[id] = address
+	}
+	home, err := nodeID(node)
+	if err != nil {
+		return nil, err
+	}
+	o.Home = home
+	c, err := client.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return &storeClient{c}, nil
+}
+
+func nodeID(name string) (raft.NodeID, error) {
+	number, found := strings.CutPrefix(name, "n")
+	id, err := strconv.ParseUint(number, 10, 64)
+	if !found || err != nil || id == 0 {
+		return 0, fmt.Errorf("node %q: want n1, n2, ...", name)
+	}
+	return raft.NodeID(id), nil
+}
+
+type storeClient struct{ client *client.Client }
+
+func (c *storeClient) Close() { c.client.Close() }
+
+// Invoke implements systems.Client. A compare-and-set answers with the value it saw, whether or not it set.
+func (c *storeClient) Invoke(ctx context.Context, op workloads.Operation) systems.Completion {
+	txn, err := transaction(op)
+	if err != nil {
+		return systems.Completion{Type: history.Fail, Error: err.Error()}
+	}
+	r, err := c.client.Do(ctx, txn, wire.ReadIndex)
+	if err != nil {
+		return failure(err)
+	}
+	done := systems.Completion{Type: history.OK, Node: nodeName(r.Node), LogIndex: r.LogIndex}
+	if op.F == "put" {
+		return done
+	}
+	if len(r.Results) == 0 {
+		return systems.Completion{Type: history.Info, Node: done.Node, Error: "the answer holds no result"}
+	}
+	done.Output = value(r.Results[0])
+	return done
+}
+
+// failure classifies an error: only what the client library knows to be without effect is a Fail.
+func failure(err error) systems.Completion {
+	out := systems.Completion{Type: history.Info, Error: err.Error()}
+	var e *client.Error
+	if errors.As(err, &e) {
+		out.Node = nodeName(e.Node)
+		if e.Definite {
+			out.Type = history.Fail
+		}
+	}
+	return out
+}
+
+func nodeName(id raft.NodeID) string {
+	if id == 0 {
+		return ""
+	}
+	return fmt.Sprintf("n%d", id)
+}
+
+func transaction(op workloads.Operation) (kv.Txn, error) {
+	x := kv.Op{Key: op.Key}
+	switch op.F {
+	case "get":
+		x.Kind = kv.Get
+	case "put":
+		x.Kind, x.Value = kv.Put, text(op.Input)
+	case "cas":
+		expected, to, ok := op.Input.AsPair()
+		if !ok {
+			return kv.Txn{}, fmt.Errorf("cas wants a pair of values, not %v", op.Input)
+		}
+		x.Kind, x.Expected, x.ExpectAbsent, x.Value = kv.CompareAndSet, text(expected), expected.IsNil(), text(to)
+	default:
+		return kv.Txn{}, fmt.Errorf("the store has no operation %q", op.F)
+	}
+	return kv.Txn{Ops: []kv.Op{x}}, nil
+}
+
+// text is how the store holds a value: the decimal digits of a number.
+func text(v history.Value) []byte {
+	if n, ok := v.AsInt(); ok {
+		return strconv.AppendInt(nil, n, 10)
+	}
+	s, _ := v.AsString()
+	return []byte(s)
+}
+
+// value is what the store holds as the history knows it. Something that no client wrote stays as it is, for the
+// checker to see.
+func value(r kv.Result) history.Value {
+	if !r.Found {
+		return history.Nil
+	}
+	if n, err := strconv.ParseInt(string(r.Value), 10, 64); err == nil {
+		return history.Int(n)
+	}
+	return history.String(string(r.Value))
+}

@@ -1,0 +1,34 @@
+// Package systems is what the harness needs of a system under test: a client for each of its nodes, whose every failure
+// is classified. Adapters live in folders of their own, one a system; nothing of a system leaks out of them.
+package systems
+
+import (
+	"context"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// System is a kind of store.
+type System interface {
+	Name() string
+	// Open makes a client that turns to node first. Addresses (host:port) are those of all nodes' client ports.
+	Open(node string, addresses map[string]string) (Client, error)
+}
+
+// Client does operations, one at a time.
+type Client interface {
+	// Invoke does op before ctx ends and says what became of it. It never returns OK for what it did not see confirmed,
+	// nor Fail for what may have had an effect, or may yet have one.
+	Invoke(ctx context.Context, op workloads.Operation) Completion
+	Close()
+}
+
+// Completion is what became of an operation.
+type Completion struct {
+	Type     history.Type // OK, Fail or Info
+	Output   history.Value
+	Node     string // who answered, or was asked last
+	LogIndex uint64 // where the system says it took effect; 0 where it does not say
+	Error    string // Fail and Info: why
+}
