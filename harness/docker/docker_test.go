@@ -3,12 +3,14 @@ package docker_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +60,19 @@ func (e *buildError) Error() string {
 	return "build " + e.name + ": " + e.err.Error() + "\n" + string(e.out)
 }
 
+// harnessRun makes this test's program a harness that sets a cluster up and stays, to be killed.
+const harnessRun = "ORDEAL_DOCKER_TEST_HARNESS"
+
 func TestMain(m *testing.M) {
+	if run := os.Getenv(harnessRun); run != "" {
+		dir := os.Getenv(harnessRun + "_BINARIES")
+		c, err := docker.New(optionsWith(dir, run))
+		if err == nil {
+			err = c.Setup(context.Background())
+		}
+		fmt.Println("set up:", err)
+		time.Sleep(time.Hour)
+	}
 	code := m.Run()
 	if os.Getenv(dockerTest) != "" {
 		if dir, _ := binaries(); dir != "" {
@@ -75,9 +89,13 @@ func options(t *testing.T) docker.Options {
 	}
 	dir, err := binaries()
 	require.NoError(t, err)
+	return optionsWith(dir, "")
+}
+
+func optionsWith(dir, run string) docker.Options {
 	return docker.Options{
-		ComposeFile: "../../docker-compose.yml",
-		NodeBinary:  filepath.Join(dir, "ordeal-node"), AgentBinary: filepath.Join(dir, "ordeal-agent"),
+		ComposeFile: "../../docker-compose.yml", RunID: run,
+		NodeBinary: filepath.Join(dir, "ordeal-node"), AgentBinary: filepath.Join(dir, "ordeal-agent"),
 	}
 }
 
@@ -104,10 +122,15 @@ func timed(t *testing.T, what string, f func()) {
 // left lists what the engine still has of the cluster's project.
 func left(t *testing.T, c *docker.Cluster) []string {
 	t.Helper()
+	return leftOf(t, c.Project())
+}
+
+func leftOf(t *testing.T, project string) []string {
+	t.Helper()
 	engine, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	require.NoError(t, err)
 	defer engine.Close()
-	by := filters.NewArgs(filters.Arg("label", "com.docker.compose.project="+c.Project()))
+	by := filters.NewArgs(filters.Arg("label", "com.docker.compose.project="+project))
 	var names []string
 	containers, err := engine.ContainerList(context.Background(), container.ListOptions{All: true, Filters: by})
 	require.NoError(t, err)
@@ -367,10 +390,87 @@ func TestSetupGivenUp(t *testing.T) {
 	}
 }
 
+// A harness that is killed at any moment leaves nothing that Cleanup does not find, and Cleanup touches no living run.
+func TestCleanupAfterAKilledHarness(t *testing.T) {
+	o := options(t)
+	o.Nodes = 2
+	living := setUp(t, o)
+	dir, err := binaries()
+	require.NoError(t, err)
+	for i, after := range []time.Duration{0, 100, 200, 300, 400, 500, 600, 700, 800, 2000} {
+		run := fmt.Sprintf("killed-%d-%d", os.Getpid(), i)
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), harnessRun+"="+run, harnessRun+"_BINARIES="+dir)
+		require.NoError(t, cmd.Start())
+		time.Sleep(after * time.Millisecond) // any moment will do
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+		// The engine may still be at work on the dead harness's last request.
+		require.Eventually(t, func() bool {
+			removed, err := docker.Cleanup(t.Context())
+			require.NoError(t, err)
+			for _, r := range removed {
+				require.NotContains(t, r, living.Project())
+			}
+			t.Logf("killed after %4d ms, removed %d things", after, len(removed))
+			return len(removed) == 0
+		}, time.Minute, 200*time.Millisecond)
+		require.Empty(t, leftOf(t, "ordeal-"+run))
+	}
+	requireCrossings(t, living)
+}
+
 func TestDoctor(t *testing.T) {
 	o := options(t)
 	for _, f := range docker.Doctor(t.Context(), o.AgentBinary) {
 		require.True(t, f.OK, "%+v", f)
 		t.Logf("%s: %s", f.Name, f.Detail)
+	}
+}
+
+// BenchmarkFaults tells how long each fault takes to be in force and to be healed, in milliseconds, on five nodes.
+func BenchmarkFaults(b *testing.B) {
+	if os.Getenv(dockerTest) == "" {
+		b.Skipf("this brings up containers: set %s=1 on a machine with Docker", dockerTest)
+	}
+	dir, err := binaries()
+	require.NoError(b, err)
+	ctx := b.Context()
+	halves := between([]string{"n1", "n2"}, []string{"n3", "n4", "n5"})
+	var c *docker.Cluster
+	steps := []struct {
+		name string
+		do   func() error
+	}{
+		{"cut", func() error { return c.Cut(ctx, halves) }},
+		{"heal", func() error { return c.Cut(ctx, nil) }},
+		{"cut-one-way", func() error { return c.Cut(ctx, halves[:1]) }},
+		{"heal-one-way", func() error { return c.Cut(ctx, nil) }},
+		{"pause", func() error { return c.Pause(ctx, "n2") }},
+		{"resume", func() error { return c.Resume(ctx, "n2") }},
+		{"kill", func() error { return c.Kill(ctx, "n1") }},
+		{"start", func() error { return c.Start(ctx, "n1") }},
+	}
+	took := map[string][]time.Duration{}
+	measure := func(name string, do func() error) {
+		start := time.Now()
+		require.NoError(b, do(), name)
+		took[name] = append(took[name], time.Since(start))
+	}
+	for range b.N {
+		c, err = docker.New(optionsWith(dir, ""))
+		require.NoError(b, err)
+		measure("setup", func() error { return c.Setup(ctx) })
+		for range 25 {
+			for _, s := range steps {
+				measure(s.name, s.do)
+			}
+		}
+		measure("teardown", func() error { return c.Teardown(ctx) })
+	}
+	for name, ds := range took {
+		slices.Sort(ds)
+		b.ReportMetric(float64(ds[len(ds)/2].Microseconds())/1000, name+"-p50-ms")
+		b.ReportMetric(float64(ds[len(ds)-1].Microseconds())/1000, name+"-max-ms")
 	}
 }

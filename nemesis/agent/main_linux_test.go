@@ -152,6 +152,7 @@ func serve(t *testing.T, mode string) (*Client, *server) {
 		c.Close()
 		h.Close()
 		p.close()
+		s.filter.Close()
 		_ = s.supervisor.kill(context.Background())
 		require.NoError(t, log.close())
 	})

@@ -77,7 +77,7 @@ func (a *agent) serve(p *prober, log *childLog) (stop func(), err error) {
 		}
 	}()
 	a.note("control API on %s, probes on udp port %d", listener.Addr(), p.port())
-	return func() { h.Close() }, nil
+	return func() { h.Close(); s.filter.Close() }, nil
 }
 
 // supervise has the child run until it is time to end.

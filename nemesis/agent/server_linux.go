@@ -33,6 +33,7 @@ type server struct {
 	supervisor *supervisor
 	prober     *prober
 	log        *childLog
+	filter     netfilter.Filter
 	note       func(format string, args ...any)
 
 	mu    sync.Mutex // one change of rules at a time
@@ -146,7 +147,7 @@ func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 
 func (s *server) getHealth(w http.ResponseWriter, _ *http.Request) {
 	h := s.health
-	if _, err := netfilter.Counts(); err != nil {
+	if _, err := s.filter.Counts(); err != nil {
 		h.Netfilter = err.Error()
 	}
 	answer(w, h)
@@ -198,7 +199,7 @@ func (s *server) putPartition(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	before, err := s.counts()
 	if err == nil {
-		err = netfilter.Replace(drops)
+		err = s.filter.Replace(drops)
 	}
 	if err != nil {
 		s.note("partition: %v", err)
@@ -218,7 +219,7 @@ func (s *server) putPartition(w http.ResponseWriter, r *http.Request) {
 func (s *server) deletePartition(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := netfilter.Clear(); err != nil {
+	if err := s.filter.Clear(); err != nil {
 		s.note("heal: %v", err)
 		failWith(w, err)
 		return
@@ -245,7 +246,7 @@ func (s *server) getCounters(w http.ResponseWriter, _ *http.Request) {
 
 // counts are the kernel's counts of the drops in force and what they stopped earlier. The caller holds mu.
 func (s *server) counts() ([]netfilter.Count, error) {
-	counts, err := netfilter.Counts()
+	counts, err := s.filter.Counts()
 	for i, c := range counts {
 		counts[i].Packets += s.earlier[c.Drop].Packets
 		counts[i].Bytes += s.earlier[c.Drop].Bytes

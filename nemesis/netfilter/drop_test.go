@@ -23,7 +23,7 @@ func TestReplaceRefuses(t *testing.T) {
 		"multicast":   {netfilter.Drop{Direction: netfilter.In, Peer: netip.MustParseAddr("224.0.0.1"), Mode: netfilter.All}, "not the address of one peer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.ErrorContains(t, netfilter.Replace([]netfilter.Drop{c.drop}), c.want)
+			require.ErrorContains(t, new(netfilter.Filter).Replace([]netfilter.Drop{c.drop}), c.want)
 		})
 	}
 }

@@ -5,22 +5,50 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
+	"syscall"
 	"testing"
 
+	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
+const inUserNamespace = "ORDEAL_NETFILTER_TEST_USER_NAMESPACE"
+
+// TestMain runs the tests in a user namespace if it is not root already, so that they need no root where the machine
+// gives such namespaces to everyone. Where it does not, the tests that need one say so and skip.
+func TestMain(m *testing.M) {
+	if os.Getuid() == 0 || os.Getenv(inUserNamespace) != "" {
+		os.Exit(m.Run())
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), inUserNamespace+"=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	if err := cmd.Start(); err != nil {
+		os.Exit(m.Run())
+	}
+	if err := cmd.Wait(); err != nil {
+		os.Exit(1)
+	}
+}
+
 // namespace runs functions on one thread that has a network namespace of its own. The thread is never unlocked, so it
 // ends with its goroutine and takes the namespace along.
 type namespace struct {
-	work chan func()
-	fd   int
+	work   chan func()
+	fd     int
+	filter netfilter.Filter
 }
 
-func newNamespace(t *testing.T) *namespace {
+func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	n := &namespace{work: make(chan func())}
 	opened := make(chan error)
@@ -35,7 +63,10 @@ func newNamespace(t *testing.T) *namespace {
 			f()
 		}
 	}()
-	t.Cleanup(func() { close(n.work) })
+	t.Cleanup(func() {
+		n.filter.Close()
+		close(n.work)
+	})
 	err := <-opened
 	if errors.Is(err, os.ErrPermission) {
 		t.Skipf("this needs a network namespace, which takes root or CAP_SYS_ADMIN: %v", err)
@@ -53,7 +84,7 @@ func newNamespace(t *testing.T) *namespace {
 }
 
 // do runs f in the namespace. Sockets that f opens belong to it for good.
-func (n *namespace) do(t *testing.T, f func() error) {
+func (n *namespace) do(t testing.TB, f func() error) {
 	t.Helper()
 	done := make(chan error)
 	n.work <- func() { done <- f() }

@@ -18,13 +18,13 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 func replace(t *testing.T, n *namespace, drops ...netfilter.Drop) {
 	t.Helper()
-	n.do(t, func() error { return netfilter.Replace(drops) })
+	n.do(t, func() error { return n.filter.Replace(drops) })
 }
 
 func counts(t *testing.T, n *namespace) []netfilter.Count {
 	t.Helper()
 	var cs []netfilter.Count
-	n.do(t, func() (err error) { cs, err = netfilter.Counts(); return err })
+	n.do(t, func() (err error) { cs, err = n.filter.Counts(); return err })
 	return cs
 }
 
@@ -69,7 +69,7 @@ func TestCutHoldsBackAnEstablishedConnection(t *testing.T) {
 			waitStopped(t, bob, 2) // the segment and one transmission of it more
 			requireNothingToRead(t, atBob)
 
-			bob.do(t, netfilter.Clear)
+			bob.do(t, bob.filter.Clear)
 			receive(t, atBob, "during")
 			require.Empty(t, counts(t, bob))
 		})
@@ -141,7 +141,7 @@ func TestDataModeLeavesTheOtherDirectionWorking(t *testing.T) {
 	waitStopped(t, bob, 1)
 	requireNothingToRead(t, atBob)
 
-	bob.do(t, netfilter.Clear)
+	bob.do(t, bob.filter.Clear)
 	receive(t, atBob, "payload")
 }
 
@@ -162,7 +162,7 @@ func TestDataModeStopsOpening(t *testing.T) {
 	}()
 	waitStopped(t, bob, 1)
 	require.Empty(t, opened)
-	bob.do(t, netfilter.Clear)
+	bob.do(t, bob.filter.Clear)
 	require.NoError(t, <-opened)
 
 	replace(t, bob, netfilter.Drop{Direction: netfilter.In, Peer: addr(aliceV4), Mode: netfilter.Data})
@@ -219,8 +219,8 @@ func TestTheKernelHoldsWhatWasAsked(t *testing.T) {
 			return nil
 		})
 	}
-	n.do(t, netfilter.Clear)
-	n.do(t, netfilter.Clear) // twice is as good as once
+	n.do(t, n.filter.Clear)
+	n.do(t, n.filter.Clear) // twice is as good as once
 }
 
 func dropGenerator() *rapid.Generator[netfilter.Drop] {

@@ -4,14 +4,13 @@ package netfilter
 
 import "net/netip"
 
-// Replace fails: see ErrUnsupported.
-func Replace([]Drop) error { return ErrUnsupported }
+// Filter fails at everything here: see ErrUnsupported.
+type Filter struct{}
 
-// Clear fails: see ErrUnsupported.
-func Clear() error { return ErrUnsupported }
-
-// Counts fails: see ErrUnsupported.
-func Counts() ([]Count, error) { return nil, ErrUnsupported }
+func (*Filter) Replace([]Drop) error     { return ErrUnsupported }
+func (*Filter) Clear() error             { return ErrUnsupported }
+func (*Filter) Counts() ([]Count, error) { return nil, ErrUnsupported }
+func (*Filter) Close() error             { return nil }
 
 // ResetConnections fails: see ErrUnsupported.
 func ResetConnections([]netip.Addr) (int, error) { return 0, ErrUnsupported }
