@@ -216,30 +216,51 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// Two batches are written without a sync and the power fails: the first is lost, the second is on the disk. If now the
-// first is appended again, byte for byte, the second must not come back to life behind it.
+// Two batches are written without a sync and the power fails: the first is lost, the second is on the disk. Whatever
+// now takes the place of the first, the same again or what ends just where the second begins, the second must not come
+// back to life behind it, nor make the log look damaged.
 func TestLostBatchDoesNotBringBackTheNext(t *testing.T) {
 	opts := small
 	opts.SegmentSize, opts.BufferSize = 8192, 1 // every batch is a write
-	revived := 0
-	for seed := range uint64(400) {
-		disk := vfs.NewMem()
-		l, _ := mustOpen(t, disk, dir, opts)
-		first := entries(entry(1, 1, fmt.Sprintf("%01500d", 1)))
-		require.NoError(t, l.Append(first))
-		require.NoError(t, l.Append(entries(entry(2, 1, fmt.Sprintf("%01500d", 2)))))
-		disk.Crash(rand.New(rand.NewPCG(seed, 0)))
-		l, r := mustOpen(t, disk, dir, opts)
-		if len(r.Entries) > 0 {
-			continue
+	const length = 1500
+	for _, again := range []int{length, length - recordSize} {
+		survived := 0
+		for seed := range uint64(400) {
+			disk := vfs.NewMem()
+			l, _ := mustOpen(t, disk, dir, opts)
+			require.NoError(t, l.Append(entries(entry(1, 1, fmt.Sprintf("%0*d", length, 1)))))
+			require.NoError(t, l.Append(entries(entry(2, 1, fmt.Sprintf("%0*d", length, 2)))))
+			disk.Crash(rand.New(rand.NewPCG(seed, 0)))
+			l, r := mustOpen(t, disk, dir, opts)
+			if len(r.Entries) > 0 {
+				continue
+			}
+			survived += len(r.Notes)
+			appendSync(t, l, entries(entry(1, 1, fmt.Sprintf("%0*d", again, 1))))
+			disk.Crash(rand.New(rand.NewPCG(seed, 1)))
+			_, r = mustOpen(t, disk, dir, opts)
+			require.Len(t, r.Entries, 1, "seed %d", seed)
 		}
-		if len(r.Notes) > 0 {
-			revived++
-		}
-		appendSync(t, l, first)
-		disk.Crash(rand.New(rand.NewPCG(seed, 1)))
-		_, r = mustOpen(t, disk, dir, opts)
-		require.Len(t, r.Entries, 1, "seed %d", seed)
+		require.Positive(t, survived)
 	}
-	require.Positive(t, revived)
+}
+
+// Entries that were cut need no segment any more, whatever their index.
+func TestTruncatedEntriesHoldNoSegments(t *testing.T) {
+	disk := vfs.NewMem()
+	opts := small
+	opts.Spares = -1
+	l, _ := mustOpen(t, disk, dir, opts)
+	for i := range uint64(10) {
+		appendSync(t, l, entries(entry(i+1, 1, fmt.Sprintf("%0500d", i+1))))
+	}
+	appendSync(t, l, entries(entry(2, 2, fmt.Sprintf("%0500d", 2))))
+	require.NoError(t, l.Compact(1, 1))
+	names, err := disk.List(dir)
+	require.NoError(t, err)
+	require.Equal(t, []string{segmentName(l.sequence())}, names)
+	disk.Kill()
+	_, r := mustOpen(t, disk, dir, opts)
+	require.Equal(t, Position{1, 1}, r.Snapshot)
+	require.Len(t, r.Entries, 1)
 }
