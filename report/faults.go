@@ -40,10 +40,16 @@ func kindOf(fault string) faultKind {
 type faultView struct {
 	a      axis
 	faults []store.FaultInterval
-	shaded int // how many are drawn; the rest would be a blur
+	drawn  []faultBlock
 }
 
-const maxShaded = 600
+// faultBlock is what is drawn as one: a fault, or several of a kind so close together that they could not be told apart.
+type faultBlock struct {
+	store.FaultInterval
+	count int
+}
+
+const maxBlocks = 300
 
 func newFaultView(all []store.FaultInterval, a axis) *faultView {
 	faults := slices.Clone(all)
@@ -53,12 +59,35 @@ func newFaultView(all []store.FaultInterval, a axis) *faultView {
 		}
 	}
 	slices.SortStableFunc(faults, func(x, y store.FaultInterval) int { return cmp.Compare(x.Start, y.Start) })
-	return &faultView{a: a, faults: faults, shaded: min(len(faults), maxShaded)}
+	v := &faultView{a: a, faults: faults}
+	for apart := time.Duration(0); ; apart = max(2*apart, a.length/2000, 1) {
+		if v.drawn = blocks(faults, apart, len(faults) > maxBlocks); len(v.drawn) <= maxBlocks || apart > a.length {
+			return v
+		}
+	}
+}
+
+// blocks joins faults of a kind that are not more than the given time apart.
+func blocks(faults []store.FaultInterval, apart time.Duration, join bool) []faultBlock {
+	var list []faultBlock
+	last := map[string]int{} // the last block of a kind
+	for _, f := range faults {
+		kind := fmt.Sprint(kindOf(f.Fault).class, f.Took)
+		if i, ok := last[kind]; join && ok && f.Start-list[i].End <= apart {
+			list[i].End = max(list[i].End, f.End)
+			list[i].Overlaps += f.Overlaps
+			list[i].count++
+			continue
+		}
+		last[kind] = len(list)
+		list = append(list, faultBlock{f, 1})
+	}
+	return list
 }
 
 // shade draws the faults behind a plot. One that did not take hold is not shaded: nothing happened there.
 func (v *faultView) shade(d *drawing, height int) {
-	for _, f := range v.faults[:v.shaded] {
+	for _, f := range v.drawn {
 		if !f.Took {
 			continue
 		}
@@ -98,7 +127,7 @@ func faultName(f store.FaultInterval) string {
 func (v *faultView) strip() plot {
 	lanes, of := v.pack()
 	var d drawing
-	for i, f := range v.faults[:v.shaded] {
+	for i, f := range v.drawn {
 		x, width := v.a.span(f.Start, f.End)
 		y := float64(of[i]*faultLane) + 1
 		class := "fault"
@@ -106,11 +135,11 @@ func (v *faultView) strip() plot {
 		if !f.Took {
 			class, fill = "fault missed", "none"
 		}
-		d.open("g", "tabindex", "0", "role", "img", "aria-label", explainFault(f))
-		d.title(explainFault(f))
+		d.open("g", "tabindex", "0", "role", "img", "aria-label", f.explain())
+		d.title(f.explain())
 		d.element("rect", "", "x", percent(x), "width", percent(max(width, 0.25)), "y", number(y), "height", fmt.Sprint(faultLane-2),
 			"class", class+" "+kindOf(f.Fault).class, "fill", fill)
-		d.label(faultLabel(f), x, width, y, faultLane-2, "name")
+		d.label(f.label(), x, width, y, faultLane-2, "name")
 		d.close("g")
 	}
 	height := max(lanes, 1) * faultLane
@@ -120,18 +149,29 @@ func (v *faultView) strip() plot {
 	}
 }
 
-func faultLabel(f store.FaultInterval) string {
-	label := shown(f.Fault, 30)
-	if f.Text != "" {
-		label += " " + shown(f.Text, 60)
+func (b faultBlock) label() string {
+	label := shown(b.Fault, 30)
+	switch {
+	case b.count > 1:
+		label = fmt.Sprintf("%s × %s", thousands(b.count), label)
+	case b.Text != "":
+		label += " " + shown(b.Text, 60)
 	}
 	return label
+}
+
+func (b faultBlock) explain() string {
+	if b.count == 1 {
+		return explainFault(b.FaultInterval)
+	}
+	return fmt.Sprintf("%s faults like %s\n%s to %s; %s open meanwhile\nthey are too close together to be drawn apart",
+		thousands(b.count), faultName(b.FaultInterval), instant(b.Start), instant(b.End), plural(b.Overlaps, "operation"))
 }
 
 // pack puts each fault in the first lane that is free when it starts.
 func (v *faultView) pack() (lanes int, of []int) {
 	var free []time.Duration // when each lane ends
-	for _, f := range v.faults[:v.shaded] {
+	for _, f := range v.drawn {
 		lane := slices.IndexFunc(free, func(end time.Duration) bool { return end <= f.Start })
 		if lane < 0 {
 			if len(free) < 6 {
@@ -227,9 +267,9 @@ func faultSummary(faults []store.FaultInterval) string {
 	slices.Sort(kinds)
 	var parts []string
 	for _, k := range kinds {
-		parts = append(parts, fmt.Sprintf("%d %s", took[k], k))
+		parts = append(parts, thousands(took[k])+" "+k)
 	}
-	text := fmt.Sprintf("%d of %d took hold", n, len(faults))
+	text := fmt.Sprintf("%s of %s took hold", thousands(n), thousands(len(faults)))
 	if len(parts) > 0 {
 		text += " (" + strings.Join(parts, ", ") + ")"
 	}

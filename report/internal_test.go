@@ -53,6 +53,10 @@ func TestThinningKeepsCountsAndTheSlowest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		line := newTimeline()
 		length := rapid.Int64Range(1, int64(100*time.Hour)).Draw(t, "length")
+		narrow := rapid.Bool().Draw(t, "narrow") // many in a cell
+		if narrow {
+			length = min(length, int64(50*time.Millisecond))
+		}
 		type seen struct {
 			count   int
 			slowest time.Duration
@@ -63,9 +67,12 @@ func TestThinningKeepsCountsAndTheSlowest(t *testing.T) {
 				call: time.Duration(rapid.Int64Range(0, length).Draw(t, "call")), latency: latencies64.Draw(t, "latency"),
 				outcome: rapid.SampledFrom(outcomes[:]).Draw(t, "outcome"), f: "get",
 			}
-			line.complete(s)
+			if narrow {
+				s.latency = time.Millisecond + s.latency/1e5
+			}
 			w := want[s.outcome]
 			want[s.outcome] = seen{w.count + 1, max(w.slowest, s.latency)}
+			line.complete(s)
 		}
 		if rapid.Bool().Draw(t, "coarser") {
 			line.cells.coarsen()
@@ -107,6 +114,41 @@ func TestThinningBoundsThePoints(t *testing.T) {
 	points := line.cells.points()
 	require.LessOrEqual(t, len(points), maxPoints)
 	require.Greater(t, len(points), maxPoints/10)
+}
+
+func TestManyFaultsAreDrawnJoined(t *testing.T) {
+	a := axis{length: 100 * time.Second}
+	var all []store.FaultInterval
+	for i := range 5000 {
+		at := time.Duration(i) * 20 * time.Millisecond
+		all = append(all, store.FaultInterval{ID: i, Fault: []string{"kill", "partition"}[i%2], Start: at, End: at + 10*time.Millisecond, Took: true, Overlaps: 1})
+	}
+	v := newFaultView(all, a)
+	require.LessOrEqual(t, len(v.drawn), maxBlocks)
+	count, overlaps := 0, 0
+	for _, b := range v.drawn {
+		count += b.count
+		overlaps += b.Overlaps
+	}
+	require.Equal(t, 5000, count, "all are in a block")
+	require.Equal(t, 5000, overlaps)
+	require.Equal(t, all[len(all)-1].End, v.drawn[len(v.drawn)-1].End)
+
+	few := newFaultView(all[:2], a)
+	require.Len(t, few.drawn, 2)
+}
+
+func TestManyChangesOfNodesAreThinned(t *testing.T) {
+	byNode := map[string][]segment{}
+	for i := range 20_000 {
+		at := time.Duration(i) * time.Millisecond
+		byNode["n1"] = append(byNode["n1"], segment{node: "n1", role: "leader", start: at, end: at + time.Millisecond})
+	}
+	apart := enoughApart(byNode, []string{"n1"}, 20*time.Second)
+	kept := thinned(byNode["n1"], apart)
+	require.LessOrEqual(t, len(kept), maxNodeSegments)
+	require.Greater(t, len(kept), maxNodeSegments/3)
+	require.Greater(t, kept[len(kept)-1].start, 19*time.Second, "over the whole length")
 }
 
 // On the evidence's scale what comes first stands further left, by enough to see it.

@@ -12,7 +12,7 @@ import (
 const (
 	nodeLane        = 22
 	maxNodeLanes    = 50
-	maxNodeSegments = 2500
+	maxNodeSegments = 1500
 )
 
 // segment is a stretch of time in which a node said the same of itself.
@@ -62,21 +62,44 @@ func whoLed(nodes []string, byNode map[string][]segment, a axis, faults *faultVi
 	height := max(len(names), 1) * nodeLane
 	var d drawing
 	faults.shade(&d, height)
-	drawn := 0
+	apart := enoughApart(byNode, names, a.length)
 	for i, name := range names {
 		y := float64(i * nodeLane)
 		d.element("line", "", "x1", "0", "x2", "100%", "y1", number(y+nodeLane/2), "y2", number(y+nodeLane/2), "class", "follow")
-		for _, s := range byNode[name] {
-			if drawn < maxNodeSegments && drawSegment(&d, s, y, a) {
-				drawn++
-			}
+		for _, s := range thinned(byNode[name], apart) {
+			drawSegment(&d, s, y, a)
 		}
 	}
 	about := "Which node led in which term, and which were down."
-	if drawn == maxNodeSegments {
-		about += " There are more changes than can be drawn; the first are shown."
+	if apart > 0 {
+		about += fmt.Sprintf(" There are more changes than can be drawn; those within %s of another are left out.", duration(apart))
 	}
 	return plot{Title: "Who led, by term", Height: height, About: about, Labels: rows(names, nodeLane), Body: d.html()}
+}
+
+// enoughApart is the distance in time at which the segments that remain are few enough to draw.
+func enoughApart(byNode map[string][]segment, names []string, length time.Duration) time.Duration {
+	for apart := time.Duration(0); ; apart = max(2*apart, length/4000, 1) {
+		n := 0
+		for _, name := range names {
+			n += len(thinned(byNode[name], apart))
+		}
+		if n <= maxNodeSegments || apart > length {
+			return apart
+		}
+	}
+}
+
+// thinned are a node's segments that stand out and begin at least so far from one another.
+func thinned(list []segment, apart time.Duration) []segment {
+	var kept []segment
+	for _, s := range list {
+		if s.role == "follower" || len(kept) > 0 && s.start-kept[len(kept)-1].start < apart {
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
 }
 
 func laneNames(nodes []string, byNode map[string][]segment) []string {
@@ -93,7 +116,7 @@ func laneNames(nodes []string, byNode map[string][]segment) []string {
 }
 
 // drawSegment draws what stands out; a follower is the line that is there anyway.
-func drawSegment(d *drawing, s segment, y float64, a axis) bool {
+func drawSegment(d *drawing, s segment, y float64, a axis) {
 	class, label := "", ""
 	switch s.role {
 	case "leader":
@@ -106,7 +129,7 @@ func drawSegment(d *drawing, s segment, y float64, a axis) bool {
 	case "down":
 		class, label = "down", "down"
 	default:
-		return false
+		return
 	}
 	x, width := a.span(s.start, s.end)
 	d.open("g", "tabindex", "0", "role", "img", "aria-label", explainSegment(s))
@@ -116,7 +139,6 @@ func drawSegment(d *drawing, s segment, y float64, a axis) bool {
 		d.label(label, x, width, y+3, nodeLane-6, "name on-"+s.role)
 	}
 	d.close("g")
-	return true
 }
 
 func explainSegment(s segment) string {

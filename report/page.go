@@ -194,8 +194,8 @@ func figures(in Input, t *timeline, a axis) []figure {
 		{"ok", thousands(c.OK), "took effect"},
 		{"fail", thousands(c.Fail), "surely had no effect"},
 		{"info", thousands(c.Info), "nobody knows"},
-		{"faults", fmt.Sprintf("%d", tookHold(in.Verdict.Faults)), faultSummary(in.Verdict.Faults)},
-		{"leaders", fmt.Sprintf("%d", len(in.Verdict.Leaders)), leaderSummary(in.Verdict.Leaders)},
+		{"faults", thousands(tookHold(in.Verdict.Faults)), faultSummary(in.Verdict.Faults)},
+		{"leaders", thousands(len(in.Verdict.Leaders)), leaderSummary(in.Verdict.Leaders)},
 	}
 	if t.total.total > 0 {
 		list = append(list,
@@ -243,7 +243,7 @@ func (t *timeline) kinds() []kindRow {
 		k := t.byF[f]
 		row := kindRow{F: shown(f, 40), OK: thousands(k.counts[0]), Fail: thousands(k.counts[1]), Info: thousands(k.counts[2])}
 		if k.latency.total > 0 {
-			row.P50, row.P99, row.Highest = duration(k.latency.quantile(0.5)), duration(k.latency.quantile(0.99)), duration(k.latency.quantile(1))
+			row.P50, row.P99, row.Highest = duration(k.latency.quantile(0.5)), duration(k.latency.quantile(0.99)), duration(k.highest)
 		}
 		list = append(list, row)
 	}

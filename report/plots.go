@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"strings"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
 )
 
 const (
@@ -125,9 +127,11 @@ func latencies(t *timeline, a axis, faults *faultView) plot {
 	gridlines(&d, scale.ticks())
 	faults.shade(&d, latencyHeight)
 	t.hits(&d, a, faults, latencyHeight)
+	d.open("g", "class", "points")
 	for _, p := range points {
 		drawPoint(&d, p, a, scale)
 	}
+	d.close("g")
 	d.open("svg", stretched(latencyHeight)...)
 	for _, q := range []struct {
 		q     float64
@@ -146,15 +150,23 @@ func latencies(t *timeline, a axis, faults *faultView) plot {
 func drawPoint(d *drawing, c cell, a axis, scale logarithmic) {
 	s := c.slowest
 	x, y := percent(a.x(s.call+s.latency)), number(scale.y(s.latency))
-	size := "1"
+	size := 0 // of the mark: one operation, more than ten, more than a hundred
 	switch {
 	case c.count > 100:
-		size = "3"
+		size = 2
 	case c.count > 10:
-		size = "2"
+		size = 1
 	}
-	d.element("use", explainPoint(c), "href", "#"+outcomeClasses[outcomeIndex(s.outcome)]+size, "x", x, "y", y)
+	switch s.outcome { // a <use> costs the browser more than a shape, and most are ok
+	case history.OK:
+		d.element("circle", explainPoint(c), "cx", x, "cy", y, "r", pointSizes[size])
+	default:
+		d.element("use", explainPoint(c), "href", fmt.Sprint("#", outcomeClasses[outcomeIndex(s.outcome)], size+1), "x", x, "y", y)
+	}
 }
+
+// pointSizes are radii in pixels.
+var pointSizes = [...]string{"1.7", "2.2", "2.8"}
 
 func explainPoint(c cell) string {
 	s := c.slowest
@@ -222,10 +234,10 @@ func timeAxis(a axis) plot {
 // definitions are the shapes and patterns that drawings refer to.
 func definitions() template.HTML {
 	var d drawing
-	for i, r := range []string{"1.7", "2.2", "2.8"} {
+	for i, r := range pointSizes {
 		n := fmt.Sprint(i + 1)
 		d.element("circle", "", "id", "ok"+n, "r", r, "class", "point ok")
-		d.element("rect", "", "id", "fail"+n, "x", "-"+r, "y", "-"+r, "width", "2"+r[1:], "height", "2"+r[1:], "class", "point fail", "transform", "scale(1.6)")
+		d.element("rect", "", "id", "fail"+n, "x", "-1", "y", "-1", "width", "2", "height", "2", "class", "point fail", "transform", "scale("+r+")")
 		d.element("path", "", "id", "info"+n, "d", "M-3-3L3 3M-3 3L3-3", "class", "point info", "transform", "scale("+fmt.Sprint(0.8+0.3*float64(i))+")")
 	}
 	for _, k := range faultKinds {

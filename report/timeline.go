@@ -45,6 +45,7 @@ type timeline struct {
 type byF struct {
 	counts  [len(outcomes)]int
 	latency histogram
+	highest time.Duration // of ok operations
 }
 
 type invocation struct {
@@ -101,6 +102,7 @@ func (t *timeline) complete(s sample) {
 		t.buckets[i].latency.add(s.latency)
 		t.total.add(s.latency)
 		f.latency.add(s.latency)
+		f.highest = max(f.highest, s.latency)
 		if s.latency > t.slowest.latency {
 			t.slowest = s
 		}
