@@ -264,3 +264,27 @@ func TestTruncatedEntriesHoldNoSegments(t *testing.T) {
 	require.Equal(t, Position{1, 1}, r.Snapshot)
 	require.Len(t, r.Entries, 1)
 }
+
+// Close fails to sync its mark, which the next Open then reads though it may never have reached the disk. What comes
+// after it must not be lost with it. Where the mark is the last thing in a sector, nothing else carries it along.
+func TestMarkThatWasNotSynced(t *testing.T) {
+	for size := range 520 {
+		disk := vfs.NewMem()
+		l, _ := mustOpen(t, disk, dir, Options{SegmentSize: 8192})
+		appendSync(t, l, entries(entry(1, 1, fmt.Sprintf("%0*d", size, 1))))
+		disk.Inject(func(op vfs.Op) error {
+			if op.Kind == vfs.OpSync {
+				return syscall.EIO
+			}
+			return nil
+		})
+		require.ErrorIs(t, l.Close(), syscall.EIO)
+		disk.Inject(nil)
+		l, r := mustOpen(t, disk, dir, Options{SegmentSize: 8192})
+		require.Len(t, r.Entries, 1)
+		appendSync(t, l, entries(entry(2, 1, fmt.Sprintf("%01000d", 2))))
+		disk.Crash(rand.New(rand.NewPCG(uint64(size), 0)))
+		_, r = mustOpen(t, disk, dir, Options{SegmentSize: 8192})
+		require.Len(t, r.Entries, 2, "size %d", size)
+	}
+}
