@@ -15,11 +15,18 @@ import (
 type clientConn struct {
 	conn net.Conn
 
-	mu     sync.Mutex
-	out    []byte
-	closed bool
-	wake   chan struct{}
+	underway chan struct{} // a token for each request that is not yet answered, or whose answer is not yet written
+
+	mu      sync.Mutex
+	out     []byte // answers to be written
+	answers int    // how many
+	closed  bool
+	wake    chan struct{}
 }
+
+// maxUnderway is how many requests of one connection are taken in before the first is answered; the others wait in
+// its buffers.
+const maxUnderway = 1024
 
 // maxUnsent bounds the answers that a client may leave unread before it is cut off, in bytes.
 const maxUnsent = 64 << 20
@@ -34,6 +41,7 @@ func (c *clientConn) Answer(p wire.Response) {
 	if !full && !c.closed {
 		b, start := wire.BeginFrame(c.out)
 		c.out = wire.EndFrame(wire.AppendResponse(b, p), start)
+		c.answers++
 	}
 	c.mu.Unlock()
 	if full {
@@ -58,12 +66,13 @@ const maxRequest = kv.MaxTxn + 64
 
 // serveClient reads requests and gives them to the driver until the connection or ctx ends.
 func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
-	c := &clientConn{conn: conn, wake: make(chan struct{}, 1)}
+	c := &clientConn{conn: conn, underway: make(chan struct{}, maxUnderway), wake: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		c.write(ctx)
 		c.end()
+		cancel()
 	})
 	defer func() {
 		cancel()
@@ -79,6 +88,11 @@ func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
 		q, err := wire.DecodeRequest(payload)
 		if err != nil {
 			return err
+		}
+		select {
+		case c.underway <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		s.take(Request{ID: q.ID, From: c, Kind: q.Kind, Consistency: q.Consistency, Command: q.Txn})
 	}
@@ -108,8 +122,8 @@ func (c *clientConn) write(ctx context.Context) {
 		case <-c.wake:
 		}
 		c.mu.Lock()
-		out := c.out
-		c.out = spare[:0]
+		out, answers := c.out, c.answers
+		c.out, c.answers = spare[:0], 0
 		closed := c.closed
 		c.mu.Unlock()
 		if closed || c.conn.SetWriteDeadline(time.Now().Add(clientWriteTimeout)) != nil {
@@ -117,6 +131,9 @@ func (c *clientConn) write(ctx context.Context) {
 		}
 		if _, err := c.conn.Write(out); err != nil {
 			return
+		}
+		for range answers {
+			<-c.underway
 		}
 		spare = out
 		if cap(spare) > 1<<20 {
