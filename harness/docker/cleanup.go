@@ -33,14 +33,49 @@ func cleanup(ctx context.Context, all bool) ([]string, error) {
 		return nil, err
 	}
 	defer engine.Close()
-	found, err := findLabelled(ctx, engine, filters.NewArgs(filters.Arg("label", labelRun)))
-	if err != nil {
-		return nil, err
-	}
-	found = slices.DeleteFunc(found, func(t thing) bool { return !all && !ownerOf(t.labels).gone() })
-	removed, err := remove(ctx, engine, found)
+	removed, err := removeLeftovers(ctx, engine, all)
 	images, imageErr := removeImages(ctx, engine, all)
 	return append(removed, images...), errors.Join(err, imageErr)
+}
+
+// settle is how long the engine may still be at work on the last request of a harness that was killed.
+const settle = 200 * time.Millisecond
+
+// removeLeftovers looks again after it removed something, until nothing more turns up: what a dead harness asked for
+// last may come to be only after it is gone.
+func removeLeftovers(ctx context.Context, engine *client.Client, all bool) (removed []string, err error) {
+	for {
+		gone, err := removeAll(ctx, engine, filters.Arg("label", labelRun), func(t thing) bool {
+			return all || ownerOf(t.labels).gone()
+		})
+		removed = append(removed, gone...)
+		if err != nil || len(gone) == 0 || !sleep(ctx, settle) {
+			return removed, err
+		}
+	}
+}
+
+// removeTries is how often what is found is removed and looked for again while something cannot be removed.
+const removeTries = 10
+
+// removeAll removes what carries the label and is wanted. When something is in use it looks again: what uses it may have
+// been made since.
+func removeAll(
+	ctx context.Context, engine *client.Client, label filters.KeyValuePair, want func(thing) bool,
+) (removed []string, err error) {
+	for range removeTries {
+		var found []thing
+		if found, err = findLabelled(ctx, engine, filters.NewArgs(label)); err != nil {
+			return removed, err
+		}
+		var gone []string
+		gone, err = remove(ctx, engine, slices.DeleteFunc(found, func(t thing) bool { return !want(t) }))
+		removed = append(removed, gone...)
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return removed, err
 }
 
 // thing is something on the engine that a run made.
@@ -112,25 +147,34 @@ func remove(ctx context.Context, engine *client.Client, found []thing) (removed 
 	return removed, err
 }
 
+// busyLimit is how long to wait for the engine to let go of one thing.
+const busyLimit = 2 * time.Second
+
 func removeThing(ctx context.Context, engine *client.Client, t thing) error {
+	deadline := time.Now().Add(busyLimit)
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		var err error
-		switch t.kind {
-		case "container":
-			err = engine.ContainerRemove(ctx, t.id, container.RemoveOptions{Force: true, RemoveVolumes: true})
-		case "network":
-			err = engine.NetworkRemove(ctx, t.id)
-		case "volume":
-			err = engine.VolumeRemove(ctx, t.id, true)
-		}
+		err := removeOnce(ctx, engine, t)
 		if err == nil || errdefs.IsNotFound(err) {
 			return nil
 		}
 		// Someone else may be removing it at this moment, or the engine may still be letting go of a container.
-		if busy := errdefs.IsConflict(err) || errdefs.IsPermissionDenied(err); !busy || !sleep(ctx, wait) {
+		busy := errdefs.IsConflict(err) || errdefs.IsPermissionDenied(err)
+		if !busy || time.Now().After(deadline) || !sleep(ctx, wait) {
 			return err
 		}
 	}
+}
+
+func removeOnce(ctx context.Context, engine *client.Client, t thing) error {
+	switch t.kind {
+	case "container":
+		return engine.ContainerRemove(ctx, t.id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	case "network":
+		return engine.NetworkRemove(ctx, t.id)
+	case "volume":
+		return engine.VolumeRemove(ctx, t.id, true)
+	}
+	panic("docker: nothing is known of things of kind " + t.kind)
 }
 
 // imageRest is how long an image is left alone after its last use: another run may be about to start from it.

@@ -165,7 +165,7 @@ func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Pr
 	for try := 0; try < openTries; try++ {
 		c.sendProbes(ctx, members, probes)
 		c.awaitProbes(ctx, members, probes)
-		if !settle(probes) {
+		if !undecided(probes) {
 			break
 		}
 	}
@@ -187,8 +187,8 @@ type linkProbe struct {
 	err       error
 }
 
-// settle takes the probes that are decided out of the next try and tells whether any is left.
-func settle(probes []*linkProbe) bool {
+// undecided takes the probes that are decided out of the next try and tells whether any is left.
+func undecided(probes []*linkProbe) bool {
 	left := false
 	for _, p := range probes {
 		p.pending = p.pending && !p.crossed && !p.expectCut && p.err == nil

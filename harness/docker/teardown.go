@@ -32,9 +32,5 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 
 // removeRun removes all that has the run's label.
 func removeRun(ctx context.Context, engine *client.Client, run string) ([]string, error) {
-	found, err := findLabelled(ctx, engine, filters.NewArgs(filters.Arg("label", labelRun+"="+run)))
-	if err != nil {
-		return nil, err
-	}
-	return remove(ctx, engine, found)
+	return removeAll(ctx, engine, filters.Arg("label", labelRun+"="+run), func(thing) bool { return true })
 }
