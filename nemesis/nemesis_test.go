@@ -176,3 +176,40 @@ func TestLeaderIsResolvedAtInjection(t *testing.T) {
 	}
 	require.Greater(t, len(targets), 1)
 }
+
+// Two partitions at once cut what either cuts, and the heal of one leaves the other.
+func TestOverlappingPartitions(t *testing.T) {
+	nodes := nodeNames(4)
+	step := func(at, id int, phase string, g Grudge) Step {
+		return Step{At: time.Duration(at) * time.Second, ID: id, Fault: Partition, Mode: "one", Phase: phase, Links: g.Links, Text: g.Text}
+	}
+	first, second := Isolate(nodes, "n1"), Isolate(nodes, "n2")
+	r := newRun(t, arguments{}, Schedule{Nodes: nodes, Steps: []Step{
+		step(1, 1, PhaseInject, first), step(2, 2, PhaseInject, second), step(3, 1, PhaseHeal, first), step(4, 2, PhaseHeal, second),
+	}})
+	var cuts []int
+	r.options.Report = func(Event) { cuts = append(cuts, len(r.world.cut)) }
+	for _, e := range r.run(t) {
+		require.True(t, e.Took, "%+v", e)
+	}
+	require.Equal(t, []int{6, 10, 6, 0, 0}, cuts)
+}
+
+// Kills that overlap start only what they themselves killed.
+func TestOverlappingKills(t *testing.T) {
+	nodes := nodeNames(3)
+	step := func(at, id int, phase string, targets ...string) Step {
+		p := killPlan(targets)
+		return Step{At: time.Duration(at) * time.Second, ID: id, Fault: Kill, Mode: "one", Phase: phase, Targets: p.targets, Text: p.text}
+	}
+	r := newRun(t, arguments{}, Schedule{Nodes: nodes, Steps: []Step{
+		step(1, 1, PhaseInject, "n1"), step(2, 2, PhaseInject, "n1", "n2"), step(3, 2, PhaseHeal), step(4, 1, PhaseHeal),
+	}})
+	var running []bool
+	r.options.Report = func(Event) { running = append(running, r.world.process["n1"].Running) }
+	events := r.run(t)
+	require.Equal(t, []bool{false, false, false, true, true}, running)
+	require.False(t, events[1].Took)
+	require.Contains(t, events[1].Evidence[1], "n1 was down already (signal: killed)")
+	require.Empty(t, r.world.whole())
+}

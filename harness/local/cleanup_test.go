@@ -26,6 +26,10 @@ func killedHarness(t *testing.T, dir, mode string) map[string]int {
 	up := map[string]int{}
 	require.NoError(t, json.Unmarshal([]byte(line), &up), line)
 	require.Len(t, up, 3)
+	t.Cleanup(func() { // Whatever the test finds out, nothing stays.
+		_, err := Cleanup(ctx)
+		require.NoError(t, err)
+	})
 
 	// While the harness lives its run is nobody else's business.
 	lines, err := Cleanup(ctx)

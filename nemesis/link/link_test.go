@@ -293,6 +293,9 @@ func TestCutInterruptsBlockedWrite(t *testing.T) {
 		return len(g.inside) == 1 && g.count.Forwarded == before && before > 0
 	})
 	w.cut(arrow("n1", "n2"))
+	g.mu.Lock()
+	require.Empty(t, g.inside, "Cut returns when nobody is inside any more")
+	g.mu.Unlock()
 	w.cut()
 	require.NoError(t, far.SetReadDeadline(time.Now().Add(patience)))
 	got, err := io.ReadAll(far)
@@ -402,6 +405,7 @@ func TestNothingSentAfterCutArrives(t *testing.T) {
 		w.waitFor("bytes to flow", func() bool { return a.moved() && b.moved() })
 		w.cut(arrow("n1", "n2"))
 		limits := []int64{a.begun.Load(), b.begun.Load()}
+		forwarded := w.net.Counters(arrow("n1", "n2")).Forwarded
 		w.waitFor("bytes held", func() bool { return w.stopped("n1", "n2") > 0 })
 		for i, s := range streams {
 			require.LessOrEqual(t, s.received.Load(), limits[i])
@@ -410,6 +414,7 @@ func TestNothingSentAfterCutArrives(t *testing.T) {
 		for i, s := range streams {
 			require.LessOrEqual(t, s.received.Load(), limits[i])
 		}
+		require.Equal(t, forwarded, w.net.Counters(arrow("n1", "n2")).Forwarded, "nothing at all is passed on after Cut has returned")
 		w.cut()
 	}
 	for _, s := range streams {
