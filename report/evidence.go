@@ -184,6 +184,18 @@ func (s orderScale) x(t time.Duration) float64 {
 	return s.at[i-1] + share*(s.at[i]-s.at[i-1])
 }
 
+// label is the time of a moment since the first, or since the one before where that would not tell the two apart.
+func (s orderScale) label(i int) string {
+	if i == 0 {
+		return exactInstant(s.from)
+	}
+	label := "+" + duration(s.times[i]-s.from)
+	if i > 1 && label == "+"+duration(s.times[i-1]-s.from) {
+		return duration(s.times[i]-s.times[i-1]) + " later"
+	}
+	return label
+}
+
 // processLanes are the processes in the order of their first call.
 func processLanes(ops []history.Operation) []int {
 	var lanes []int
@@ -215,12 +227,7 @@ func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults
 	}
 	for i, t := range scale.times {
 		d.element("line", "", "x1", percent(scale.at[i]), "x2", percent(scale.at[i]), "y1", "0", "y2", fmt.Sprint(bottom+4), "class", "moment")
-		label := "+" + duration(t-scale.from)
-		if i == 0 {
-			label = exactInstant(t)
-		}
-		y := bottom + 17
-		d.text(label, "x", percent(scale.at[i]), "y", fmt.Sprint(y), "class", "tick", "text-anchor", anchorOf(i))
+		d.text(scale.label(i), "x", percent(scale.at[i]), "y", fmt.Sprint(bottom+17), "class", "tick", "text-anchor", anchorOf(i))
 	}
 	for _, op := range ops {
 		next := nextCall(ops, op)

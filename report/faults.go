@@ -117,11 +117,14 @@ func faultName(f store.FaultInterval) string {
 	if f.Mode != "" {
 		name += " (" + shown(f.Mode, 30) + ")"
 	}
-	if f.Text != "" {
-		name += " " + shown(f.Text, 80)
+	if what := whatOf(f); what != "" {
+		name += " " + shown(what, 80)
 	}
 	return name
 }
+
+// whatOf is the fault's text without the fault's name before it, which stands there already.
+func whatOf(f store.FaultInterval) string { return strings.TrimPrefix(f.Text, f.Fault+" ") }
 
 // strip draws every fault as a named bar, in as many lanes as overlap.
 func (v *faultView) strip() plot {
@@ -155,7 +158,7 @@ func (b faultBlock) label() string {
 	case b.count > 1:
 		label = fmt.Sprintf("%s × %s", thousands(b.count), label)
 	case b.Text != "":
-		label += " " + shown(b.Text, 60)
+		label += " " + shown(whatOf(b.FaultInterval), 60)
 	}
 	return label
 }
@@ -229,7 +232,7 @@ func (v *faultView) table() (list []faultRow, left int) {
 	}
 	for _, f := range order {
 		row := faultRow{
-			ID: f.ID, Class: kindOf(f.Fault).class, Kind: shown(f.Fault, 30), Mode: shown(f.Mode, 30), Text: shown(f.Text, 200),
+			ID: f.ID, Class: kindOf(f.Fault).class, Kind: shown(f.Fault, 30), Mode: shown(f.Mode, 30), Text: shown(whatOf(f), 200),
 			From: instant(f.Start), Lasted: duration(f.End - f.Start), Took: f.Took, Healed: f.Healed, Seen: f.Overlaps > 0,
 			Overlaps: thousands(f.Overlaps), ToInstant: instant(f.End),
 		}

@@ -47,6 +47,20 @@ func TestQuantilesAgreeWithSorting(t *testing.T) {
 	})
 }
 
+func TestMomentsCloseTogetherAreToldApart(t *testing.T) {
+	s := newOrderScale([]history.Operation{{Call: time.Second, Return: 2 * time.Second}, {Call: 3333 * time.Millisecond, Return: 3333*time.Millisecond + 80*time.Microsecond}})
+	var labels []string
+	for i := range s.times {
+		labels = append(labels, s.label(i))
+	}
+	require.Equal(t, []string{"1.000000 s", "+1 s", "+2.33 s", "80 µs later"}, labels)
+}
+
+func TestAFaultIsNotNamedTwice(t *testing.T) {
+	require.Equal(t, "kill (leader) n2", faultName(store.FaultInterval{Fault: "kill", Mode: "leader", Text: "kill n2"}))
+	require.Equal(t, "partition n1 | n2", faultName(store.FaultInterval{Fault: "partition", Text: "n1 | n2"}))
+}
+
 // However long the run and however many the operations: nothing is lost by thinning but single points, and the
 // slowest of every outcome stays.
 func TestThinningKeepsCountsAndTheSlowest(t *testing.T) {

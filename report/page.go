@@ -165,7 +165,10 @@ func (p *page) verdict(in Input) {
 		}
 	}
 	for _, r := range v.Results {
-		row := resultRow{Checker: shown(r.Checker, 60), Verdict: string(r.Verdict), Reason: shown(r.Reason, 600), Model: shown(r.Model, 60), Elapsed: duration(r.Elapsed)}
+		row := resultRow{Checker: shown(r.Checker, 60), Verdict: string(r.Verdict), Reason: shown(r.Reason, 600), Model: shown(r.Model, 60)}
+		if r.Elapsed > 0 {
+			row.Elapsed = duration(r.Elapsed)
+		}
 		for i, warning := range r.Warnings {
 			if i == 20 {
 				row.Warnings = append(row.Warnings, fmt.Sprintf("… and %d more, in %s", len(r.Warnings)-i, store.VerdictFile))

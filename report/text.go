@@ -188,9 +188,9 @@ func (t *text) fault(f store.FaultInterval) string {
 	if f.Mode != "" {
 		what += " " + shown(f.Mode, 20)
 	}
-	line := fmt.Sprintf("%-20s %9s +%-8s %s  %5d ops  %s", what, instant(f.Start), duration(f.End-f.Start), state, f.Overlaps, shown(f.Text, 60))
+	line := fmt.Sprintf("%-20s %9s +%-8s %s  %5d ops  %s", what, instant(f.Start), duration(f.End-f.Start), state, f.Overlaps, short(whatOf(f), 60))
 	if len(f.Evidence) > 0 {
-		line += t.paint(faint, " · "+shown(f.Evidence[0], 60))
+		line += t.paint(faint, " · "+short(f.Evidence[0], 60))
 	}
 	if !f.Healed {
 		line += t.paint(red, " · not healed")
