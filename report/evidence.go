@@ -225,7 +225,7 @@ func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults
 				"class", "shade", "fill", "url(#hatch-"+kindOf(f.Fault).class+")")
 		}
 	}
-	for i, t := range scale.times {
+	for i := range scale.times {
 		d.element("line", "", "x1", percent(scale.at[i]), "x2", percent(scale.at[i]), "y1", "0", "y2", fmt.Sprint(bottom+4), "class", "moment")
 		d.text(scale.label(i), "x", percent(scale.at[i]), "y", fmt.Sprint(bottom+17), "class", "tick", "text-anchor", anchorOf(i))
 	}
