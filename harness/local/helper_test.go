@@ -91,6 +91,9 @@ func (n *testNode) run(data, peer, client, web, collide string, peers peerFlags)
 		return err
 	}
 	n.status.Starts = starts
+	if collide != "" && os.Mkdir(collide, 0o755) == nil {
+		return errTaken()
+	}
 	var listeners []net.Listener
 	for _, at := range []string{peer, client, web} {
 		l, err := net.Listen("tcp", at)
@@ -98,10 +101,6 @@ func (n *testNode) run(data, peer, client, web, collide string, peers peerFlags)
 			return err
 		}
 		listeners = append(listeners, l)
-	}
-	if collide != "" && os.Mkdir(collide, 0o755) == nil {
-		_, err := net.Listen("tcp", web) // The kernel says what it says when somebody else has the port.
-		return err
 	}
 	go n.acceptPeers(listeners[0])
 	go func() { // clients are answered with a line
@@ -124,6 +123,17 @@ func (n *testNode) run(data, peer, client, web, collide string, peers peerFlags)
 		defer n.mu.Unlock()
 		_ = json.NewEncoder(w).Encode(n.status)
 	}))
+}
+
+// errTaken is what the kernel says when somebody else has the port.
+func errTaken() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	_, err = net.Listen("tcp", l.Addr().String())
+	return err
 }
 
 // countStarts keeps a count in the data folder, so that tests see that it outlives the process.
