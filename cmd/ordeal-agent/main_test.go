@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 	"testing"
 	"time"
@@ -26,10 +27,7 @@ func node() {
 	}
 	terms := make(chan os.Signal, 1)
 	signal.Notify(terms, syscall.SIGTERM, syscall.SIGINT)
-	// The script waits for this file before it sends a signal.
-	if err := os.WriteFile("ready", nil, 0o644); err != nil {
-		panic(err)
-	}
+	fmt.Println("node is ready") // the script waits for it before it sends a signal
 	select {
 	case <-terms:
 		fmt.Println("node ends")
@@ -40,18 +38,19 @@ func node() {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
-		"waitfile": waitFile,
+		"waitgrep": waitGrep,
 	}})
 }
 
-// waitFile waits until a file is there.
-func waitFile(ts *testscript.TestScript, _ bool, args []string) {
+// waitGrep waits until a file has a line that matches: waitgrep PATTERN FILE.
+func waitGrep(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, path := regexp.MustCompile(args[0]), ts.MkAbs(args[1])
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+		if b, err := os.ReadFile(path); err == nil && pattern.Match(b) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s does not appear", args[0])
+			ts.Fatalf("%s has no line that matches %s", args[1], args[0])
 		}
 	}
 }

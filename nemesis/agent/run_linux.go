@@ -28,6 +28,7 @@ func Run(ctx context.Context, c Config) error {
 	a := &agent{config: c, output: output, supervisor: &supervisor{
 		argv: c.Command, env: withoutSecret(os.Environ()), output: output,
 	}}
+	a.supervisor.ended = func(pid int, how string) { a.note("process %d ended: %s", pid, how) }
 	prober, err := newProber(c.Probe)
 	if err != nil {
 		return fmt.Errorf("listen for probes (--probe): %w", err)

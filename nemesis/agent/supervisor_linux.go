@@ -27,7 +27,8 @@ var (
 type supervisor struct {
 	argv   []string
 	env    []string
-	output io.Writer // what the child prints
+	output io.Writer                 // what the child prints
+	ended  func(pid int, how string) // told of every end of a child, after its last output; may be nil
 
 	mu     sync.Mutex // also held over fork, so that reapOrphans knows every child of ours
 	child  *child
@@ -83,6 +84,13 @@ func (s *supervisor) start() error {
 		defer read.Close()
 		_, _ = io.Copy(s.output, read)
 	}()
+	if s.ended != nil {
+		go func() {
+			<-c.reaped
+			c.waitDrained(drainLimit)
+			s.ended(c.pid, c.ended)
+		}()
+	}
 	s.child = c
 	s.starts++
 	return nil
@@ -137,9 +145,12 @@ func (s *supervisor) kill(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("process %d was sent SIGKILL and is still there: %w", c.pid, ctx.Err())
 	}
-	c.waitDrained(time.Second)
+	c.waitDrained(drainLimit)
 	return nil
 }
+
+// drainLimit is how long the rest of the output is waited for.
+const drainLimit = time.Second
 
 // waitDrained waits for the rest of the output, but not for a descendant that left the group and keeps the pipe open.
 func (c *child) waitDrained(limit time.Duration) {
@@ -215,5 +226,5 @@ func (s *supervisor) shutDown(sig syscall.Signal, grace time.Duration) {
 		_ = c.signal(syscall.SIGKILL)
 		<-c.reaped
 	}
-	c.waitDrained(time.Second)
+	c.waitDrained(drainLimit)
 }
