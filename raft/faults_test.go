@@ -50,14 +50,24 @@ func (c *randomCluster) diskDone(i int) time.Duration {
 	return c.now + c.upTo(2*time.Millisecond)
 }
 
-// client proposes or reads, mostly at a leader.
-func (c *randomCluster) client() error {
+// pick picks a server: with probability p a leader, if there is one.
+func (c *randomCluster) pick(p float64) int {
 	i := c.random.IntN(len(c.servers))
-	for j, s := range c.servers {
-		if s.core != nil && s.core.role == Leader && c.chance(0.6) {
-			i = j
+	if !c.chance(p) {
+		return i
+	}
+	for k := range c.servers {
+		j := (i + k) % len(c.servers)
+		if s := c.servers[j]; s.core != nil && s.core.role == Leader {
+			return j
 		}
 	}
+	return i
+}
+
+// client proposes or reads, mostly at a leader.
+func (c *randomCluster) client() error {
+	i := c.pick(0.8)
 	s := c.servers[i]
 	if s.core == nil {
 		return nil
@@ -93,15 +103,12 @@ func (c *randomCluster) progressed() bool {
 
 // nemesis does one bad thing, or heals the network.
 func (c *randomCluster) nemesis() error {
-	i, j := c.random.IntN(len(c.servers)), c.random.IntN(len(c.servers))
-	switch c.random.IntN(8) {
+	i, j := c.pick(0.3), c.random.IntN(len(c.servers))
+	switch c.random.IntN(9) {
 	case 0:
 		c.cut[i][j] = true
-	case 1: // one server alone, both ways or one
-		in, out := c.chance(0.8), c.chance(0.8)
-		for k := range c.servers {
-			c.cut[k][i], c.cut[i][k] = in, out
-		}
+	case 1:
+		c.isolate(i)
 	case 2: // two halves
 		half := make([]bool, len(c.servers))
 		for k := range half {
@@ -118,14 +125,34 @@ func (c *randomCluster) nemesis() error {
 		c.crash(i)
 	case 6:
 		c.slow[i] = !c.slow[i]
-	case 7:
-		if s := c.servers[i]; s.core != nil {
-			s.core.Tick(c.clocks[i].local(c.now))
-			_ = s.core.TransferLeadership(NodeID(j + 1))
-			return c.drive(i)
-		}
+	case 7, 8:
+		return c.transfer(j)
 	}
 	return nil
+}
+
+// isolate cuts a server off, both ways or one.
+func (c *randomCluster) isolate(i int) {
+	in, out := c.chance(0.8), c.chance(0.8)
+	for k := range c.servers {
+		c.cut[k][i], c.cut[i][k] = in, out
+	}
+}
+
+// transfer has a leader hand over to server to, and sometimes cuts that leader off as soon as it has said so.
+func (c *randomCluster) transfer(to int) error {
+	i := c.pick(1)
+	s := c.servers[i]
+	if s.core == nil {
+		return nil
+	}
+	s.core.Tick(c.clocks[i].local(c.now))
+	_ = s.core.TransferLeadership(NodeID(to + 1))
+	err := c.drive(i)
+	if c.chance(0.5) {
+		c.isolate(i)
+	}
+	return err
 }
 
 func (c *randomCluster) crash(i int) {

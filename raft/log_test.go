@@ -139,6 +139,7 @@ func TestR9_StoreRemovesOnlyAConflictingSuffix(t *testing.T) {
 		{"new", []uint64{1}, []uint64{1, 2}, 2, []uint64{1, 1, 2}},
 		{"overlapping", []uint64{1, 1}, []uint64{1, 2}, 2, []uint64{1, 1, 2}},
 		{"conflict at once", []uint64{1, 1, 1}, []uint64{2}, 2, []uint64{1, 2}},
+		{"conflict, of an older term", []uint64{1, 3, 3, 3}, []uint64{2}, 2, []uint64{1, 2}},
 		{"conflict later", []uint64{1, 1, 1, 1}, []uint64{1, 2}, 2, []uint64{1, 1, 2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -35,6 +35,25 @@ func TestR20_ReadsShareARound(t *testing.T) {
 	require.Len(t, c.server(1).reads, 5)
 }
 
+// Answers to rounds that began before a read was asked do not confirm it, when they come late either (R20).
+func TestR20_EarlierRoundsDoNotConfirm(t *testing.T) {
+	c := newCluster(3, Config{})
+	c.elect(1)
+	c.elapse(1, heartbeatInterval)
+	c.ready(1)
+	earlier := c.core(1).leading.round
+	require.NoError(t, c.read(1, 1, false))
+	c.ready(1)
+	answer := Message{Kind: AppendEntriesReply, From: 2, To: 1, Term: 1, MatchIndex: 1, Round: earlier}
+	c.deliver(answer)
+	c.ready(1)
+	require.Empty(t, c.server(1).reads)
+	answer.Round++
+	c.deliver(answer)
+	c.ready(1)
+	require.Len(t, c.server(1).reads, 1)
+}
+
 // A refusal of entries confirms the leader as well as an acceptance: its sender follows (R20, thesis 6.4).
 func TestR20_RefusalsConfirmToo(t *testing.T) {
 	c := newCluster(3, Config{})

@@ -92,6 +92,23 @@ func TestR8_MatchIndexNeverGoesBack(t *testing.T) {
 	})
 }
 
+// An acknowledgement from an earlier term is of entries that may be gone since, and counts for nothing (R8, R2).
+func TestR8_AcknowledgementsOfAnotherTerm(t *testing.T) {
+	c := newCluster(3, Config{})
+	c.elect(1)
+	c.elect(2)
+	c.elect(1) // term 3
+	c.network = nil
+	index, _, err := c.core(1).Propose([]byte("x"))
+	require.NoError(t, err)
+	c.ready(1)
+	c.persist(1)
+	c.core(1).Step(Message{Kind: AppendEntriesReply, From: 2, To: 1, Term: 1, MatchIndex: index, Round: 99})
+	require.Less(t, c.core(1).log.commit, index)
+	c.core(1).Step(Message{Kind: AppendEntriesReply, From: 2, To: 1, Term: 3, MatchIndex: index})
+	require.Equal(t, c.core(1).log.commit, index)
+}
+
 // A follower takes the commit index of its leader only as far as that request has shown its log to match (R8, R10).
 func TestR8_FollowersCommitWhatMatches(t *testing.T) {
 	c := newCluster(3, Config{})
