@@ -208,13 +208,13 @@ func TestLogsOverRestarts(t *testing.T) {
 	require.NoError(t, err)
 	var story []string
 	for line := range strings.Lines(string(text)) {
-		for _, part := range []string{"process 1 started", "process 1 ended", "signal: killed", "process 2 started", "node 1 begins"} {
+		for _, part := range []string{"process 1 starts", "process 1 ended", "signal: killed", "process 2 starts", "node 1 begins"} {
 			if strings.Contains(line, part) {
 				story = append(story, part)
 			}
 		}
 	}
-	require.Equal(t, []string{"process 1 started", "node 1 begins", "process 1 ended", "signal: killed", "process 2 started", "node 1 begins"}, story)
+	require.Equal(t, []string{"process 1 starts", "node 1 begins", "process 1 ended", "signal: killed", "process 2 starts", "node 1 begins"}, story)
 	require.FileExists(t, filepath.Join(dir, "n3.log"))
 }
 

@@ -45,13 +45,14 @@ func (p *process) start(binary string, args []string) error {
 	cmd := exec.Command(binary, args...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.SysProcAttr = attributes()
+	p.note("process %d starts: %s %s", p.starts+1, binary, strings.Join(args, " "))
 	if err := start(cmd); err != nil {
 		p.note("process %d could not be started: %v", p.starts+1, err)
 		return fmt.Errorf("start %s: %w", p.node, err)
 	}
 	p.starts++
 	p.cmd, p.gone, p.running, p.ended = cmd, make(chan struct{}), true, ""
-	p.note("process %d started, pid %d: %s %s", p.starts, cmd.Process.Pid, binary, strings.Join(args, " "))
+	p.note("process %d runs, pid %d", p.starts, cmd.Process.Pid)
 	err := p.remember(cmd.Process.Pid)
 	go p.wait(cmd, p.gone)
 	return err

@@ -78,7 +78,7 @@ func (c *Cluster) logTail(name string) string {
 	if err != nil {
 		return err.Error()
 	}
-	if i := bytes.LastIndex(log, []byte(" started, pid ")); i >= 0 {
+	if i := bytes.LastIndex(log, []byte(" starts: ")); i >= 0 {
 		log = log[i:]
 	}
 	if len(log) > tailBytes {
