@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -54,15 +55,28 @@ func (o *Options) Check() error {
 	if _, ok := o.Peers[o.ID]; !ok {
 		return fmt.Errorf("--peer %d=HOST:PORT is missing: name all servers of the cluster, this one included", o.ID)
 	}
-	for id, address := range o.Peers {
+	if err := o.checkPeers(); err != nil {
+		return err
+	}
+	for _, l := range [][2]string{{"--listen-peer", o.ListenPeer}, {"--listen-client", o.ListenClient}, {"--listen-http", o.ListenHTTP}} {
+		if _, _, err := net.SplitHostPort(l[1]); err != nil {
+			return fmt.Errorf("%s %q: want HOST:PORT (%v)", l[0], l[1], err)
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkPeers() error {
+	owner := map[string]raft.NodeID{}
+	for _, id := range slices.Sorted(maps.Keys(o.Peers)) {
+		address := o.Peers[id]
 		if _, _, err := net.SplitHostPort(address); id == 0 || err != nil {
 			return fmt.Errorf("--peer %d=%s: want ID=HOST:PORT with an id from 1 on", id, address)
 		}
-	}
-	for name, address := range map[string]string{"--listen-peer": o.ListenPeer, "--listen-client": o.ListenClient, "--listen-http": o.ListenHTTP} {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return fmt.Errorf("%s %q: want HOST:PORT (%v)", name, address, err)
+		if other, taken := owner[address]; taken {
+			return fmt.Errorf("--peer: servers %d and %d have the same address %s: each needs its own", other, id, address)
 		}
+		owner[address] = id
 	}
 	return nil
 }

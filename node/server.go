@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -69,6 +70,8 @@ func Open(o Options) (*Server, error) {
 func explainData(o Options, err error) error {
 	var other *wal.IdentityError
 	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("--data %s: %w: name a folder, or one that can be made", o.Data, err)
 	case !errors.As(err, &other):
 		return fmt.Errorf("--data %s: %w", o.Data, err)
 	case other.Cluster != clusterNumber(o.ClusterID):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -18,11 +19,15 @@ import (
 	"github.com/ordeal-dev/ordeal/raft"
 )
 
-func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+// freeAddress is a host:port that nobody listens on, below the ports that outgoing connections take.
+func freeAddress(testing.TB) string {
+	for {
+		address := fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(22_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
+	}
 }
 
 // Three servers in this process serve a client, whichever way it looks for the leader (R14).

@@ -67,7 +67,7 @@ each its own --id, --data and ports. Three servers on one machine:
 
 An odd number of servers is best: 3 survive the loss of 1, 5 of 2. The log is in --data; a node that is killed at any
 moment and started again has all it acknowledged. Exit codes: 0 stopped by a signal, 254 bad arguments, 255 failed.`,
-		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true, Version: version,
+		Args: noArguments, SilenceUsage: true, SilenceErrors: true, Version: version,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.ID = raft.NodeID(id)
 			level := slog.LevelInfo
@@ -111,6 +111,13 @@ moment and started again has all it acknowledged. Exit codes: 0 stopped by a sig
 	f.BoolVar(&o.CheckQuorum, "check-quorum", true, "a leader that does not hear a majority steps down (thesis 6.2)")
 	f.BoolVar(&verbose, "verbose", false, "log each connection")
 	return cmd
+}
+
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q: there are only flags, see ordeal-node --help", args[0])
+	}
+	return nil
 }
 
 func parsePeers(flags []string) (map[raft.NodeID]string, error) {
