@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	seeds     = flag.Uint64("raft.seeds", 2000, "how many random clusters to run")
+	seeds     = flag.Uint64("raft.seeds", defaultSeeds, "how many random clusters to run")
 	firstSeed = flag.Uint64("raft.seed", 1, "seed of the first of them")
 )
 
