@@ -19,7 +19,11 @@ import (
 // browser is the path of a Chromium, or the test is skipped: nothing else here runs a page's script.
 func browser(t *testing.T) string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		if exec.Command(path, "--version").Run() == nil { // some are only a hint on how to install it
 			return path
 		}
 	}
@@ -35,7 +39,7 @@ var console = regexp.MustCompile(`(?i)CONSOLE[^\n]*`)
 func open(t *testing.T, page, script string) string {
 	t.Helper()
 	chromium := browser(t)
-	folder := t.TempDir()
+	folder := browserFolder(t)
 	path := filepath.Join(folder, "page.html")
 	script = `<pre id="said"></pre><script>
 const said = [], say = (...words) => { said.push(words.join(' ')); document.getElementById('said').textContent = said.join('\n'); };
@@ -58,6 +62,16 @@ const until = (holds) => new Promise(done => { const look = () => holds() ? done
 	got, _, _ = strings.Cut(got, "</pre>")
 	require.True(t, strings.HasSuffix(got, "\nend"), "the script did not end: %s", got)
 	return strings.TrimSuffix(got, "\nend")
+}
+
+// browserFolder is a temporary folder that is removed once the browser's last process has let go of it.
+func browserFolder(t *testing.T) string {
+	folder, err := os.MkdirTemp("", "ordeal-report-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(folder) == nil }, time.Minute, 50*time.Millisecond)
+	})
+	return folder
 }
 
 func TestKeysCanBeSearchedAndSorted(t *testing.T) {
