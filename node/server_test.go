@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ func freeAddress(testing.TB) string {
 // Three servers in this process serve a client, whichever way it looks for the leader (R14).
 func TestR14ThreeWaysToFindTheLeader(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer cancel()
 	peers, clients := map[raft.NodeID]string{}, map[raft.NodeID]string{}
 	for id := raft.NodeID(1); id <= 3; id++ {
@@ -43,7 +46,7 @@ func TestR14ThreeWaysToFindTheLeader(t *testing.T) {
 			ListenHTTP: "127.0.0.1:0", Peers: peers, Heartbeat: 20 * time.Millisecond, ElectionTimeout: 200 * time.Millisecond,
 			PreVote: true, CheckQuorum: true, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		require.NoError(t, err)
-		go s.Run(ctx)
+		running.Go(func() { s.Run(ctx) })
 	}
 	for i, find := range []client.Find{client.Redirect, client.Poll, client.HealthCheck} {
 		c, err := client.New(client.Options{Nodes: clients, ClusterID: "test", Find: find})
@@ -65,6 +68,8 @@ func TestR14ThreeWaysToFindTheLeader(t *testing.T) {
 
 func BenchmarkPut(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
 	defer cancel()
 	peers, clients := map[raft.NodeID]string{}, map[raft.NodeID]string{}
 	for id := raft.NodeID(1); id <= 3; id++ {
@@ -75,7 +80,7 @@ func BenchmarkPut(b *testing.B) {
 			ListenHTTP: "127.0.0.1:0", Peers: peers, Heartbeat: 50 * time.Millisecond, ElectionTimeout: 500 * time.Millisecond,
 			PreVote: true, CheckQuorum: true, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		require.NoError(b, err)
-		go s.Run(ctx)
+		running.Go(func() { s.Run(ctx) })
 	}
 	c, err := client.New(client.Options{Nodes: clients})
 	require.NoError(b, err)
