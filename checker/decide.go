@@ -70,11 +70,11 @@ func decideGeneral(b *bounds, m *Model, ops []*history.Operation, machine machin
 	if verdict != Unknown || b.stopped() {
 		return decision{verdict: verdict, by: byPorcupine}
 	}
-	time := b.remaining() / 2
+	half := b.remaining() / 2
 	if porcupineNeeds(len(ops)) > b.limit {
-		time = 0 // nothing comes after the frontier
+		half = 0 // nothing comes after the frontier
 	}
-	second := b.part(time, b.limit)
+	second := b.part(half, b.limit)
 	verdict, at := decideFrontier(second, m, ops, machine)
 	second.release()
 	if verdict == Invalid {

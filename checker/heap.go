@@ -89,9 +89,14 @@ func (h *heapLimit) look() {
 
 func heapObjects() uint64 { return readMetric("/memory/classes/heap/objects:bytes") }
 
-// liveHeap is what the heap holds without garbage.
+// smallHeap is a heap, in bytes, in which garbage does not matter.
+const smallHeap = 64 << 20
+
+// liveHeap is what the heap holds, without garbage if that may be much.
 func liveHeap() uint64 {
-	runtime.GC()
+	if heapObjects() > smallHeap {
+		runtime.GC()
+	}
 	return heapObjects()
 }
 

@@ -34,6 +34,17 @@ type Result struct {
 	Keys     []KeyResult   `json:"keys,omitempty"`   // one an object, sorted by name
 	Elapsed  time.Duration `json:"elapsed_ns"`
 	Warnings []string      `json:"warnings,omitempty"`
+
+	Anomalies []Anomaly `json:"anomalies,omitempty"` // of transactions, worst first
+}
+
+// Anomaly is something transactions did that an isolation level forbids.
+type Anomaly struct {
+	Name       string              `json:"name"`                // "G0", "G1a", "G-single", "G2-item-realtime", ... (Adya; Elle)
+	Level      string              `json:"level"`               // the weakest isolation level that forbids it
+	Text       string              `json:"text"`                // what happened, a sentence a step
+	Operations []history.Operation `json:"operations"`          // the transactions, in the order of Text
+	Tolerated  bool                `json:"tolerated,omitempty"` // the level asked for allows it
 }
 
 // KeyResult is the verdict on the operations of one object.

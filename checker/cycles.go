@@ -1,0 +1,206 @@
+package checker
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// linkProcesses links the transactions of each client in their order.
+func linkProcesses(ts *txns, edges []edge) []edge {
+	last := make(map[int]int32)
+	for t := range ts.all {
+		op := ts.all[t].op
+		if ts.all[t].failed() {
+			continue
+		}
+		if before, ok := last[op.Process]; ok {
+			edges = ts.link(edges, before, int32(t), processOrder, noVersion)
+		}
+		last[op.Process] = int32(t)
+	}
+	return edges
+}
+
+// linkRealTime links each transaction with those that had returned when it was called, as far as no path says so
+// already: a transaction that returned is linked to the calls after it until one it is linked to has returned as well.
+func linkRealTime(ts *txns, edges []edge) []edge {
+	type event struct {
+		time time.Duration
+		ret  bool
+		t    int32
+	}
+	events := make([]event, 0, 2*len(ts.all))
+	for t := range ts.all {
+		if tx := &ts.all[t]; !tx.failed() {
+			events = append(events, event{tx.op.Call, false, int32(t)})
+			if tx.committed() {
+				events = append(events, event{tx.op.Return, true, int32(t)})
+			}
+		}
+	}
+	slices.SortStableFunc(events, func(a, b event) int { // calls first: the same time is concurrent
+		if c := cmp.Compare(a.time, b.time); c != 0 || a.ret == b.ret {
+			return c
+		}
+		if a.ret {
+			return 1
+		}
+		return -1
+	})
+	var returned []int32               // those that no later returned one follows
+	follows := make(map[int32][]int32) // by open transaction: what it was linked from
+	for _, e := range events {
+		if !e.ret {
+			for _, before := range returned {
+				edges = ts.link(edges, before, e.t, realTime, noVersion)
+			}
+			if ts.all[e.t].committed() {
+				follows[e.t] = slices.Clone(returned)
+			}
+			continue
+		}
+		implied := follows[e.t]
+		delete(follows, e.t)
+		returned = slices.DeleteFunc(returned, func(t int32) bool { return slices.Contains(implied, t) })
+		returned = append(returned, e.t)
+	}
+	return edges
+}
+
+// foundCycle is a cycle of dependencies with its name.
+type foundCycle struct {
+	name  string
+	cycle []edge
+}
+
+// A cycleClass is a kind of cycle: it begins with an edge of one kind and goes on along others.
+type cycleClass struct {
+	name        string
+	first, rest dependency
+	nonadjacent bool
+}
+
+var cycleClasses = []cycleClass{
+	{name: "G0", first: writeWrite, rest: writeWrite},
+	{name: "G1c", first: writeRead, rest: writeWrite | writeRead},
+	{name: "G-single", first: readWrite, rest: writeWrite | writeRead},
+	{name: "G-nonadjacent", first: readWrite, rest: dataDependencies, nonadjacent: true},
+	{name: "G2-item", first: readWrite, rest: dataDependencies},
+}
+
+// findCycles finds a cycle of each class there is: first of data alone, then with the order of processes, then with real
+// time. A class is not looked for again where a smaller set of edges has one, or where a worse class explains it.
+func findCycles(b *bounds, g *graph) []foundCycle {
+	all := g.components(dataDependencies|processOrder|realTime, nil)
+	if !slices.ContainsFunc(all, func(c int32) bool { return c != noOperation }) {
+		return nil
+	}
+	var found []foundCycle
+	for _, order := range []struct {
+		suffix string
+		kinds  dependency
+	}{{"", 0}, {"-process", processOrder}, {"-realtime", realTime}} {
+		for _, class := range cycleClasses {
+			if b.stopped() {
+				return found
+			}
+			if worse(found, class) {
+				continue
+			}
+			if cycle := findCycle(b, g, class, order.kinds, all); cycle != nil {
+				found = append(found, foundCycle{class.name + order.suffix, cycle})
+			}
+		}
+	}
+	return found
+}
+
+// worse tells whether a cycle of the class, or of one that is part of it, was found already.
+func worse(found []foundCycle, class cycleClass) bool {
+	for _, f := range found {
+		if strings.HasPrefix(f.name, class.name) {
+			return true
+		}
+		if class.name == "G2-item" && (strings.HasPrefix(f.name, "G-single") || strings.HasPrefix(f.name, "G-nonadjacent")) {
+			return true
+		}
+		if class.name == "G-nonadjacent" && strings.HasPrefix(f.name, "G-single") {
+			return true
+		}
+	}
+	return false
+}
+
+// maxTries bounds how many edges a search for a cycle may begin with.
+const maxTries = 10_000
+
+// findCycle finds a short cycle of a class, with at most the extra kinds of edges besides the class's.
+func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within []int32) []edge {
+	component := g.components(class.first|class.rest|extra, within)
+	var best []edge
+	tries := 0
+	for n := range component {
+		if component[n] == noOperation {
+			continue
+		}
+		for _, e := range g.out(int32(n)) {
+			if e.kind&class.first == 0 || component[e.to] != component[n] {
+				continue
+			}
+			if tries++; tries > maxTries || b.stopped() {
+				return best
+			}
+			cycle := g.cycle(b.ctx, e, walk{kinds: class.rest | extra, component: component, nonadjacent: class.nonadjacent})
+			if cycle != nil && simple(cycle) && (best == nil || len(cycle) < len(best)) {
+				best = cycle
+			}
+			if len(best) == 2 {
+				return best
+			}
+		}
+	}
+	return best
+}
+
+// simple tells whether a cycle visits each transaction once.
+func simple(cycle []edge) bool {
+	seen := make(map[int32]bool)
+	for _, e := range cycle {
+		if seen[e.from] {
+			return false
+		}
+		seen[e.from] = true
+	}
+	return true
+}
+
+// cycleText tells a cycle step by step.
+func (ts *txns) cycleText(cycle []edge) string {
+	var steps []string
+	for _, e := range cycle {
+		steps = append(steps, ts.edgeText(e))
+	}
+	return strings.Join(steps, "; ")
+}
+
+func (ts *txns) edgeText(e edge) string {
+	from, to := ts.name(e.from), ts.name(e.to)
+	switch e.kind {
+	case processOrder:
+		return fmt.Sprintf("%s came before %s of the same client", from, to)
+	case realTime:
+		return fmt.Sprintf("%s had returned when %s was called", from, to)
+	}
+	v := ts.versions[e.version]
+	value, key := v.value.String(), ts.keyName(v.key)
+	switch e.kind {
+	case writeWrite:
+		return fmt.Sprintf("%s wrote %s to key %s after %s had written it", to, value, key, from)
+	case writeRead:
+		return fmt.Sprintf("%s read %s in key %s, which %s wrote", to, value, key, from)
+	}
+	return fmt.Sprintf("%s read key %s before %s wrote %s to it", from, key, to, value)
+}
