@@ -2,7 +2,9 @@ package harness
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -11,36 +13,69 @@ import (
 )
 
 // FaultIntervals joins the nemesis's events in a history into faults, from injection to heal, in order of injection.
-func FaultIntervals(h *history.History) []store.FaultInterval {
-	var faults []store.FaultInterval
-	for _, event := range h.Nemesis {
-		var e nemesis.Event
-		if json.Unmarshal(event.Detail, &e) != nil || e.Fault == nemesis.Closing {
-			continue
-		}
-		if e.Phase == nemesis.PhaseInject {
-			faults = append(faults, store.FaultInterval{ID: e.ID, Fault: e.Fault, Mode: e.Mode, Text: e.Text, Start: e.Done, End: h.Length,
-				Took: e.Took, Evidence: e.Evidence})
-			continue
-		}
-		if i := slices.IndexFunc(faults, func(f store.FaultInterval) bool { return f.ID == e.ID && !f.Healed }); i >= 0 {
-			f := &faults[i]
-			f.End, f.Healed = e.Start, e.Took
-			f.Took = f.Took && e.Stood
-			f.Evidence = append(f.Evidence, e.Evidence...)
-		}
-	}
-	countOverlaps(faults, h)
-	return faults
+// A fault that took hold and did not stand to its end counts as one that did not take.
+func FaultIntervals(h *history.History) []store.FaultInterval { return readNemesis(h).faults }
+
+// torments are what a history tells of the nemesis.
+type torments struct {
+	faults     []store.FaultInterval
+	whole      bool   // the nemesis has shown at the end that nothing is left of any fault
+	left       string // where it has not: why, for people
+	unreadable int    // events that are not the nemesis's own
 }
 
-// countOverlaps counts the operations that were open while each fault was in force.
+func readNemesis(h *history.History) torments {
+	t := torments{left: "the nemesis did not come to its end"}
+	for _, event := range h.Nemesis {
+		var e nemesis.Event
+		switch err := json.Unmarshal(event.Detail, &e); {
+		case err != nil || e.Fault == "":
+			t.unreadable++
+		case e.Fault == nemesis.Closing:
+			t.close(e)
+		case e.Phase == nemesis.PhaseInject:
+			t.whole = false // nothing shows that this one is gone
+			t.faults = append(t.faults, store.FaultInterval{ID: e.ID, Fault: e.Fault, Mode: e.Mode, Text: e.Text, Start: e.Done, End: h.Length,
+				Took: e.Took, Evidence: e.Evidence})
+		default:
+			t.heal(e)
+		}
+	}
+	countOverlaps(t.faults, h)
+	return t
+}
+
+func (t *torments) close(e nemesis.Event) {
+	t.whole, t.left = e.Took, ""
+	if !e.Took {
+		t.left = strings.Join(e.Evidence[max(0, len(e.Evidence)-1):], "; ")
+	}
+}
+
+func (t *torments) heal(e nemesis.Event) {
+	i := slices.IndexFunc(t.faults, func(f store.FaultInterval) bool { return f.ID == e.ID && !f.Healed })
+	if i < 0 {
+		return
+	}
+	f := &t.faults[i]
+	f.End, f.Healed = e.Start, e.Took
+	f.Took = f.Took && e.Stood
+	f.Evidence = append(slices.Clip(f.Evidence), e.Evidence...)
+}
+
+// countOverlaps counts the operations that were open while each fault was in force. One without a known end counts only
+// where it began: it is open for ever on paper, and would be under way during faults that nobody worked under.
 func countOverlaps(faults []store.FaultInterval, h *history.History) {
 	calls := make([]time.Duration, 0, len(h.Operations))
 	returns := make([]time.Duration, 0, len(h.Operations))
 	for i := range h.Operations {
-		calls = append(calls, h.Operations[i].Call)
-		returns = append(returns, h.Operations[i].Return)
+		op := &h.Operations[i]
+		calls = append(calls, op.Call)
+		if op.Return == history.Forever {
+			returns = append(returns, op.Call)
+		} else {
+			returns = append(returns, op.Return)
+		}
 	}
 	slices.Sort(calls)
 	slices.Sort(returns)
@@ -50,4 +85,13 @@ func countOverlaps(faults []store.FaultInterval, h *history.History) {
 		returned, _ := slices.BinarySearch(returns, f.Start) // and not returned before its begin
 		f.Overlaps = max(0, called-returned)
 	}
+}
+
+// describe names a fault for people.
+func describe(f store.FaultInterval) string {
+	text := strings.TrimSpace(f.Fault + " " + f.Mode)
+	if f.Text == "" {
+		return text
+	}
+	return fmt.Sprintf("%s (%s)", text, f.Text)
 }

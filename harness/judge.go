@@ -3,9 +3,10 @@ package harness
 import (
 	"context"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
@@ -15,39 +16,65 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
-// checkTimeout bounds the judging of one run.
-const checkTimeout = 5 * time.Minute
-
-// judge seals the history, has it checked, and writes verdict and report.
-func (r *run) judge(ctx context.Context) (*Outcome, error) {
-	out := &Outcome{Run: r.folder}
-	path, err := history.Seal(r.folder.Path(store.HistoryFile))
+// judge seals the history, has it checked, and writes verdict and report. A run that ended before its history began is
+// judged too: its folder says why there is nothing.
+func (r *run) judge(ctx context.Context, out *Outcome) error {
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx) // interrupted before: what there is, is checked; an interruption from here on ends the check
+	}
+	h, err := r.sealed()
 	if err != nil {
-		return out, err
+		return err
 	}
-	h, err := history.Load(path)
-	if err != nil {
-		return out, fmt.Errorf("the history of this very run cannot be read back: %w", err)
+	f := Findings{Workload: r.test.Workload, Faults: specNames(r.test.Faults), Problems: r.problems}
+	if r.watch != nil {
+		f.Crashes, f.Leaders = r.watch.found(), r.observer.leaders()
 	}
-	out.History = h
-	c, err := workloads.CheckerFor(r.test.Workload)
-	if err != nil {
-		return out, err
+	var results []checker.Result
+	if h == nil {
+		h = &history.History{}
+	} else {
+		out.History = h
+		c, err := workloads.CheckerFor(r.test.Workload)
+		if err != nil {
+			return err
+		}
+		results = append(results, c.Check(ctx, h, checker.Options{Timeout: r.bounds.check}))
 	}
-	out.Verdict = Judge(h, Findings{Kinds: kinds(r.test.Faults), Crashes: r.watch.found(), Leaders: r.observer.leaders(), Problems: r.problems},
-		c.Check(ctx, h, checker.Options{Timeout: checkTimeout}))
-	if err := r.folder.WriteVerdict(out.Verdict); err != nil {
-		return out, err
+	verdict := Judge(h, f, results...)
+	if err := r.folder.WriteVerdict(verdict); err != nil {
+		return err
 	}
-	return out, report.Build(r.folder.Folder)
+	out.Verdict = verdict
+	if err := report.Build(r.folder.Folder); err != nil {
+		return fmt.Errorf("the verdict is written (%s), the report is not: %w", Summary(verdict), err)
+	}
+	return nil
 }
 
-func kinds(specs []nemesis.Spec) []string {
+// sealed is the history as it was read back from the disk; nil where there is none.
+func (r *run) sealed() (*history.History, error) {
+	if r.recorder == nil {
+		return nil, nil
+	}
+	plain := r.folder.Path(store.HistoryFile)
+	if info, err := os.Stat(plain); err == nil && info.Size() == 0 {
+		return nil, nil // the disk did not take even its first line
+	}
+	h, err := history.Load(plain)
+	if err != nil {
+		return nil, fmt.Errorf("the history of this very run cannot be read back: %w", err)
+	}
+	if _, err := history.Seal(plain); err != nil {
+		r.log.Warn("the history could not be compressed, and is left as it was written", "error", err)
+	}
+	return h, nil
+}
+
+func specNames(specs []nemesis.Spec) []string {
 	var names []string
 	for _, s := range specs {
-		if !slices.Contains(names, s.Fault) {
-			names = append(names, s.Fault)
-		}
+		names = append(names, s.String())
 	}
 	return names
 }
@@ -60,9 +87,10 @@ const (
 	runChecker        = "run"
 )
 
-// Findings are what the harness saw beside the history.
+// Findings are what is known of a run beside its history.
 type Findings struct {
-	Kinds    []string // of faults that were asked for
+	Workload string
+	Faults   []string // asked for: "kill", "partition:bridge"
 	Crashes  []string // nodes that ended by themselves
 	Leaders  []store.Leadership
 	Problems []string // what kept the run from being complete
@@ -70,9 +98,21 @@ type Findings struct {
 
 // Judge puts the checker's results and the harness's own findings together. Invalid beats unknown beats valid.
 func Judge(h *history.History, f Findings, results ...checker.Result) store.Verdict {
-	v := store.Verdict{Faults: FaultIntervals(h), Leaders: f.Leaders, Length: h.Length, ByF: map[string]store.Counts{}}
+	t := readNemesis(h)
+	v := store.Verdict{Faults: t.faults, Leaders: f.Leaders, Length: h.Length, ByF: map[string]store.Counts{}}
 	count(h, &v)
-	v.Results = append(results, judgeOperations(v), judgeFaults(f.Kinds, v.Faults), judgeNodes(f), judgeRun(f))
+	v.Results = append(slices.Clip(results), judgeRun(f), judgeNodes(f), judgeOperations(h, v, f.Workload), judgeFaults(f.Faults, t))
+	conclude(&v)
+	return v
+}
+
+// JudgeHistory judges a history of which nothing more is known: by the checker alone, but for one in which nothing succeeded.
+func JudgeHistory(h *history.History, result checker.Result) store.Verdict {
+	v := Judge(h, Findings{}, result)
+	v.Results = []checker.Result{result}
+	if v.Operations.OK == 0 {
+		v.Results = append(v.Results, checker.Result{Checker: operationsChecker, Verdict: checker.Unknown, Reason: "no operation succeeded"})
+	}
 	conclude(&v)
 	return v
 }
@@ -80,7 +120,13 @@ func Judge(h *history.History, f Findings, results ...checker.Result) store.Verd
 // conclude sums the results up.
 func conclude(v *store.Verdict) {
 	v.Verdict = checker.Valid
-	for _, r := range v.Results {
+	for i := range v.Results {
+		r := &v.Results[i]
+		switch r.Verdict {
+		case checker.Valid, checker.Invalid, checker.Unknown:
+		default: // a checker that forgot to decide must not pass for one that found nothing
+			r.Verdict, r.Reason = checker.Unknown, fmt.Sprintf("the checker %s gave no verdict (%q)", r.Checker, r.Verdict)
+		}
 		v.Verdict = v.Verdict.And(r.Verdict)
 	}
 	v.Reason = reason(*v)
@@ -120,38 +166,70 @@ func add(c *store.Counts, t history.Type) {
 	}
 }
 
-// judgeOperations: a history in which nothing of some kind ever succeeded says nothing about it.
-func judgeOperations(v store.Verdict) checker.Result {
+// fewest is how many of a kind's operations have to succeed, one in so many, before a verdict can speak of that kind.
+const fewest = 100
+
+// judgeOperations: a history in which next to nothing of some kind succeeded says nothing about it, and one in which nothing
+// was written says nothing at all, since an empty store is always right.
+func judgeOperations(h *history.History, v store.Verdict, workload string) checker.Result {
 	r := checker.Result{Checker: operationsChecker, Verdict: checker.Valid}
+	var why []string
 	if v.Operations.OK == 0 {
-		r.Verdict, r.Reason = checker.Unknown, "no operation succeeded"
-		return r
+		why = append(why, "no operation succeeded")
+	} else if !wrote(h, workload) {
+		why = append(why, "nothing was written: no operation that changes anything succeeded")
 	}
-	for f, c := range v.ByF {
-		if c.OK == 0 {
-			r.Verdict, r.Reason = checker.Unknown, fmt.Sprintf("of %d operations %s none succeeded", c.Fail+c.Info, f)
+	for _, f := range slices.Sorted(maps.Keys(v.ByF)) {
+		c := v.ByF[f]
+		total := c.OK + c.Fail + c.Info
+		switch {
+		case v.Operations.OK == 0:
+		case c.OK == 0:
+			why = append(why, fmt.Sprintf("of %d operations %s none succeeded", total, f))
+		case c.OK*fewest < total:
+			why = append(why, fmt.Sprintf("of %d operations %s only %d succeeded", total, f, c.OK))
 		}
+	}
+	if len(why) > 0 {
+		r.Verdict, r.Reason = checker.Unknown, strings.Join(why, "; ")
 	}
 	return r
 }
 
-// judgeFaults: each kind of fault asked for must have taken hold, by its evidence, while operations were open, and every
-// fault must be gone at the end.
-func judgeFaults(kinds []string, faults []store.FaultInterval) checker.Result {
+// wrote tells whether an operation succeeded that may change something, where the workload's model can tell.
+func wrote(h *history.History, workload string) bool {
+	m, ok := workloads.ModelFor(workload)
+	if !ok || m.ReadOnly == nil {
+		return true
+	}
+	return slices.ContainsFunc(h.Operations, func(op history.Operation) bool { return op.Type == history.OK && !m.ReadOnly(&op) })
+}
+
+// judgeFaults: each fault asked for must have taken hold, by its evidence, while operations were under way, and at the end
+// all must be gone.
+func judgeFaults(asked []string, t torments) checker.Result {
 	r := checker.Result{Checker: faultsChecker, Verdict: checker.Valid}
 	var why []string
-	for _, kind := range kinds {
-		if !slices.ContainsFunc(faults, func(f store.FaultInterval) bool { return f.Fault == kind && f.Took && f.Overlaps > 0 }) {
-			why = append(why, fmt.Sprintf("no %s is known to have taken hold while operations were under way", kind))
+	for _, spec := range asked {
+		fault, mode, _ := strings.Cut(spec, ":")
+		if !slices.ContainsFunc(t.faults, func(f store.FaultInterval) bool {
+			return f.Fault == fault && (mode == "" || f.Mode == mode) && f.Took && f.Overlaps > 0
+		}) {
+			why = append(why, fmt.Sprintf("no %s is known to have taken hold while operations were under way", strings.Join(strings.Fields(fault+" "+mode), " ")))
 		}
 	}
-	for _, f := range faults {
-		switch {
-		case !f.Took:
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %s (%s) is not known to have taken hold", f.Fault, f.Mode, f.Text))
-		case !f.Healed:
-			why = append(why, fmt.Sprintf("%s %s (%s) is not known to have been healed", f.Fault, f.Mode, f.Text))
+	if len(asked)+len(t.faults) > 0 && !t.whole {
+		why = append(why, "the cluster is not known to have been whole after the faults: "+t.left)
+	}
+	for _, f := range t.faults {
+		if !f.Took {
+			r.Warnings = append(r.Warnings, describe(f)+" is not known to have taken hold and to have stood to its end")
+		} else if !f.Healed {
+			r.Warnings = append(r.Warnings, describe(f)+" is not known to have been healed at its time")
 		}
+	}
+	if t.unreadable > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d events of the nemesis are not as ordeal writes them, and were passed over", t.unreadable))
 	}
 	if len(why) > 0 {
 		r.Verdict, r.Reason = checker.Unknown, strings.Join(why, "; ")

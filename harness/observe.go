@@ -1,9 +1,11 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,8 +17,12 @@ import (
 const (
 	observeEvery   = 50 * time.Millisecond
 	observeTimeout = 250 * time.Millisecond
+	maxStatus      = 1 << 20     // bytes of an answer
 	refreshEvery   = time.Second // commit and applied index are noted this often while nothing else changes
 )
+
+// leaderRole is the role of a node that leads.
+const leaderRole = "leader"
 
 // observer asks every node what it is, all the time: for the record, and for faults that aim at the leader.
 type observer struct {
@@ -44,26 +50,17 @@ func newObserver(c Cluster, now func() time.Duration, file *store.Observations) 
 		http: &http.Client{Timeout: observeTimeout, Transport: &http.Transport{DisableKeepAlives: false, MaxIdleConnsPerHost: 1}}}
 }
 
-// run observes until ctx ends, each node at its own pace: one that hangs does not hold up the others.
-func (o *observer) run(ctx context.Context) {
-	var group sync.WaitGroup
-	for _, node := range o.cluster.Nodes() {
-		group.Go(func() {
-			ticker := time.NewTicker(observeEvery)
-			defer ticker.Stop()
-			for {
-				o.note(o.ask(ctx, node))
-				select {
-				case <-ctx.Done():
-					return
-				case <-ticker.C:
-				}
-			}
-		})
+// watch observes the node until ctx ends. Each node has its own: one that hangs does not hold up the others.
+func (o *observer) watch(ctx context.Context, node string) {
+	for ctx.Err() == nil {
+		if n := o.ask(ctx, node); ctx.Err() == nil { // an answer cut off by the end says nothing of the node
+			o.note(n)
+		}
+		pause(ctx, observeEvery)
 	}
-	group.Wait()
-	o.http.CloseIdleConnections()
 }
+
+func (o *observer) close() { o.http.CloseIdleConnections() }
 
 func (o *observer) ask(ctx context.Context, node string) store.Observation {
 	s, err := o.status(ctx, node)
@@ -87,14 +84,14 @@ func (o *observer) status(ctx context.Context, node string) (nodeStatus, error) 
 	if resp.StatusCode != http.StatusOK {
 		return s, fmt.Errorf("%s: %s", node, resp.Status)
 	}
-	return s, json.NewDecoder(resp.Body).Decode(&s)
+	return s, json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(&s)
 }
 
 // note keeps what changed.
 func (o *observer) note(n store.Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if n.Role == "leader" {
+	if n.Role == leaderRole {
 		o.leads(n)
 	}
 	old, known := o.last[n.Node]
@@ -108,19 +105,19 @@ func (o *observer) note(n store.Observation) {
 }
 
 // leads extends the leadership of n's term.
-func (o *observer) leads(n store.Observation) {
-	i, found := slices.BinarySearchFunc(o.leaderships, n.Term, func(l store.Leadership, term uint64) int { return int(l.Term) - int(term) })
-	if !found {
-		o.leaderships = slices.Insert(o.leaderships, i, store.Leadership{Term: n.Term, Node: n.Node, Start: n.Time})
+func (o *observer) leads(n store.Observation) { o.leaderships = extend(o.leaderships, n) }
+
+// extend is the leaderships, sorted by term, with what a leader said. Two leaders of one term must not be: both are kept
+// for the judge.
+func extend(all []store.Leadership, n store.Observation) []store.Leadership {
+	i, _ := slices.BinarySearchFunc(all, n.Term, func(l store.Leadership, term uint64) int { return cmp.Compare(l.Term, term) })
+	for ; i < len(all) && all[i].Term == n.Term; i++ {
+		if all[i].Node == n.Node {
+			all[i].End = n.Time
+			return all
+		}
 	}
-	if o.leaderships[i].Node == n.Node {
-		o.leaderships[i].End = n.Time
-		return
-	}
-	// Two leaders of one term must not be: keep both for the judge.
-	if !slices.ContainsFunc(o.leaderships, func(l store.Leadership) bool { return l.Term == n.Term && l.Node == n.Node }) {
-		o.leaderships = slices.Insert(o.leaderships, i+1, store.Leadership{Term: n.Term, Node: n.Node, Start: n.Time, End: n.Time})
-	}
+	return slices.Insert(all, i, store.Leadership{Term: n.Term, Node: n.Node, Start: n.Time, End: n.Time})
 }
 
 // leader is the node that leads the latest term now, "" when none is known to.
@@ -129,7 +126,7 @@ func (o *observer) leader() string {
 	defer o.mu.Unlock()
 	leader, term := "", uint64(0)
 	for _, n := range o.last {
-		if n.Role == "leader" && n.Term > term {
+		if n.Role == leaderRole && n.Term > term {
 			leader, term = n.Node, n.Term
 		}
 	}

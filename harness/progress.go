@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"context"
+	"sync"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
@@ -14,6 +16,12 @@ type Progress interface {
 	Show(Snapshot)
 }
 
+// silence is a Progress that nobody sees.
+type silence struct{}
+
+func (silence) Phase(string)  {}
+func (silence) Show(Snapshot) {}
+
 // Snapshot is a run at a moment.
 type Snapshot struct {
 	Elapsed, Duration time.Duration
@@ -26,19 +34,16 @@ type Snapshot struct {
 const progressEvery = 250 * time.Millisecond
 
 // showProgress shows snapshots until the function that it returns is called.
-func (r *run) showProgress(n *nemesis.Nemesis) (stop func()) {
+func (r *run) showProgress(n *nemesis.Nemesis, begin time.Duration) (stop func()) {
 	r.test.Progress.Phase("running")
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(progressEvery)
-		defer ticker.Stop()
-		begin, last, lastAt := r.recorder.now(), int64(0), r.recorder.now()
+	ctx, cancel := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	r.spawn(&group, "the progress", func() error {
+		last, lastAt := int64(0), begin
 		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
+			pause(ctx, progressEvery)
+			if ctx.Err() != nil {
+				return nil
 			}
 			s := r.snapshot(n, begin)
 			total, now := s.OK+s.Fail+s.Info, r.recorder.now()
@@ -46,8 +51,8 @@ func (r *run) showProgress(n *nemesis.Nemesis) (stop func()) {
 			last, lastAt = total, now
 			r.test.Progress.Show(s)
 		}
-	}()
-	return func() { close(done); <-ended }
+	})
+	return func() { cancel(); group.Wait() }
 }
 
 func (r *run) snapshot(n *nemesis.Nemesis, begin time.Duration) Snapshot {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
@@ -22,58 +21,77 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 	if err != nil {
 		return out, err
 	}
-	path, err := run.History()
-	if err != nil {
-		return out, err
-	}
-	if out.History, err = history.Load(path); err != nil {
-		return out, err
-	}
 	c, err := workloads.CheckerFor(test.Workload)
 	if err != nil {
-		return out, err
+		return out, fmt.Errorf("%s: %w", run.Path(store.TestFile), err)
 	}
-	seen, others, err := findings(run, test)
+	f, kept, err := findings(run, test)
 	if err != nil {
 		return out, err
 	}
-	out.Verdict = judgeAgain(out.History, seen, others, c.Check(ctx, out.History, o))
+	h, results := &history.History{}, []checker.Result(nil)
+	path, err := run.History()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Problems = append(f.Problems, fmt.Sprintf("there is no history: the run ended before its first operation; %s says why", run.Path(store.HarnessLogFile)))
+	case err != nil:
+		return out, err
+	default:
+		if h, err = history.Load(path); err != nil {
+			return out, err
+		}
+		out.History = h
+		results = append(results, c.Check(ctx, h, o))
+	}
+	out.Verdict = judgeAgain(h, f, kept, results)
 	return out, nil
 }
 
 // findings are what the harness saw, from the run's files, and its own results as it left them.
 func findings(run *store.Run, test store.Test) (Findings, []checker.Result, error) {
-	var f Findings
-	for _, spec := range test.Faults {
-		kind, _, _ := strings.Cut(spec, ":")
-		if !slices.Contains(f.Kinds, kind) {
-			f.Kinds = append(f.Kinds, kind)
-		}
-	}
+	f := Findings{Workload: test.Workload, Faults: test.Faults}
 	old, err := run.Verdict()
-	if errors.Is(err, fs.ErrNotExist) {
-		f.Problems = []string{"the run did not finish: the harness left no verdict"}
-		return f, nil, nil
-	}
 	if err != nil {
+		f.Problems = []string{"the run did not finish, or goes on still: the harness left no verdict"}
+		if !errors.Is(err, fs.ErrNotExist) {
+			f.Problems = []string{err.Error()}
+		}
+		f.Leaders, err = leadersSeen(run)
 		return f, nil, err
 	}
 	f.Leaders = old.Leaders
 	var kept []checker.Result
-	for _, r := range old.Results {
-		if r.Checker == nodesChecker || r.Checker == runChecker {
-			kept = append(kept, r)
+	for _, name := range []string{nodesChecker, runChecker} {
+		i := slices.IndexFunc(old.Results, func(r checker.Result) bool { return r.Checker == name })
+		if i < 0 {
+			f.Problems = append(f.Problems, fmt.Sprintf("%s has no result %q: what the harness saw is lost", run.Path(store.VerdictFile), name))
+			continue
 		}
+		kept = append(kept, old.Results[i])
 	}
 	return f, kept, nil
 }
 
-// judgeAgain is Judge with the harness's own results as they were.
-func judgeAgain(h *history.History, f Findings, kept []checker.Result, result checker.Result) store.Verdict {
-	v := Judge(h, f, result)
+// leadersSeen are the leaderships as far as the observations tell: they are noted only when something changes.
+func leadersSeen(run *store.Run) ([]store.Leadership, error) {
+	seen, err := run.Observations()
+	var all []store.Leadership
+	for _, o := range seen {
+		if o.Role == leaderRole {
+			all = extend(all, o)
+		}
+	}
+	return all, err
+}
+
+// judgeAgain is Judge with the harness's own results as they were, where they were worse than what can be seen now.
+func judgeAgain(h *history.History, f Findings, kept, results []checker.Result) store.Verdict {
+	v := Judge(h, f, results...)
 	for _, old := range kept {
 		i := slices.IndexFunc(v.Results, func(r checker.Result) bool { return r.Checker == old.Checker })
-		v.Results[i] = old
+		if now := v.Results[i]; now.Verdict == checker.Valid || now.Verdict.And(old.Verdict) != now.Verdict {
+			v.Results[i] = old
+		}
 	}
 	conclude(&v)
 	return v

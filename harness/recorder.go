@@ -1,6 +1,9 @@
 package harness
 
 import (
+	"context"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +15,9 @@ type recorder struct {
 	writer *history.Writer
 	start  time.Time
 
+	mu     sync.RWMutex // shared by those who append; close excludes them
+	closed bool
+
 	ok, fail, info atomic.Int64
 }
 
@@ -20,13 +26,15 @@ func (r *recorder) now() time.Duration { return time.Since(r.start) }
 // invoke puts the invocation on record. Only after it returns may the request leave.
 func (r *recorder) invoke(e history.Event) {
 	e.Type, e.Time = history.Invoke, r.now()
-	r.writer.Append(e)
+	r.append(e)
 }
 
 // complete puts a completion on record.
 func (r *recorder) complete(e history.Event) {
 	e.Time = r.now()
-	r.writer.Append(e)
+	if !r.append(e) {
+		return
+	}
 	switch e.Type {
 	case history.OK:
 		r.ok.Add(1)
@@ -40,5 +48,38 @@ func (r *recorder) complete(e history.Event) {
 // nemesis puts on record what the nemesis did.
 func (r *recorder) nemesis(e history.Event) {
 	e.Process, e.Type, e.Time = history.NemesisProcess, history.Info, r.now()
-	r.writer.Append(e)
+	r.append(e)
+}
+
+// append reports whether the event is on record. What comes after close is not: a client that returns long after its
+// timeout has an open operation in the history, which says all there is to say.
+func (r *recorder) append(e history.Event) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.closed {
+		r.writer.Append(e)
+	}
+	return !r.closed
+}
+
+// diskEvery is how often the recorder looks whether the history can still be written.
+const diskEvery = 100 * time.Millisecond
+
+// watch returns the disk's error as soon as there is one: operations that are not on record prove nothing.
+func (r *recorder) watch(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := r.writer.Err(); err != nil {
+			return fmt.Errorf("%w; is the disk full? --out names another folder", err)
+		}
+		pause(ctx, diskEvery)
+	}
+	return nil
+}
+
+// close ends the history and returns the first error it met.
+func (r *recorder) close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	return r.writer.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -17,23 +18,41 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
-// Bounds of what is not the test's own time.
-const (
-	setupTimeout    = 2 * time.Minute
-	readyTimeout    = 30 * time.Second // until the cluster serves, at the start and after the last heal
-	teardownTimeout = time.Minute
-)
+// bounds are the limits of what is not the test's own time.
+type bounds struct {
+	setup    time.Duration
+	ready    time.Duration // until the cluster serves, at the start and after the last heal
+	hurried  time.Duration // the same after an interruption, when somebody is waiting
+	final    time.Duration // for all last reads
+	stuck    time.Duration // beyond its timeout, until a client's operation counts as lost
+	teardown time.Duration
+	check    time.Duration
+}
+
+var usualBounds = bounds{
+	setup:    2 * time.Minute,
+	ready:    30 * time.Second,
+	hurried:  10 * time.Second,
+	final:    time.Minute,
+	stuck:    10 * time.Second,
+	teardown: time.Minute,
+	check:    5 * time.Minute,
+}
+
+// ScheduleFile is the schedule of faults in a run's folder, as it was drawn (nemesis.Schedule).
+const ScheduleFile = "schedule.json"
 
 // Outcome is a finished run.
 type Outcome struct {
 	Run     *store.Run
-	Verdict store.Verdict
-	History *history.History // nil where it cannot be read
+	Verdict store.Verdict    // zero where nothing could be judged
+	History *history.History // nil where there is none or it cannot be read
 }
 
 // run is a test under way.
 type run struct {
 	test      Test
+	bounds    bounds
 	cluster   Cluster
 	folder    *store.Run
 	log       *slog.Logger
@@ -42,11 +61,15 @@ type run struct {
 	observer  *observer
 	watch     *processWatch
 
-	problems []string // what keeps a verdict from being valid, found while running
+	mu       sync.Mutex
+	problems []string           // what keeps a verdict from being valid, found while running
+	failure  error              // the harness's own, of whatever goroutine
+	cancel   context.CancelFunc // ends the work early
 }
 
-// Run runs the test on the cluster and judges it. When ctx ends early it heals, reads what it can, takes everything down and
-// judges what there is. An error means that the harness failed, not the system; the cluster is taken down all the same.
+// Run runs the test on the cluster and judges it. When ctx ends early it heals, reads what it can, takes everything down
+// and judges what there is. An error means that the harness failed, not the system: the cluster is taken down all the
+// same, what there is of the history is judged, and its verdict is not valid. The Outcome is nil only where nothing began.
 func Run(ctx context.Context, t Test, c Cluster) (*Outcome, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
@@ -54,23 +77,31 @@ func Run(ctx context.Context, t Test, c Cluster) (*Outcome, error) {
 	if t.Name == "" {
 		t.Name = t.Workload
 	}
+	if t.Progress == nil {
+		t.Progress = silence{}
+	}
+	r := &run{test: t, bounds: usualBounds, cluster: c}
+	if t.bounds != nil {
+		r.bounds = *t.bounds
+	}
 	started := time.Now()
-	folder, err := store.Create(t.Results, t.Name, started)
-	if err != nil {
+	var err error
+	if r.folder, err = store.Create(t.Results, t.Name, started); err != nil {
 		return nil, err
 	}
-	r := &run{test: t, cluster: c, folder: folder}
 	logFile, err := r.openLog()
 	if err != nil {
 		return nil, err
 	}
 	defer logFile.Close()
-	if err := r.onCluster(ctx, started); err != nil {
-		r.log.Error("the harness failed", "error", err)
-		return &Outcome{Run: folder}, err
+	out := &Outcome{Run: r.folder}
+	failed := r.guard("the run", func() error { return r.onCluster(ctx, started) })
+	if failed != nil {
+		r.log.Error("the harness failed", "error", failed)
+		r.problem("the harness failed: %v", failed)
 	}
 	t.Progress.Phase("checking the history")
-	return r.judge(context.WithoutCancel(ctx))
+	return out, errors.Join(failed, r.guard("the judge", func() error { return r.judge(ctx, out) }))
 }
 
 func (r *run) openLog() (io.Closer, error) {
@@ -82,39 +113,104 @@ func (r *run) openLog() (io.Closer, error) {
 	return f, nil
 }
 
+// guard makes an error of a panic. A goroutine's panic would end the program, with the cluster left behind.
+func (r *run) guard(what string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s panicked: %v; harness.log has the stack", what, p)
+			r.log.Error("panic", "of", what, "value", p, "stack", string(debug.Stack()))
+		}
+	}()
+	return f()
+}
+
+// spawn runs f in a goroutine of the group. Where it fails the work ends, and the run with an error.
+func (r *run) spawn(group *sync.WaitGroup, what string, f func() error) {
+	group.Go(func() {
+		if err := r.guard(what, f); err != nil {
+			r.fail(err)
+		}
+	})
+}
+
+// fail notes the harness's first failure and ends the work.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	if r.failure == nil {
+		r.failure = err
+	}
+	r.mu.Unlock()
+	r.cancel()
+}
+
+func (r *run) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failure
+}
+
+func (r *run) problem(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	r.problems = append(r.problems, text)
+	r.mu.Unlock()
+	r.log.Warn(text)
+}
+
 // onCluster is the part of the run during which the cluster is up.
 func (r *run) onCluster(ctx context.Context, started time.Time) (err error) {
 	if r.generator, err = workloads.NewGenerator(r.test.Workload, workloads.Options{Workers: r.test.Clients}); err != nil {
 		return err
 	}
-	schedule, err := nemesis.NewSchedule(r.test.Faults, r.cluster.Nodes(), r.test.Seed, r.test.Duration)
+	schedule, err := r.drawSchedule()
 	if err != nil {
+		return err
+	}
+	// Also before the cluster is up, so that a run that fails here can be read about; its machine is not known yet.
+	if err := r.folder.WriteTest(r.test.document(r.cluster, started, nil)); err != nil {
 		return err
 	}
 	r.test.Progress.Phase(fmt.Sprintf("bringing up %d nodes on the %s cluster", len(r.cluster.Nodes()), r.cluster.Kind()))
 	defer func() { err = errors.Join(err, r.teardown(ctx)) }()
-	setup, cancel := context.WithTimeout(ctx, setupTimeout)
+	setup, cancel := context.WithTimeout(ctx, r.bounds.setup)
 	defer cancel()
 	if err := r.cluster.Setup(setup); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", err)
+		}
 		return fmt.Errorf("setting up the %s cluster: %w", r.cluster.Kind(), err)
 	}
 	r.log.Info("cluster is up", "kind", r.cluster.Kind(), "nodes", r.cluster.Nodes())
-	if err := r.folder.WriteTest(r.test.document(r.cluster, started)); err != nil {
+	if err := r.folder.WriteTest(r.test.document(r.cluster, started, r.cluster.Facts())); err != nil {
 		return err
 	}
 	return r.record(ctx, schedule)
 }
 
+// drawSchedule draws the faults and puts them into the run's folder: one version's seed may draw others than another's.
+func (r *run) drawSchedule() (nemesis.Schedule, error) {
+	s, err := nemesis.NewSchedule(r.test.Faults, r.cluster.Nodes(), r.test.Seed, r.test.Duration)
+	if err != nil {
+		return s, err
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return s, err
+	}
+	return s, store.WriteAtomically(r.folder.Path(ScheduleFile), append(text, '\n'))
+}
+
 // teardown fetches the nodes' logs and takes the cluster down, also when the run was cut short.
 func (r *run) teardown(ctx context.Context) error {
 	r.test.Progress.Phase("taking the cluster down")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.bounds.teardown)
 	defer cancel()
-	if err := r.cluster.CollectLogs(ctx, r.folder.Path(store.NodesFolder)); err != nil {
+	// What goes wrong with the logs must not keep the cluster up.
+	if err := r.guard("fetching the logs", func() error { return r.cluster.CollectLogs(ctx, r.folder.Path(store.NodesFolder)) }); err != nil {
 		r.log.Warn("the nodes' logs are not complete", "error", err)
 	}
 	if err := r.cluster.Teardown(ctx); err != nil {
-		return fmt.Errorf("taking the cluster down (ordeal cleanup tries again): %w", err)
+		return fmt.Errorf("taking the cluster down (`ordeal cleanup` tries again): %w", err)
 	}
 	r.log.Info("cluster is gone")
 	return nil
@@ -122,17 +218,21 @@ func (r *run) teardown(ctx context.Context) error {
 
 // record is the part of the run that the history tells of.
 func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error) {
-	writer, err := history.Create(r.folder.Path(store.HistoryFile))
+	create := history.Create
+	if r.test.createHistory != nil {
+		create = r.test.createHistory
+	}
+	writer, err := create(r.folder.Path(store.HistoryFile))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, writer.Close()) }()
+	r.recorder = &recorder{writer: writer, start: time.Now()}
+	defer func() { err = errors.Join(err, r.recorder.close()) }()
 	observations, err := r.folder.CreateObservations()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, observations.Close()) }()
-	r.recorder = &recorder{writer: writer, start: time.Now()}
 	r.observer = newObserver(r.cluster, r.recorder.now, observations)
 	r.watch = newProcessWatch(r.cluster, r.recorder.now)
 	workers, err := r.startWorkers()
@@ -141,129 +241,25 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 	}
 	defer closeAll(workers)
 
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.cancel = cancel
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group sync.WaitGroup
-	group.Go(func() { r.observer.run(background) })
-	group.Go(func() { r.watch.run(background) })
+	for _, node := range r.cluster.Nodes() {
+		r.spawn(&group, "the observer of "+node, func() error { r.observer.watch(background, node); return nil })
+	}
+	r.spawn(&group, "the watch over the processes", func() error { r.watch.run(background); return nil })
+	r.spawn(&group, "the watch over the history", func() error { return r.recorder.watch(background) })
 	defer func() {
 		stop()
 		group.Wait()
-		err = errors.Join(err, r.observer.err)
+		r.observer.close()
+		r.watch.lookAll(context.WithoutCancel(ctx))
+		for _, what := range r.watch.doubts() {
+			r.problem("%s", what)
+		}
+		err = errors.Join(err, r.observer.err, r.failed())
 	}()
-	return r.ordeal(ctx, schedule, workers)
-}
-
-// ordeal is what the tool is named after: clients work while the nemesis hurts the cluster, then all is healed and read.
-func (r *run) ordeal(ctx context.Context, schedule nemesis.Schedule, workers []*worker) error {
-	r.test.Progress.Phase("waiting until the cluster serves")
-	if !r.awaitService(ctx) {
-		r.problem("the cluster did not serve within %v of its start", readyTimeout)
-		return nil
-	}
-	tormentor, err := nemesis.New(r.cluster, schedule, nemesis.Options{Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault})
-	if err != nil {
-		return err
-	}
-	work, cancel := context.WithTimeout(ctx, r.test.Duration)
-	defer cancel()
-	stopProgress := r.showProgress(tormentor)
-	var group sync.WaitGroup
-	group.Go(func() { r.work(work, workers) })
-	group.Go(func() { tormentor.Run(ctx) })
-	group.Wait()
-	stopProgress()
-	if ctx.Err() != nil {
-		r.problem("the run was interrupted after %v of %v", r.recorder.now().Round(time.Millisecond), r.test.Duration)
-	}
-	r.test.Progress.Phase("reading everything a last time")
-	if !r.awaitService(context.WithoutCancel(ctx)) {
-		r.problem("the cluster did not serve within %v after the last fault was healed", readyTimeout)
-		return nil
-	}
-	r.readAll(workers)
-	return nil
-}
-
-func (r *run) problem(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	r.problems = append(r.problems, text)
-	r.log.Warn(text)
-}
-
-// noteFault puts what the nemesis did into the history.
-func (r *run) noteFault(e nemesis.Event) {
-	detail, err := json.Marshal(e)
-	if err != nil {
-		panic(err) // plain strings and numbers
-	}
-	r.recorder.nemesis(history.Event{F: e.Fault, Detail: detail})
-	r.log.Info("nemesis", "fault", e.Fault, "mode", e.Mode, "phase", e.Phase, "what", e.Text, "took", e.Took, "evidence", e.Evidence)
-}
-
-// awaitService waits until somebody leads and a read is answered; the read is of no key of the workload and not on record.
-func (r *run) awaitService(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	addresses := map[string]string{}
-	for _, node := range r.cluster.Nodes() {
-		addresses[node] = r.cluster.ClientAddress(node)
-	}
-	c, err := r.test.System.Open(r.cluster.Nodes()[0], addresses)
-	if err != nil {
-		r.problem("%v", err)
-		return false
-	}
-	defer c.Close()
-	for ctx.Err() == nil {
-		attempt, cancel := context.WithTimeout(ctx, r.test.OperationTimeout)
-		done := c.Invoke(attempt, workloads.Operation{F: "get", Key: "ordeal-is-anybody-there"})
-		cancel()
-		if done.Type == history.OK {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return false
-}
-
-// finalAttempts is how often a last read is tried.
-const finalAttempts = 10
-
-// readAll has the workers read every key once more, and remembers those for which that failed.
-func (r *run) readAll(workers []*worker) {
-	jobs := make(chan workloads.Operation)
-	var missed sync.Map
-	var group sync.WaitGroup
-	for _, w := range workers {
-		group.Go(func() {
-			for op := range jobs {
-				if !w.persist(op) {
-					missed.Store(op.Key, true)
-				}
-			}
-		})
-	}
-	for _, op := range r.generator.Final() {
-		jobs <- op
-	}
-	close(jobs)
-	group.Wait()
-	n, example := 0, ""
-	missed.Range(func(key, _ any) bool { n++; example = key.(string); return true })
-	if n > 0 {
-		r.problem("%d keys could not be read a last time after the faults were healed, %s for one", n, example)
-	}
-}
-
-func (w *worker) persist(op workloads.Operation) bool {
-	for range finalAttempts {
-		if w.do(op) {
-			return true
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return false
+	return r.ordeal(ctx, work, schedule, workers)
 }

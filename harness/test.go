@@ -1,9 +1,12 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/store"
 	"github.com/ordeal-dev/ordeal/systems"
@@ -27,30 +30,41 @@ type Test struct {
 	Command  []string          // for test.json: what repeats the run
 	Versions map[string]string // for test.json
 	Mutant   string            // for test.json
-	Progress Progress
+	Progress Progress          // nil: nobody watches
+
+	// For tests of the harness.
+	bounds        *bounds
+	createHistory func(path string) (*history.Writer, error)
 }
+
+// longestTimeout bounds OperationTimeout: a run waits for the operations under way at its end.
+const longestTimeout = time.Minute
 
 // Check reports what is wrong with the definition.
 func (t *Test) Check() error {
 	switch {
 	case t.Clients < 1 || t.Clients > 10_000:
 		return fmt.Errorf("--clients %d: want 1 to 10000", t.Clients)
-	case t.Rate < 0:
+	case !(t.Rate >= 0) || math.IsInf(t.Rate, 0):
 		return fmt.Errorf("--rate %v: want operations a second, or 0 for as fast as answers come", t.Rate)
 	case t.Duration < time.Second:
 		return fmt.Errorf("--time %v: want 1s or more", t.Duration)
-	case t.OperationTimeout < time.Millisecond:
-		return fmt.Errorf("--timeout %v: want 1ms or more", t.OperationTimeout)
+	case t.OperationTimeout < time.Millisecond || t.OperationTimeout > longestTimeout:
+		return fmt.Errorf("--timeout %v: want 1ms to %v", t.OperationTimeout, longestTimeout)
+	case t.System == nil:
+		return errors.New("a test needs a system")
 	}
-	_, err := workloads.NewGenerator(t.Workload, workloads.Options{Workers: t.Clients})
-	return err
+	if _, err := workloads.NewGenerator(t.Workload, workloads.Options{Workers: t.Clients}); err != nil {
+		return fmt.Errorf("--workload %s: %w", t.Workload, err)
+	}
+	return nil
 }
 
-// document is the definition as the run's folder keeps it.
-func (t *Test) document(c Cluster, started time.Time) store.Test {
+// document is the definition as the run's folder keeps it, with the ground it stands on.
+func (t *Test) document(c Cluster, started time.Time, machine map[string]string) store.Test {
 	d := store.Test{Name: t.Name, Command: t.Command, Started: started, System: t.System.Name(), Cluster: c.Kind(),
 		Workload: t.Workload, Nodes: c.Nodes(), Clients: t.Clients, Rate: t.Rate, Duration: t.Duration, Seed: t.Seed,
-		Mutant: t.Mutant, Versions: t.Versions, Machine: c.Facts()}
+		Mutant: t.Mutant, Versions: t.Versions, Machine: machine}
 	for _, spec := range t.Faults {
 		d.Faults = append(d.Faults, spec.String())
 	}

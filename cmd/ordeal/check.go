@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/history/importer"
 	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/store"
@@ -55,28 +58,56 @@ The exit code is that of the worst verdict: 0 valid, 1 invalid, 2 unknown.`,
 }
 
 func (f *checkFlags) run(ctx context.Context, w io.Writer, paths []string) error {
-	if f.timeout <= 0 {
-		return badArgument("--timeout %v: want a positive time", f.timeout)
+	if err := f.check(); err != nil {
+		return err
 	}
 	if f.expected != "" {
 		return f.compare(ctx, w, paths)
 	}
 	worst := checker.Valid
+	var errs []error
 	for _, path := range paths {
 		v, err := f.one(ctx, w, path)
 		if err != nil {
-			return failure{exitArguments, err}
+			errs = append(errs, err) // the others are checked all the same
+			continue
 		}
 		worst = worst.And(v)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return failure{exitArguments, err}
 	}
 	return verdictReached{worst}
 }
 
-// one checks a run where path is one, else a history by itself.
+var formats = []importer.Format{importer.Ordeal, importer.EDN, importer.EDNLines, importer.JepsenLog}
+
+// check holds the flags against what there is.
+func (f *checkFlags) check() error {
+	if f.timeout <= 0 {
+		return badArgument("--timeout %v: want a positive time", f.timeout)
+	}
+	if f.format != "" && !slices.Contains(formats, importer.Format(f.format)) {
+		return badArgument("--format %s: there are %v", f.format, formats)
+	}
+	if _, err := f.model(importer.Ordeal); err != nil {
+		return badArgument("%w", err)
+	}
+	return nil
+}
+
+// one checks a run where path is one, else a history by itself. A model or a format that is named is for a history.
 func (f *checkFlags) one(ctx context.Context, w io.Writer, path string) (checker.Verdict, error) {
 	run, err := store.Open(path)
-	if err != nil || f.workload != "" {
+	if err != nil || ownHistory(path) {
 		return f.history(ctx, w, path, err)
+	}
+	if f.workload != "" || f.format != "" || !isFile(run.Path(store.TestFile)) {
+		history, err := run.History()
+		if err != nil {
+			return "", err
+		}
+		return f.history(ctx, w, history, nil)
 	}
 	o, err := harness.Recheck(ctx, run, checker.Options{Timeout: f.timeout})
 	if err != nil {
@@ -88,33 +119,55 @@ func (f *checkFlags) one(ctx context.Context, w io.Writer, path string) (checker
 	return o.Verdict.Verdict, printOutcome(w, o)
 }
 
+// ownHistory tells a file that is none of a run's, though it may lie in a run's folder.
+func ownHistory(path string) bool {
+	switch filepath.Base(path) {
+	case store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.VerdictFile, store.ReportFile, store.ObservationsFile,
+		store.HarnessLogFile, harness.ScheduleFile, store.Latest:
+		return false
+	}
+	return isFile(path)
+}
+
 // history checks a history that is no run of ours, or is to be judged by another model.
 func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notARun error) (checker.Verdict, error) {
-	if info, err := os.Stat(path); err != nil || info.IsDir() {
+	if !isFile(path) {
 		if notARun == nil {
-			notARun = fmt.Errorf("%s is a folder: name the history in it", path)
+			notARun = fmt.Errorf("%s is not a file: name a history or a run's folder", path)
 		}
 		return "", notARun
 	}
-	h, format, err := importer.Load(path)
+	h, format, err := f.load(path)
 	if err != nil {
 		return "", err
-	}
-	if f.format != "" && string(format) != f.format {
-		return "", fmt.Errorf("%s is %s, not %s", path, format, f.format)
 	}
 	model, err := f.model(format)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	r := checker.Linearizable(model).Check(ctx, h, checker.Options{Timeout: f.timeout})
-	v := harness.Judge(h, harness.Findings{}, r)
-	v.Results, v.Verdict, v.Reason = v.Results[:1], r.Verdict, r.Reason
+	v := harness.JudgeHistory(h, checker.Linearizable(model).Check(ctx, h, checker.Options{Timeout: f.timeout}))
 	if f.json {
 		return v.Verdict, json.NewEncoder(w).Encode(map[string]any{"path": path, "verdict": v})
 	}
 	fmt.Fprintf(w, "%s (%s, %s)\n", path, format, model.Name)
 	return v.Verdict, report.Text(w, v, report.TextOptions{Color: wantsColor(w)})
+}
+
+// load reads a history in the format that the flags name, else in the one it looks like.
+func (f *checkFlags) load(path string) (*history.History, importer.Format, error) {
+	if f.format == "" {
+		return importer.Load(path)
+	}
+	format := importer.Format(f.format)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, format, fmt.Errorf("read a history: %w", err)
+	}
+	h, err := importer.Decode(format, data)
+	if err != nil {
+		return nil, format, fmt.Errorf("%s, read as %s: %w", path, format, err)
+	}
+	return h, format, nil
 }
 
 func (f *checkFlags) model(format importer.Format) (checker.Model, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 	switch f.cluster {
 	case "docker":
 		if err := docker.Available(ctx); err != nil {
-			return nil, badArgument("--cluster docker: %w", err)
+			return nil, badArgument("--cluster docker: %w; --cluster local needs no engine", err)
 		}
 		return f.dockerCluster(ctx)
 	case "local":
@@ -142,5 +143,5 @@ func removeLeftovers(ctx context.Context, all bool) ([]string, error) {
 	if dockerErr != nil {
 		dockerErr = fmt.Errorf("docker: %w", dockerErr)
 	}
-	return append(removed, more...), joinErrors(err, dockerErr)
+	return append(removed, more...), errors.Join(err, dockerErr)
 }

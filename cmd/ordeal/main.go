@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,12 +57,33 @@ func (v verdictReached) code() int {
 
 func main() { os.Exit(run()) }
 
-func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+// run gives the program's exit code. A panic would end it with 2, which stands for the verdict unknown.
+func run() (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "ordeal: a bug of ordeal itself: %v\n%s", p, debug.Stack())
+			code = exitFailed
+		}
+	}()
+	ctx, stop := signal.NotifyContext(context.Background(), interruptions()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	outlivePipes()
 	return exitCode(root().ExecuteContext(ctx))
 }
+
+// interruptions are the signals that end a run early and in order. A program under nohup is not to hear of its terminal.
+func interruptions() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// outlivePipes keeps a closed pipe (ordeal run | head) from ending the program before it has taken its cluster down:
+// writing to the pipe fails instead.
+func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func exitCode(err error) int {
 	var v verdictReached
@@ -75,8 +97,8 @@ func exitCode(err error) int {
 		fmt.Fprintln(os.Stderr, "ordeal:", err)
 		return f.code
 	}
-	fmt.Fprintln(os.Stderr, "ordeal:", err)
-	return exitArguments // what cobra says about flags and commands
+	fmt.Fprintf(os.Stderr, "ordeal: %v; see `ordeal --help`\n", err)
+	return exitArguments // what cobra says about commands and arguments
 }
 
 func root() *cobra.Command {
@@ -91,6 +113,9 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 the harness it
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return badArgument("%w; see `%s --help`", err, cmd.CommandPath())
+	})
 	cmd.AddCommand(runCommand(), checkCommand(), cleanupCommand(), doctorCommand(), mutantsCommand())
 	return cmd
 }

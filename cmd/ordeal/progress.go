@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -22,8 +22,10 @@ type progress struct {
 	quiet    bool
 	terminal bool
 	start    time.Time
-	last     time.Duration // elapsed time of the last plain line
-	open     bool          // the terminal's line is not ended
+
+	mu   sync.Mutex    // an interruption is told of from a goroutine of its own
+	last time.Duration // elapsed time of the last plain line
+	open bool          // the terminal's line is not ended
 }
 
 func newProgress(w io.Writer, quiet bool) *progress {
@@ -37,21 +39,31 @@ func isTerminal(w io.Writer) bool {
 
 // note prints a line that stays.
 func (p *progress) note(format string, args ...any) {
-	if p.quiet {
-		return
+	if !p.quiet {
+		p.warn(format, args...)
 	}
-	p.end()
+}
+
+// warn prints a line that stays, also when quiet.
+func (p *progress) warn(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLine()
 	fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // Phase implements harness.Progress.
 func (p *progress) Phase(text string) {
+	p.mu.Lock()
 	p.last = 0
+	p.mu.Unlock()
 	p.note("%s", text)
 }
 
 // Show implements harness.Progress.
 func (p *progress) Show(s harness.Snapshot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch {
 	case p.quiet:
 	case p.terminal:
@@ -73,6 +85,12 @@ func (p *progress) Show(s harness.Snapshot) {
 
 // end ends the line that changes.
 func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endLine()
+}
+
+func (p *progress) endLine() {
 	if p.open {
 		fmt.Fprintln(p.w)
 		p.open = false
@@ -91,5 +109,3 @@ func snapshotLine(s harness.Snapshot) string {
 	return fmt.Sprintf("%2.0fs of %.0fs  %.0f op/s  ok %d  fail %d  info %d  leader %s  faults: %s", s.Elapsed.Seconds(), s.Duration.Seconds(),
 		s.PerSecond, s.OK, s.Fail, s.Info, leader, faults)
 }
-
-func joinErrors(errs ...error) error { return errors.Join(errs...) }

@@ -95,8 +95,11 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 	}
 	show := newProgress(stderr, f.quiet || f.json)
 	test.Progress = show
+	if f.nodes%2 == 0 {
+		show.note("warning: %d nodes stand no more failures than %d do: an odd number is better", f.nodes, f.nodes-1)
+	}
 	if err := sweep(ctx, show); err != nil {
-		show.note("clearing up after earlier runs: %v", err)
+		show.warn("warning: clearing up after earlier runs: %v", err)
 	}
 	cluster, err := f.makeCluster(ctx, show)
 	if err != nil {
@@ -104,16 +107,21 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 	}
 	defer cluster.close()
 	test.Versions = map[string]string{"ordeal": version, "go": runtime.Version()}
+	defer context.AfterFunc(ctx, func() {
+		show.warn("interrupted: healing, taking down and checking what there is; once more ends it at once (then: ordeal cleanup)")
+	})()
 	outcome, err := harness.Run(ctx, test, cluster)
 	show.end()
-	if err != nil {
-		if outcome != nil && outcome.Run != nil {
-			err = fmt.Errorf("%w\n  what there is of the run: %s", err, outcome.Run.Folder)
-		}
-		return failure{exitFailed, err}
+	if outcome == nil {
+		return badArgument("--out %s: %w; name a folder that can be written", f.out, err)
 	}
-	if err := f.print(stdout, outcome); err != nil {
-		return failure{exitFailed, err}
+	if outcome.Verdict.Verdict != "" {
+		if err := f.print(stdout, outcome); err != nil {
+			return failure{exitFailed, fmt.Errorf("printing the verdict: %w", err)}
+		}
+	}
+	if err != nil {
+		return failure{exitFailed, fmt.Errorf("%w\n  what there is of the run: %s", err, outcome.Run.Folder)}
 	}
 	return verdictReached{outcome.Verdict.Verdict}
 }
@@ -125,18 +133,18 @@ func (f *runFlags) test() (harness.Test, error) {
 	if f.nodes < 1 || f.nodes > maxNodes {
 		return t, badArgument("--nodes %d: want 1 to %d", f.nodes, maxNodes)
 	}
-	if f.name != "" && (f.name != filepath.Base(f.name) || strings.HasPrefix(f.name, ".")) {
+	if f.out == "" {
+		return t, badArgument("--out: name a folder for results")
+	}
+	if f.name != "" && (f.name != filepath.Base(f.name) || strings.HasPrefix(f.name, ".") || f.name == store.Latest) {
 		return t, badArgument("--name %q: want a plain name, it becomes a folder below --out", f.name)
 	}
-	if f.faults != "none" {
-		specs, err := nemesis.ParseFaults(f.faults)
-		if err != nil {
-			return t, badArgument("--faults %s: %w", f.faults, err)
-		}
-		t.Faults = specs
+	var err error
+	if t.Faults, err = nemesis.ParseFaults(f.faults); err != nil {
+		return t, badArgument("--faults %q: %w", f.faults, err)
 	}
 	if _, err := nemesis.NewSchedule(t.Faults, nodeNames(f.nodes), f.seed, f.duration); err != nil {
-		return t, badArgument("--faults %s on %d nodes: %w", f.faults, f.nodes, err)
+		return t, badArgument("--faults %s with --nodes %d: %w", f.faults, f.nodes, err)
 	}
 	if err := t.Check(); err != nil {
 		return t, badArgument("%w", err)
@@ -162,9 +170,10 @@ func (f *runFlags) command() []string {
 	for _, flag := range f.nodeFlags {
 		c = append(c, "--node-flag="+flag)
 	}
-	for name, value := range map[string]string{"--mutant": f.mutant, "--node-binary": f.nodeBinary} {
-		if value != "" {
-			c = append(c, name, value)
+	for _, flag := range [][2]string{{"--name", f.name}, {"--mutant", f.mutant}, {"--node-binary", f.nodeBinary},
+		{"--agent-binary", f.agentBinary}, {"--compose-file", f.compose}} {
+		if flag[1] != "" {
+			c = append(c, flag[0], flag[1])
 		}
 	}
 	return c
@@ -178,7 +187,10 @@ func (f *runFlags) print(w io.Writer, o *harness.Outcome) error {
 }
 
 func printOutcome(w io.Writer, o *harness.Outcome) error {
-	options := report.TextOptions{Color: wantsColor(w), Report: o.Run.Path(store.ReportFile)}
+	options := report.TextOptions{Color: wantsColor(w)}
+	if path := o.Run.Path(store.ReportFile); isFile(path) {
+		options.Report = path
+	}
 	if o.History != nil {
 		options.P50, options.P99, options.Slowest = report.Latency(o.History.Operations)
 	}
@@ -189,4 +201,9 @@ func printOutcome(w io.Writer, o *harness.Outcome) error {
 func wantsColor(w io.Writer) bool {
 	_, no := os.LookupEnv("NO_COLOR")
 	return !no && isTerminal(w)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

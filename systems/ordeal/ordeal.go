@@ -105,36 +105,46 @@ func transaction(op workloads.Operation) (kv.Txn, error) {
 	case "get":
 		x.Kind = kv.Get
 	case "put":
-		x.Kind, x.Value = kv.Put, text(op.Input)
+		var ok bool
+		if x.Value, ok = text(op.Input); !ok {
+			return kv.Txn{}, fmt.Errorf("put wants a number or a string, not %v", op.Input)
+		}
+		x.Kind = kv.Put
 	case "cas":
 		expected, to, ok := op.Input.AsPair()
 		if !ok {
 			return kv.Txn{}, fmt.Errorf("cas wants a pair of values, not %v", op.Input)
 		}
-		x.Kind, x.Expected, x.ExpectAbsent, x.Value = kv.CompareAndSet, text(expected), expected.IsNil(), text(to)
+		old, oldOK := text(expected)
+		value, valueOK := text(to)
+		if !valueOK || !oldOK && !expected.IsNil() {
+			return kv.Txn{}, fmt.Errorf("cas wants numbers or strings, or nil for a key that is not there, not %v", op.Input)
+		}
+		x.Kind, x.Expected, x.ExpectAbsent, x.Value = kv.CompareAndSet, old, expected.IsNil(), value
 	default:
 		return kv.Txn{}, fmt.Errorf("the store has no operation %q", op.F)
 	}
 	return kv.Txn{Ops: []kv.Op{x}}, nil
 }
 
-// text is how the store holds a value: the decimal digits of a number.
-func text(v history.Value) []byte {
+// text is how the store holds a value: a string as it is, a number as its decimal digits; false for anything else.
+func text(v history.Value) ([]byte, bool) {
 	if n, ok := v.AsInt(); ok {
-		return strconv.AppendInt(nil, n, 10)
+		return strconv.AppendInt(nil, n, 10), true
 	}
-	s, _ := v.AsString()
-	return []byte(s)
+	s, ok := v.AsString()
+	return []byte(s), ok
 }
 
 // value is what the store holds as the history knows it. Something that no client wrote stays as it is, for the
-// checker to see.
+// checker to see: 007 is not 7.
 func value(r kv.Result) history.Value {
 	if !r.Found {
 		return history.Nil
 	}
-	if n, err := strconv.ParseInt(string(r.Value), 10, 64); err == nil {
+	s := string(r.Value)
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && strconv.FormatInt(n, 10) == s {
 		return history.Int(n)
 	}
-	return history.String(string(r.Value))
+	return history.String(s)
 }

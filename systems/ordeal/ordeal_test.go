@@ -34,12 +34,19 @@ func TestOperationsBecomeTransactions(t *testing.T) {
 	require.ErrorContains(t, err, `no operation "pop"`)
 	_, err = transaction(workloads.Operation{F: "cas", Input: history.Int(1)})
 	require.ErrorContains(t, err, "pair")
+	// What cannot be written as it is must not be written as something else.
+	_, err = transaction(workloads.Operation{F: "put", Input: history.Nil})
+	require.ErrorContains(t, err, "a number or a string")
+	_, err = transaction(workloads.Operation{F: "cas", Input: history.List(history.Int(1), history.Nil)})
+	require.ErrorContains(t, err, "numbers or strings")
 }
 
 // A value that nobody wrote must reach the checker, not be hidden behind an unknown outcome.
 func TestForeignValuesAreKept(t *testing.T) {
 	require.Equal(t, history.Int(42), value(kv.Result{Found: true, Value: []byte("42")}))
 	require.Equal(t, history.String("x\x00"), value(kv.Result{Found: true, Value: []byte("x\x00")}))
+	require.Equal(t, history.String("007"), value(kv.Result{Found: true, Value: []byte("007")}))
+	require.Equal(t, history.String("+7"), value(kv.Result{Found: true, Value: []byte("+7")}))
 	require.Equal(t, history.Nil, value(kv.Result{}))
 }
 

@@ -1,0 +1,174 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// ordeal is what the tool is named after: clients work while the nemesis hurts the cluster, then all is healed and read.
+// ctx is the caller's, work ends with it and when the harness fails.
+func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, workers []*worker) error {
+	r.test.Progress.Phase("waiting until the cluster serves")
+	if !r.awaitService(work, r.bounds.ready) {
+		r.notServing(ctx, "of its start")
+		return nil
+	}
+	tormentor, err := nemesis.New(watched{r.cluster, r.watch}, schedule,
+		nemesis.Options{Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault})
+	if err != nil {
+		return err
+	}
+	begin := r.recorder.now()
+	stopProgress := r.showProgress(tormentor, begin)
+	returned := r.torment(work, tormentor, workers)
+	stopProgress()
+	if ctx.Err() != nil {
+		r.problem("the run was interrupted after %v of %v", (r.recorder.now() - begin).Round(time.Millisecond), r.test.Duration)
+	}
+	if r.failed() != nil || !returned {
+		return nil
+	}
+	r.test.Progress.Phase("reading everything a last time")
+	patience := r.bounds.ready
+	if ctx.Err() != nil {
+		patience = r.bounds.hurried
+	}
+	if !r.awaitService(context.WithoutCancel(ctx), patience) {
+		r.problem("the cluster did not serve within %v after the last fault was healed", patience)
+		return nil
+	}
+	r.readAll(context.WithoutCancel(ctx), workers)
+	return nil
+}
+
+func (r *run) notServing(ctx context.Context, since string) {
+	if ctx.Err() != nil {
+		r.problem("the run was interrupted before it began")
+		return
+	}
+	r.problem("the cluster did not serve within %v %s", r.bounds.ready, since)
+}
+
+// torment lets the workers work for the test's time while the nemesis carries out its schedule. It reports whether all
+// workers came back.
+func (r *run) torment(ctx context.Context, tormentor *nemesis.Nemesis, workers []*worker) bool {
+	work, cancel := context.WithTimeout(ctx, r.test.Duration)
+	defer cancel()
+	var clients, faults sync.WaitGroup
+	r.work(work, &clients, workers)
+	r.spawn(&faults, "the nemesis", func() error { tormentor.Run(ctx); return nil })
+	faults.Wait()
+	<-work.Done()
+	done := make(chan struct{})
+	go func() { clients.Wait(); close(done) }()
+	timer := time.NewTimer(r.test.OperationTimeout + r.bounds.stuck)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		r.problem("an operation did not return within %v after its timeout of %v: the client of %s does not keep to it",
+			r.bounds.stuck, r.test.OperationTimeout, r.test.System.Name())
+		return false
+	}
+}
+
+// noteFault puts what the nemesis did into the history.
+func (r *run) noteFault(e nemesis.Event) {
+	detail, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // plain strings and numbers
+	}
+	r.recorder.nemesis(history.Event{F: e.Fault, Detail: detail})
+	r.log.Info("nemesis", "fault", e.Fault, "mode", e.Mode, "phase", e.Phase, "what", e.Text, "took", e.Took, "evidence", e.Evidence)
+}
+
+// awaitService waits until somebody leads and a read is answered; the read is of no key of the workload and not on record.
+func (r *run) awaitService(ctx context.Context, patience time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := r.test.System.Open(r.cluster.Nodes()[0], r.addresses())
+	if err != nil {
+		r.problem("%v", err)
+		return false
+	}
+	defer c.Close()
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, r.test.OperationTimeout)
+		done := c.Invoke(attempt, workloads.Operation{F: "get", Key: "ordeal-is-anybody-there"})
+		cancel()
+		if done.Type == history.OK {
+			return true
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	return false
+}
+
+// pause returns after d or when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// finalAttempts is how often a last read is tried.
+const finalAttempts = 10
+
+// readAll has the workers read every key once more, and tells of those for which that failed.
+func (r *run) readAll(ctx context.Context, workers []*worker) {
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.final)
+	defer cancel()
+	ops := r.generator.Final()
+	jobs := make(chan workloads.Operation, len(ops))
+	for _, op := range ops {
+		jobs <- op
+	}
+	close(jobs)
+	var mu sync.Mutex
+	read := map[string]bool{}
+	var group sync.WaitGroup
+	for _, w := range workers {
+		r.spawn(&group, fmt.Sprintf("client %d", w.number), func() error {
+			for op := range jobs {
+				if w.persist(ctx, op) {
+					mu.Lock()
+					read[op.Key] = true
+					mu.Unlock()
+				}
+			}
+			return nil
+		})
+	}
+	group.Wait()
+	missed, example := 0, ""
+	for _, op := range ops {
+		if !read[op.Key] {
+			missed++
+			example = op.Key
+		}
+	}
+	if missed > 0 {
+		r.problem("%d of %d keys could not be read a last time after the faults were healed, %s for one", missed, len(ops), example)
+	}
+}
+
+func (w *worker) persist(ctx context.Context, op workloads.Operation) bool {
+	for attempt := 0; attempt < finalAttempts && ctx.Err() == nil; attempt++ {
+		if w.do(op) {
+			return true
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+	return false
+}
