@@ -35,6 +35,19 @@ test-cluster: build ## the main job: five nodes, clients, kills and partitions, 
 	@$(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults $(FAULTS) \
 	  --time $(TIME) --rate $(RATE) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+# What torture repeats: RUNS tests with fresh seeds; every run is kept, and the worst verdict is the exit code.
+RUNS ?= 10
+
+.PHONY: torture
+torture: build ## RUNS tests one after the other with fresh seeds (make torture RUNS=20 TIME=120s)
+	@worst=0; for i in $$(seq $(RUNS)); do \
+	  echo "-- run $$i of $(RUNS)"; code=0; \
+	  $(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults $(FAULTS) \
+	    --time $(TIME) --rate $(RATE) --name torture --quiet $(ARGS) || code=$$?; \
+	  [ $$code -eq 0 ] || echo "-- run $$i ended with exit code $$code"; \
+	  [ $$code -eq 0 ] || [ $$worst -eq 1 ] || worst=$$code; [ $$code -ne 1 ] || worst=1; \
+	done; exit $$worst
+
 .PHONY: test
 test: ## run the tests; no Docker needed
 	$(GO) test -timeout 15m ./...
