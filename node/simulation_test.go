@@ -221,6 +221,9 @@ func (n *simulatedNode) sync() {
 			s.fatalf("node %d: %v", n.id, err)
 		}
 		s.counts.DiskFailures++
+		for range s.rng.IntN(3) {
+			n.turn() // the driver's thread goes on for a moment
+		}
 		n.down(s.rng.IntN(2) == 0)
 	}
 }
@@ -388,15 +391,21 @@ func (s *simulation) settle() {
 	for _, k := range s.keys {
 		s.finalRead(k)
 	}
+	s.until("every request is answered", func() bool {
+		for _, n := range s.nodes {
+			if len(n.waiting) > 0 {
+				return false
+			}
+		}
+		return true
+	})
 }
 
-func (s *simulation) finalRead(k *simulatedKey) {
-	served := s.counts.Reads
+// until has the cluster work without faults.
+func (s *simulation) until(what string, done func() bool) {
 	for range 1000 {
-		for _, n := range s.nodes {
-			if n.driver.Status().Role == raft.Leader {
-				s.read(n, k, wire.ReadIndex)
-			}
+		if done() {
+			return
 		}
 		for range 5 {
 			for len(s.flying) > 0 {
@@ -407,10 +416,19 @@ func (s *simulation) finalRead(k *simulatedKey) {
 				n.sync()
 			}
 		}
-		if s.counts.Reads > served {
-			return
-		}
 		s.now += 5 * time.Millisecond
 	}
-	s.fatalf("the cluster does not serve after all faults have ended")
+	s.fatalf("all faults have ended, and yet it does not come to pass that %s", what)
+}
+
+func (s *simulation) finalRead(k *simulatedKey) {
+	served := s.counts.Reads
+	s.until("the cluster serves", func() bool {
+		for _, n := range s.nodes {
+			if n.driver.Status().Role == raft.Leader {
+				s.read(n, k, wire.ReadIndex)
+			}
+		}
+		return s.counts.Reads > served
+	})
 }
