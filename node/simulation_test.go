@@ -46,7 +46,7 @@ func TestSimulatedCluster(t *testing.T) {
 		require.Greater(t, total.Acknowledged, 10*n)
 		require.Greater(t, total.Reads, 10*n)
 		require.Greater(t, total.PowerLosses, n)
-		require.Greater(t, total.DiskFailures, n/5)
+		require.Greater(t, total.DiskFailures, n)
 		require.Greater(t, total.Unknown, n/4)
 	}
 }
@@ -205,7 +205,7 @@ var errSimulated = errors.New("simulated disk failure")
 // sync has the disk's thread do its work, which a failure may end at any operation.
 func (n *simulatedNode) sync() {
 	s := n.s
-	if !s.calm && s.rng.IntN(200) == 0 {
+	if !s.calm && s.rng.IntN(60) == 0 {
 		left := s.rng.IntN(4)
 		n.mem.Inject(func(op vfs.Op) error {
 			if left--; left < 0 {
