@@ -134,14 +134,15 @@ func worse(found []foundCycle, class cycleClass) bool {
 	return false
 }
 
-// maxTries bounds how many edges a search for a cycle may begin with.
-const maxTries = 10_000
+// maxEffort bounds how many transactions the search for one class may look at; where all depends on all, a class may
+// so stay unseen behind the worse ones.
+const maxEffort = 1_000_000
 
 // findCycle finds a short cycle of a class, with at most the extra kinds of edges besides the class's.
 func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within []int32) []edge {
 	component := g.components(class.first|class.rest|extra, within)
 	var best []edge
-	tries := 0
+	effort := maxEffort
 	for n := range component {
 		if component[n] == noOperation {
 			continue
@@ -150,10 +151,10 @@ func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within [
 			if e.kind&class.first == 0 || component[e.to] != component[n] {
 				continue
 			}
-			if tries++; tries > maxTries || b.stopped() {
+			if effort <= 0 || b.stopped() {
 				return best
 			}
-			cycle := g.cycle(b.ctx, e, walk{kinds: class.rest | extra, component: component, nonadjacent: class.nonadjacent})
+			cycle := g.cycle(b.ctx, e, walk{kinds: class.rest | extra, component: component, nonadjacent: class.nonadjacent, effort: &effort})
 			if cycle != nil && simple(cycle) && (best == nil || len(cycle) < len(best)) {
 				best = cycle
 			}

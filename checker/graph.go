@@ -155,10 +155,8 @@ type walk struct {
 	kinds       dependency // of the edges of the way
 	component   []int32    // the way stays inside
 	nonadjacent bool       // no two readWrite edges follow each other
+	effort      *int       // transactions it may still look at
 }
-
-// maxWalk bounds the nodes one search may see.
-const maxWalk = 200_000
 
 // cycle is the shortest cycle that begins with an edge; nil: there is none.
 func (g *graph) cycle(ctx context.Context, first edge, w walk) []edge {
@@ -168,8 +166,9 @@ func (g *graph) cycle(ctx context.Context, first edge, w walk) []edge {
 	}
 	places := []place{{edge: first, before: -1}}
 	seen := map[int64]bool{}
-	for at := 0; at < len(places) && len(places) < maxWalk && (at%1024 != 0 || ctx.Err() == nil); at++ {
+	for at := 0; at < len(places) && *w.effort > 0 && (at%1024 != 0 || ctx.Err() == nil); at++ {
 		here := places[at]
+		*w.effort--
 		for _, e := range g.out(here.edge.to) {
 			if e.kind&w.kinds == 0 || w.component[e.to] != w.component[first.from] {
 				continue
