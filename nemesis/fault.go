@@ -50,6 +50,7 @@ var kinds = []kind{
 	}},
 	{Partition, []mode{
 		{name: "primary", needs: 2, help: "the current leader alone"},
+		{name: "minority", needs: 5, help: "the current leader with as many others as leave a majority without it"},
 		{name: "majority", needs: 3, help: "a random minority from the majority", choose: cutting(MajorityGrudge)},
 		{name: "bridge", needs: 3, help: "two halves, and one node that both reach", choose: cutting(BridgeGrudge)},
 		{name: "one-way", needs: 3, help: "what one random side sends to the other is lost, the answers are not", choose: cutting(OneWayGrudge)},
@@ -91,9 +92,12 @@ func partitionPlan(g Grudge) plan {
 }
 
 // leaderPlan is what a mode that depends on the leader does.
-func leaderPlan(fault string, nodes []string, leader string) plan {
-	if fault == Kill {
+func leaderPlan(fault, mode string, nodes []string, leader string) plan {
+	switch {
+	case fault == Kill:
 		return killPlan([]string{leader})
+	case mode == "minority":
+		return partitionPlan(MinorityGrudge(nodes, leader))
 	}
 	return partitionPlan(Isolate(nodes, leader))
 }

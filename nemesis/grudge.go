@@ -101,3 +101,12 @@ func sortLinks(links []Link) []Link {
 }
 
 func words(nodes []string) string { return strings.Join(nodes, " ") }
+
+// MinorityGrudge cuts a node, and those that follow it in the list, as many as make a minority, from the majority. What
+// the node can still get a minority to agree to must never count.
+func MinorityGrudge(nodes []string, node string) Grudge {
+	at := slices.Index(nodes, node)
+	turned := slices.Concat(nodes[at:], nodes[:at])
+	n := minoritySize(len(nodes))
+	return Split(turned[:n], turned[n:])
+}

@@ -145,3 +145,23 @@ func TestGrudgeTexts(t *testing.T) {
 	}
 	require.Equal(t, []Link{{"n1", "n2"}, {"n1", "n3"}, {"n2", "n1"}, {"n3", "n1"}}, Isolate(nodeNames(3), "n1").Links)
 }
+
+// The leader's side is a minority, the other a majority, and each is whole.
+func TestMinorityGrudge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var leader string
+		r := drawReach(t, 5, func(nodes []string, rng *rand.Rand) Grudge {
+			leader = nodes[rng.IntN(len(nodes))]
+			return MinorityGrudge(nodes, leader)
+		})
+		r.symmetric(t)
+		for _, node := range r.nodes {
+			side := r.both(node)
+			if slices.Contains(side, leader) {
+				require.Len(t, side, (len(r.nodes)-1)/2)
+			} else {
+				require.Greater(t, len(side), len(r.nodes)/2)
+			}
+		}
+	})
+}

@@ -183,7 +183,7 @@ func (n *Nemesis) resolve(ctx context.Context, step Step) (Step, error) {
 	if err != nil {
 		return step, err
 	}
-	p := leaderPlan(step.Fault, n.world.Nodes(), leader)
+	p := leaderPlan(step.Fault, step.Mode, n.world.Nodes(), leader)
 	step.Links, step.Targets, step.Text = p.links, p.targets, p.text
 	return step, nil
 }

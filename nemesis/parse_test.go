@@ -29,7 +29,7 @@ func TestParseFaultsErrors(t *testing.T) {
 		"kill,,partition":          `faults: an empty name between commas; there are: kill, partition`,
 		"kill,none":                `faults: "none" stands alone or not at all`,
 		"kill:nobody":              `faults: kill has no mode "nobody"; it has: leader, one, minority, majority, all`,
-		"partition:":               `faults: partition has no mode ""; it has: primary, majority, bridge, one-way, one, halves`,
+		"partition:":               `faults: partition has no mode ""; it has: primary, minority, majority, bridge, one-way, one, halves`,
 		"partition:bridge:one":     `faults: partition has two modes, "bridge" and "one"; write partition:bridge,partition:one for both`,
 		"partition:bridge:width=3": `faults: partition has no parameter "width"; it has none`,
 	} {

@@ -162,7 +162,7 @@ func TestScheduleCoversEveryMode(t *testing.T) {
 			}
 			since = step.At
 		}
-		require.Len(t, seen, 10, "%v", seen)
+		require.Len(t, seen, 11, "%v", seen)
 		require.Positive(t, both)
 		require.Greater(t, calm, 3*time.Second)
 	})
@@ -177,12 +177,12 @@ func TestNoMoreThanOneRoundApart(t *testing.T) {
 			seen[step.Mode]++
 		}
 		least, most := 1<<30, 0
-		for _, mode := range []string{"primary", "majority", "bridge", "one-way", "one"} {
+		for _, mode := range []string{"primary", "minority", "majority", "bridge", "one-way", "one"} {
 			least, most = min(least, seen[mode]), max(most, seen[mode])
 		}
 		require.LessOrEqual(t, most-least, 1)
 	}
-	require.Len(t, seen, 5)
+	require.Len(t, seen, 6)
 }
 
 func TestScheduleSurvivesJSON(t *testing.T) {
