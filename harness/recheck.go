@@ -84,12 +84,12 @@ func leadersSeen(run *store.Run) ([]store.Leadership, error) {
 	return all, err
 }
 
-// judgeAgain is Judge with the harness's own results as they were, where they were worse than what can be seen now.
+// judgeAgain is Judge with the harness's own results as they were, unless what can be seen now is worse.
 func judgeAgain(h *history.History, f Findings, kept, results []checker.Result) store.Verdict {
 	v := Judge(h, f, results...)
 	for _, old := range kept {
 		i := slices.IndexFunc(v.Results, func(r checker.Result) bool { return r.Checker == old.Checker })
-		if now := v.Results[i]; now.Verdict == checker.Valid || now.Verdict.And(old.Verdict) != now.Verdict {
+		if v.Results[i].Verdict.And(old.Verdict) == old.Verdict {
 			v.Results[i] = old
 		}
 	}

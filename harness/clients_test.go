@@ -1,0 +1,172 @@
+package harness
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/systems"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// workOnRecord lets workers do operations by hand and gives the history they leave.
+func workOnRecord(t *testing.T, clients int, s *memoryStore, use func(workers []*worker)) []history.Event {
+	var file syncBuilder
+	r := &run{test: memoryTest(t, s, ""), cluster: newMemoryCluster(t, 3), recorder: &recorder{writer: history.NewWriter(&file), start: time.Now()}}
+	r.test.Clients = clients
+	var err error
+	r.generator, err = workloads.NewGenerator("register", workloads.Options{Workers: clients})
+	require.NoError(t, err)
+	workers, err := r.startWorkers()
+	require.NoError(t, err)
+	use(workers)
+	require.NoError(t, r.recorder.close())
+	events, _, err := history.Decode(strings.NewReader(file.String()))
+	require.NoError(t, err, "a history that keeps the rules")
+	return events
+}
+
+// syncBuilder is a string that a writer's background may fill.
+type syncBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuilder) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuilder) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// The invocation is on record before the request leaves, the completion only after the answer came.
+func TestInvocationsAreOnRecordBeforeTheyAreSent(t *testing.T) {
+	var w *worker
+	lens := []int{}
+	s := &memoryStore{script: func(context.Context, workloads.Operation) (systems.Completion, bool) {
+		lens = append(lens, w.run.recorder.writer.Len())
+		return systems.Completion{}, false
+	}}
+	events := workOnRecord(t, 1, s, func(workers []*worker) {
+		w = workers[0]
+		for range 3 {
+			require.True(t, w.do(workloads.Operation{F: "get", Key: "k"}))
+		}
+	})
+	require.Equal(t, []int{1, 3, 5}, lens, "events on record while the request is under way")
+	require.Len(t, events, 6)
+	for i, e := range events {
+		require.Equal(t, []history.Type{history.Invoke, history.OK}[i%2], e.Type)
+		require.Zero(t, e.Process)
+	}
+}
+
+// An operation of unknown outcome retires its process, one that failed or succeeded does not; no two workers ever share a
+// number.
+func TestInfoRetiresTheProcess(t *testing.T) {
+	outcomes := []history.Type{history.OK, history.Info, history.Fail, 0, history.OK}
+	next := map[string]int{}
+	s := &memoryStore{}
+	s.script = func(_ context.Context, op workloads.Operation) (systems.Completion, bool) {
+		next[op.Key]++
+		return systems.Completion{Type: outcomes[next[op.Key]-1]}, true
+	}
+	events := workOnRecord(t, 3, s, func(workers []*worker) {
+		for range outcomes {
+			for i, w := range workers {
+				w.do(workloads.Operation{F: "get", Key: string(rune('a' + i))})
+			}
+		}
+	})
+	processes := map[string][]int{}
+	for _, e := range events {
+		if e.Type == history.Invoke {
+			processes[e.Key] = append(processes[e.Key], e.Process)
+		}
+	}
+	require.Equal(t, map[string][]int{"a": {0, 0, 3, 3, 6}, "b": {1, 1, 4, 4, 7}, "c": {2, 2, 5, 5, 8}}, processes)
+}
+
+// What arrives after the end of the record is dropped, and must not break anything.
+func TestRecorderAfterItsEnd(t *testing.T) {
+	r := &recorder{writer: history.NewWriter(&syncBuilder{}), start: time.Now()}
+	r.invoke(history.Event{F: "get"})
+	require.NoError(t, r.close())
+	r.complete(history.Event{F: "get", Type: history.OK})
+	r.invoke(history.Event{F: "get"})
+	require.Equal(t, 1, r.writer.Len())
+	require.Zero(t, r.ok.Load())
+}
+
+func TestRecorderNoticesAFullDisk(t *testing.T) {
+	r := &recorder{writer: history.NewWriter(&fullDisk{}), start: time.Now()}
+	require.ErrorContains(t, r.watch(t.Context()), "no space left")
+	require.ErrorContains(t, r.close(), "no space left")
+}
+
+// stepClock passes only when somebody sleeps.
+type stepClock struct{ at time.Duration }
+
+func (c *stepClock) Now() time.Duration { return c.at }
+
+func (c *stepClock) Sleep(ctx context.Context, d time.Duration) error {
+	c.at += max(d, 0)
+	return ctx.Err()
+}
+
+func newPacer(interval time.Duration) (*pacer, *stepClock) {
+	clock := &stepClock{at: time.Hour}
+	return &pacer{interval: interval, rng: rand.New(rand.NewPCG(1, 2)), clock: clock}, clock
+}
+
+func TestPacerKeepsTheRate(t *testing.T) {
+	p, clock := newPacer(10 * time.Millisecond)
+	for range 10_000 {
+		require.True(t, p.wait(t.Context()))
+		clock.at += 3 * time.Millisecond // the operation itself is part of the interval
+	}
+	require.InDelta(t, 100, (clock.at - time.Hour).Seconds(), 5)
+}
+
+// After a long operation the pace goes on as if nothing had been missed.
+func TestPacerDoesNotMakeUpForALongOperation(t *testing.T) {
+	p, clock := newPacer(10 * time.Millisecond)
+	require.True(t, p.wait(t.Context()))
+	clock.at += time.Minute
+	after := clock.at
+	for range 1000 {
+		require.True(t, p.wait(t.Context()))
+	}
+	require.InDelta(t, 10, (clock.at - after).Seconds(), 2)
+}
+
+func TestPacerEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, interval := range []time.Duration{0, time.Millisecond} {
+		p, _ := newPacer(interval)
+		require.False(t, p.wait(ctx))
+	}
+}
+
+func TestInterval(t *testing.T) {
+	for _, test := range []struct {
+		clients int
+		rate    float64
+		want    time.Duration
+	}{{10, 0, 0}, {10, 1000, 10 * time.Millisecond}, {1, 0.1, 10 * time.Second}, {10_000, 1e-300, longestInterval}} {
+		r := &run{test: Test{Clients: test.clients, Rate: test.rate}}
+		require.Equal(t, test.want, r.interval())
+	}
+}

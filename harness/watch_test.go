@@ -1,0 +1,76 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func watching(t *testing.T) (*memoryCluster, *processWatch, watched) {
+	c := newMemoryCluster(t, 3)
+	require.NoError(t, c.Setup(t.Context()))
+	w := newProcessWatch(c, func() time.Duration { return 1500 * time.Millisecond })
+	return c, w, watched{c, w}
+}
+
+func TestWatchTellsCrashesFromKills(t *testing.T) {
+	c, w, world := watching(t)
+	ctx := t.Context()
+	require.NoError(t, world.Kill(ctx, "n1"))
+	w.lookAll(ctx)
+	require.Empty(t, w.found())
+	require.NoError(t, world.Start(ctx, "n1"))
+
+	c.end("n1", "exit status 2")
+	w.lookAll(ctx)
+	w.lookAll(ctx)
+	require.Equal(t, []string{"n1 ended by itself before 1.5s (exit status 2); its log says why"}, w.found(), "noted once")
+	require.Empty(t, w.doubts())
+}
+
+// A crash that the nemesis repairs before the watch comes by is noted all the same, and so is the next one.
+func TestWatchLooksBeforeAStart(t *testing.T) {
+	c, w, world := watching(t)
+	for range 2 {
+		c.end("n2", "signal: aborted")
+		require.NoError(t, world.Start(t.Context(), "n2"))
+	}
+	require.Len(t, w.found(), 2)
+}
+
+// A process that had ended by itself before the nemesis came to kill it is not taken for the nemesis's.
+func TestWatchOfAKillThatCameTooLate(t *testing.T) {
+	c, w, world := watching(t)
+	c.end("n3", killed)
+	_ = world.Kill(t.Context(), "n3")
+	w.lookAll(t.Context())
+	require.Empty(t, w.found())
+	require.Len(t, w.doubts(), 1)
+	require.Contains(t, w.doubts()[0], "n3 was killed before 1.5s, and not by the nemesis")
+}
+
+func TestWatchThatSeesNothing(t *testing.T) {
+	c, w, _ := watching(t)
+	blind := true
+	c.hook = func(call, node string) error {
+		if blind && call == "process" && node == "n2" {
+			return errors.New("no answer")
+		}
+		return nil
+	}
+	w.lookAll(t.Context())
+	require.Equal(t, []string{"nobody can tell whether n2 ended by itself: no answer"}, w.doubts())
+	blind = false
+	w.lookAll(t.Context())
+	require.Empty(t, w.doubts(), "the last look counts: a process that ended would still be seen")
+}
+
+func TestWatchEnds(t *testing.T) {
+	_, w, _ := watching(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.run(ctx)
+}
