@@ -90,7 +90,7 @@ func (f *checkFlags) check() error {
 	if f.format != "" && !slices.Contains(formats, importer.Format(f.format)) {
 		return badArgument("--format %s: there are %v", f.format, formats)
 	}
-	if _, err := f.model(importer.Ordeal); err != nil {
+	if _, err := f.model(importer.Ordeal, &history.History{}); err != nil {
 		return badArgument("%w", err)
 	}
 	return nil
@@ -141,7 +141,7 @@ func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notA
 	if err != nil {
 		return "", err
 	}
-	model, err := f.model(format)
+	model, err := f.model(format, h)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -170,10 +170,11 @@ func (f *checkFlags) load(path string) (*history.History, importer.Format, error
 	return h, format, nil
 }
 
-func (f *checkFlags) model(format importer.Format) (checker.Model, error) {
+// model is the one that the flags name, else the one that fits the history.
+func (f *checkFlags) model(format importer.Format, h *history.History) (checker.Model, error) {
 	name := f.workload
 	switch {
-	case name == "" && format == importer.EDNLines:
+	case name == "" && format == importer.EDNLines && holdsText(h):
 		name = "kv-append"
 	case name == "" || name == "register":
 		name = "cas-register"
@@ -182,6 +183,15 @@ func (f *checkFlags) model(format importer.Format) (checker.Model, error) {
 		return m, nil
 	}
 	return checker.Model{}, fmt.Errorf("--workload %s: no such model; there are %s", name, strings.Join(slices.Sorted(maps.Keys(checker.Models())), ", "))
+}
+
+// holdsText tells porcupine's key-value logs, whose values are strings, from Jepsen's registers: both are maps of EDN.
+func holdsText(h *history.History) bool {
+	return slices.ContainsFunc(h.Operations, func(op history.Operation) bool {
+		_, in := op.Input.AsString()
+		_, out := op.Output.AsString()
+		return in || out
+	})
 }
 
 // compare checks a folder against known verdicts; exit code 1 where one differs.
