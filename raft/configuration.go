@@ -15,6 +15,14 @@ type Configuration struct {
 	Outgoing []NodeID
 	// Learners receive entries and do not vote (thesis 4.2.1).
 	Learners []NodeID
+	// Addresses are where servers can be reached, for the driver; the core does not read them. Sorted by ID.
+	Addresses []Address
+}
+
+// Address is where a server listens for its peers: host:port.
+type Address struct {
+	ID   NodeID
+	Peer string
 }
 
 // Joint reports whether this is a C-old,new: elections and commitment need both majorities.
@@ -50,6 +58,11 @@ func (c Configuration) validate() error {
 	for _, id := range c.Learners {
 		if slices.Contains(c.Voters, id) {
 			return fmt.Errorf("server %d is both voter and learner", id)
+		}
+	}
+	for i, a := range c.Addresses {
+		if a.ID == 0 || i > 0 && c.Addresses[i-1].ID >= a.ID {
+			return fmt.Errorf("configuration lists the address of server %d out of order or twice", a.ID)
 		}
 	}
 	return nil
@@ -99,7 +112,8 @@ func reachedByMajority(set []NodeID, value func(NodeID) uint64) uint64 {
 	return values[(len(values)-1)/2]
 }
 
-// Encode gives the Data of a configuration entry: three lists, each its length and its ids, as unsigned varints.
+// Encode gives the Data of a configuration entry: three lists, each its length and its ids, then the addresses, their
+// number and of each id, length and bytes. Numbers are unsigned varints.
 func (c Configuration) Encode() []byte {
 	var b []byte
 	for _, set := range [][]NodeID{c.Voters, c.Outgoing, c.Learners} {
@@ -108,29 +122,78 @@ func (c Configuration) Encode() []byte {
 			b = binary.AppendUvarint(b, uint64(id))
 		}
 	}
+	b = binary.AppendUvarint(b, uint64(len(c.Addresses)))
+	for _, a := range c.Addresses {
+		b = binary.AppendUvarint(b, uint64(a.ID))
+		b = binary.AppendUvarint(b, uint64(len(a.Peer)))
+		b = append(b, a.Peer...)
+	}
 	return b
 }
 
 // DecodeConfiguration reads the Data of a configuration entry.
 func DecodeConfiguration(b []byte) (Configuration, error) {
-	var c Configuration
-	for _, set := range []*[]NodeID{&c.Voters, &c.Outgoing, &c.Learners} {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)) {
-			return Configuration{}, fmt.Errorf("configuration entry: bad list length, %d bytes before its end", len(b))
-		}
-		b = b[size:]
-		for range n {
-			id, size := binary.Uvarint(b)
-			if size <= 0 {
-				return Configuration{}, fmt.Errorf("configuration entry: bad server id, %d bytes before its end", len(b))
-			}
-			b = b[size:]
-			*set = append(*set, NodeID(id))
-		}
+	d := configurationDecoder{rest: b}
+	c := Configuration{Voters: d.ids(), Outgoing: d.ids(), Learners: d.ids(), Addresses: d.addresses()}
+	if d.bad == "" && len(d.rest) > 0 {
+		d.fail("bytes too many")
 	}
-	if len(b) > 0 {
-		return Configuration{}, fmt.Errorf("configuration entry: %d bytes too many", len(b))
+	if d.bad != "" {
+		return Configuration{}, fmt.Errorf("configuration entry: %s, %d bytes before its end", d.bad, d.left)
 	}
 	return c, c.validate()
+}
+
+// configurationDecoder keeps the first thing that is wrong, and reads nothing after it.
+type configurationDecoder struct {
+	rest []byte
+	bad  string
+	left int // bytes before the end where it is wrong
+}
+
+func (d *configurationDecoder) fail(what string) {
+	if d.bad == "" {
+		d.bad, d.left = what, len(d.rest)
+	}
+	d.rest = nil
+}
+
+func (d *configurationDecoder) number(what string) uint64 {
+	n, size := binary.Uvarint(d.rest)
+	if size <= 0 {
+		d.fail(what)
+		return 0
+	}
+	d.rest = d.rest[size:]
+	return n
+}
+
+// count reads the length of a list, none of whose members is shorter than a byte.
+func (d *configurationDecoder) count() uint64 {
+	n := d.number("bad list length")
+	if n > uint64(len(d.rest)) {
+		d.fail("bad list length")
+		return 0
+	}
+	return n
+}
+
+func (d *configurationDecoder) ids() []NodeID {
+	var ids []NodeID
+	for range d.count() {
+		ids = append(ids, NodeID(d.number("bad server id")))
+	}
+	return ids
+}
+
+func (d *configurationDecoder) addresses() []Address {
+	var list []Address
+	for range d.count() {
+		a := Address{ID: NodeID(d.number("bad server id"))}
+		n := d.count()
+		a.Peer = string(d.rest[:n])
+		d.rest = d.rest[n:]
+		list = append(list, a)
+	}
+	return list
 }

@@ -25,8 +25,11 @@ type Config struct {
 	ID NodeID
 	// Configuration is used until the log holds a newer one.
 	Configuration Configuration
-	// HardState and Entries are what the server's stable storage holds.
+	// HardState, the newest Snapshot, and the log are what the server's stable storage holds. Entries begin after
+	// LogStart, which is at or before the snapshot's last entry; the log reaches to it at least.
 	HardState HardState
+	Snapshot  SnapshotMeta
+	LogStart  LogStart
 	Entries   []Entry
 
 	// ElectionTimeout is the least time without a leader after which a server stands for election; each wait is drawn
@@ -101,12 +104,18 @@ type Core struct {
 
 	configurations []configurationAt // the log's, oldest first; the last one is in force
 
+	removed          bool // others have said that this server is out
 	electionDeadline time.Duration
 	leaderContact    time.Duration   // when a leader, of this or an earlier term, was last heard, or minTime
 	preVotes         map[NodeID]bool // while asking for pre-votes: who would grant
 	votes            map[NodeID]bool // candidates: the answers, true for granted
 
 	leading leading // leaders only
+
+	snapshot  SnapshotMeta  // the newest on stable storage
+	chunks    []Chunk       // received, to be stored
+	installed *SnapshotMeta // the log on disk is to be replaced by it
+	keepLog   bool          // but for the entries after it
 
 	outbox     []Message
 	afterWrite []Message
@@ -134,15 +143,39 @@ func New(cfg Config) (*Core, error) {
 		// Before the restart this server may have promised a leader's lease not to vote: keep that (thesis 6.4.1).
 		c.leaderContact = c.now
 	}
-	c.configurations = []configurationAt{{0, cfg.Configuration}}
-	for _, e := range cfg.Entries {
-		if err := c.recover(e); err != nil {
-			return nil, fmt.Errorf("raft: stable storage: %w", err)
-		}
+	if err := c.recoverAll(); err != nil {
+		return nil, fmt.Errorf("raft: stable storage: %w", err)
 	}
 	c.log.written, c.log.durable = c.log.lastIndex(), c.log.lastIndex()
 	c.resetElectionTimer()
 	return c, nil
+}
+
+// recoverAll takes in snapshot and log.
+func (c *Core) recoverAll() error {
+	cfg, s := &c.cfg, c.cfg.Snapshot
+	c.configurations = []configurationAt{{0, cfg.Configuration}}
+	if s.LastIncludedIndex > 0 {
+		if err := s.Configuration.validate(); err != nil {
+			return fmt.Errorf("snapshot at %d: %w", s.LastIncludedIndex, err)
+		}
+		c.configurations = []configurationAt{{s.LastIncludedIndex, s.Configuration}}
+	}
+	if cfg.LogStart.Index > s.LastIncludedIndex {
+		return fmt.Errorf("the log begins after entry %d, and the newest snapshot ends with entry %d: a snapshot was lost", cfg.LogStart.Index, s.LastIncludedIndex)
+	}
+	c.snapshot = s
+	c.log.lastIncludedIndex, c.log.lastIncludedTerm = cfg.LogStart.Index, cfg.LogStart.Term
+	for _, e := range cfg.Entries {
+		if err := c.recover(e); err != nil {
+			return err
+		}
+	}
+	if !c.log.has(s.LastIncludedIndex) || c.log.term(s.LastIncludedIndex) != s.LastIncludedTerm {
+		return fmt.Errorf("the log does not hold entry %d of term %d, with which the snapshot ends", s.LastIncludedIndex, s.LastIncludedTerm)
+	}
+	c.log.commit, c.log.handed = s.LastIncludedIndex, s.LastIncludedIndex
+	return nil
 }
 
 // recover takes in the next entry of the log on stable storage.
@@ -161,7 +194,7 @@ func (c *Core) recover(e Entry) error {
 // appendToLog appends e, and takes up the configuration in it: a server uses the newest one in its log, committed or
 // not (paper section 6).
 func (c *Core) appendToLog(e Entry) error {
-	if e.Kind == EntryConfiguration {
+	if e.Kind == EntryConfiguration && e.Index > c.snapshot.LastIncludedIndex {
 		configuration, err := DecodeConfiguration(e.Data)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", e.Index, err)
@@ -239,6 +272,10 @@ func (c *Core) Step(m Message) {
 		c.handleAppendEntries(m)
 	case AppendEntriesReply:
 		c.handleAppendEntriesReply(m)
+	case InstallSnapshot:
+		c.handleInstallSnapshot(m)
+	case InstallSnapshotReply:
+		c.handleInstallSnapshotReply(m)
 	case TimeoutNow:
 		c.handleTimeoutNow(m)
 	}
@@ -259,6 +296,8 @@ func (c *Core) refuseStale(m Message) {
 		c.reply(m, Message{Kind: PreVoteReply, Reject: true})
 	case AppendEntries:
 		c.reply(m, Message{Kind: AppendEntriesReply, Reject: true, PrevLogIndex: m.PrevLogIndex})
+	case InstallSnapshot:
+		c.reply(m, Message{Kind: InstallSnapshotReply, Reject: true})
 	}
 }
 

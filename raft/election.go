@@ -4,7 +4,10 @@ package raft
 func (c *Core) electionTimeout() {
 	c.resetElectionTimer()
 	if !c.configuration().Voter(c.id) {
-		return // learners and removed servers do not stand
+		// Learners and removed servers do not stand, but those whom no leader tells ask whether they are still wanted.
+		c.preVotes = nil
+		c.askForVotes(Message{Kind: PreVote, Term: c.term + 1})
+		return
 	}
 	if c.cfg.PreVote {
 		c.startPreVote()
@@ -80,6 +83,10 @@ func (c *Core) handleRequestVoteReply(m Message) {
 
 // handlePreVote says whether the vote would be given in m.Term, and changes nothing.
 func (c *Core) handlePreVote(m Message) {
+	if index, stranger := c.stranger(m.From); stranger {
+		c.reply(m, Message{Kind: PreVoteReply, Reject: true, Removed: true, MatchIndex: index})
+		return
+	}
 	if m.Term <= c.term || c.leaderAlive() || !c.log.upToDate(m.LastLogIndex, m.LastLogTerm) {
 		c.reply(m, Message{Kind: PreVoteReply, Reject: true})
 		return
@@ -88,6 +95,9 @@ func (c *Core) handlePreVote(m Message) {
 }
 
 func (c *Core) handlePreVoteReply(m Message) {
+	if m.Removed && m.MatchIndex >= c.configurations[len(c.configurations)-1].index {
+		c.removed = true // a configuration that is not older than any known here is committed without this server
+	}
 	if c.preVotes == nil || m.Reject || m.Term != c.term+1 {
 		return
 	}

@@ -7,7 +7,9 @@ import (
 
 // leading is what only a leader keeps.
 type leading struct {
-	peers             map[NodeID]*progress // all members but itself
+	peers             map[NodeID]*progress // all members but itself, and those that are leaving
+	order             []NodeID             // the keys of peers, sorted
+	leaving           bool                 // C-new is committed and does not name this leader
 	firstIndex        uint64               // of the no-op that began the term
 	heartbeatDeadline time.Duration
 	heartbeatDue      bool
@@ -33,11 +35,7 @@ func (c *Core) becomeLeader() {
 	c.preVotes, c.votes = nil, nil
 	c.leading = leading{peers: map[NodeID]*progress{}, heartbeatDue: true, leaseStart: minTime,
 		heartbeatDeadline: c.now + c.cfg.HeartbeatInterval}
-	for _, id := range c.configuration().Members() {
-		if id != c.id {
-			c.leading.peers[id] = &progress{next: c.log.lastIndex() + 1, lastHeard: c.now}
-		}
-	}
+	c.leading.enlist(c, c.configuration())
 	c.leading.firstIndex = c.appendOwn(EntryNoOp, nil)
 }
 
@@ -105,16 +103,31 @@ func (c *Core) heardLately(id NodeID) bool {
 func (c *Core) replicate() {
 	l := &c.leading
 	force := c.startRound()
-	for _, id := range c.configuration().Members() {
-		if p := l.peers[id]; p != nil && !c.sendEntries(id, p) && force {
+	for _, id := range l.order {
+		p := l.peers[id]
+		if p.departing && p.farewell == 0 && c.log.commit >= p.leaves {
+			p.farewell = l.round + 1 // the next round says that it is committed
+		}
+		if !c.sendEntries(id, p) && force {
 			c.sendAppend(id, p, nil)
 		}
 	}
 	l.heartbeatDue = false
+	c.dismiss()
+	if l.leaving {
+		c.leave()
+	}
 }
 
 // sendEntries sends entries as far as the follower's window allows, and reports whether it sent any.
 func (c *Core) sendEntries(id NodeID, p *progress) bool {
+	if p.next <= c.log.lastIncludedIndex {
+		p.state = snapshotting
+	}
+	if p.state == snapshotting {
+		c.sendSnapshot(id, p)
+		return false // heartbeats go on beside it
+	}
 	if p.state == probing {
 		es := c.log.slice(p.next, c.cfg.MaxAppendBytes)
 		if p.waiting || len(es) == 0 {
@@ -135,7 +148,7 @@ func (c *Core) sendEntries(id NodeID, p *progress) bool {
 }
 
 func (c *Core) sendAppend(id NodeID, p *progress, es []Entry) {
-	prev := p.next - 1
+	prev := max(p.next-1, c.log.lastIncludedIndex) // beside a snapshot: a heartbeat, which will be refused
 	c.send(Message{Kind: AppendEntries, To: id, PrevLogIndex: prev, PrevLogTerm: c.log.term(prev), Entries: es,
 		Commit: c.log.commit, Round: c.leading.round})
 }
@@ -164,7 +177,7 @@ func (c *Core) handleAppendEntriesReply(m Message) {
 
 // handleRejection moves next index back to where the logs can agree (paper 5.3, R9).
 func (c *Core) handleRejection(p *progress, m Message) {
-	if m.PrevLogIndex <= p.match || p.state == probing && m.PrevLogIndex != p.next-1 {
+	if p.state == snapshotting || m.PrevLogIndex <= p.match || p.state == probing && m.PrevLogIndex != p.next-1 {
 		return // an answer to an older request
 	}
 	agree := c.log.lastWithTermAtMost(m.HintIndex, m.HintTerm)
@@ -185,6 +198,7 @@ func (c *Core) advanceCommit() {
 	})
 	if n > c.log.commit && c.log.term(n) == c.term {
 		c.log.commit = n
+		c.afterCommit()
 	}
 }
 

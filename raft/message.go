@@ -15,13 +15,17 @@ const (
 	// AppendEntries replicates entries; without entries it is a heartbeat (paper 5.2, 5.3).
 	AppendEntries
 	AppendEntriesReply
+	// InstallSnapshot sends a chunk of a snapshot (paper section 7).
+	InstallSnapshot
+	InstallSnapshotReply
 	// TimeoutNow tells its receiver to start an election at once (thesis 3.10).
 	TimeoutNow
 )
 
 var kindNames = map[MessageKind]string{
 	RequestVote: "RequestVote", RequestVoteReply: "RequestVoteReply", PreVote: "PreVote", PreVoteReply: "PreVoteReply",
-	AppendEntries: "AppendEntries", AppendEntriesReply: "AppendEntriesReply", TimeoutNow: "TimeoutNow",
+	AppendEntries: "AppendEntries", AppendEntriesReply: "AppendEntriesReply",
+	InstallSnapshot: "InstallSnapshot", InstallSnapshotReply: "InstallSnapshotReply", TimeoutNow: "TimeoutNow",
 }
 
 func (k MessageKind) String() string {
@@ -55,8 +59,17 @@ type Message struct {
 	// Round numbers the leader's confirmations of its leadership in this term; replies return it (thesis 6.4).
 	Round uint64
 
+	// InstallSnapshot: what the snapshot covers, and the chunk of it at Offset (bytes). The driver fills in Chunk and Done
+	// where it sends. InstallSnapshotReply: Offset is the next byte wanted of the snapshot at MatchIndex.
+	Snapshot *SnapshotMeta
+	Offset   uint64
+	Chunk    []byte
+	Done     bool
+
 	// Replies.
-	Reject     bool
+	Reject bool
+	// PreVoteReply: the configuration committed at MatchIndex does not name the asker.
+	Removed    bool
 	MatchIndex uint64 // AppendEntriesReply, accepted: the log matches the leader's up to here, durably
 	// AppendEntriesReply, rejected: PrevLogIndex is that of the request; the follower's log may match the leader's
 	// at HintIndex, whose term is HintTerm, or below it, and surely not above (conflict hint, paper 5.3).

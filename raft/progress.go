@@ -13,6 +13,18 @@ type progress struct {
 	inflight      []inflight
 	inflightBytes int
 
+	// departing: the server is out of the configuration at index leaves, and is told so until it has answered the
+	// round farewell, which said that this is committed.
+	departing bool
+	leaves    uint64
+	farewell  uint64
+
+	// snapshotting: which snapshot (its last included index), the next byte of it, and how many heartbeats ago the
+	// chunk under way was sent.
+	snapshot    uint64
+	offset      uint64
+	silentBeats int
+
 	ackedRound uint64        // latest round of the leader that the server answered
 	lastHeard  time.Duration // when it last answered anything in this term
 }
@@ -25,6 +37,8 @@ const (
 	probing replicationState = iota
 	// replicating: the logs are known to match; requests are pipelined.
 	replicating
+	// snapshotting: the entries that the server needs are compacted; it is sent a snapshot, a chunk at a time.
+	snapshotting
 )
 
 type inflight struct {
@@ -56,7 +70,9 @@ func (p *progress) accepted(match uint64) bool {
 	news := match > p.match
 	p.match = max(p.match, match) // answers may arrive out of order
 	p.next = max(p.next, p.match+1)
-	p.waiting = false
+	if p.state != snapshotting {
+		p.waiting = false
+	}
 	return news
 }
 
@@ -68,7 +84,7 @@ func (p *progress) probe(next uint64) {
 }
 
 func (p *progress) replicate() {
-	if p.state == replicating {
+	if p.state == replicating || p.state == snapshotting && p.match < p.snapshot {
 		return
 	}
 	p.state = replicating

@@ -13,6 +13,13 @@ type Ready struct {
 	Messages   []Message
 	AfterWrite []Message
 
+	// Installed (nil: none) takes the place of the log on disk, with KeepLog only of the part that it covers. It belongs to
+	// this Ready's write, before its Entries.
+	Installed *SnapshotMeta
+	KeepLog   bool
+	// Chunks are parts of a snapshot to be stored; see ChunkStored and InstallSnapshot.
+	Chunks []Chunk
+
 	// Committed are the next entries to apply, in order.
 	Committed []Entry
 	// Reads are confirmed reads, and dropped ones.
@@ -20,10 +27,12 @@ type Ready struct {
 }
 
 // HasWrite reports whether there is anything to make durable.
-func (r *Ready) HasWrite() bool { return r.HardState != nil || len(r.Entries) > 0 }
+func (r *Ready) HasWrite() bool {
+	return r.HardState != nil || len(r.Entries) > 0 || r.Installed != nil
+}
 
 func (r *Ready) empty() bool {
-	return !r.HasWrite() && len(r.Messages)+len(r.AfterWrite)+len(r.Committed)+len(r.Reads) == 0
+	return !r.HasWrite() && len(r.Messages)+len(r.AfterWrite)+len(r.Committed)+len(r.Reads)+len(r.Chunks) == 0
 }
 
 // Ready gathers what is to be done and reports whether there is anything.
@@ -36,7 +45,9 @@ func (c *Core) Ready() (Ready, bool) {
 		c.saved = hs
 		r.HardState = &hs
 	}
-	if r.HardState != nil || c.log.written < c.log.lastIndex() {
+	r.Installed, r.KeepLog, c.installed = c.installed, c.keepLog, nil
+	r.Chunks, c.chunks = c.chunks, nil
+	if r.HardState != nil || r.Installed != nil || c.log.written < c.log.lastIndex() {
 		c.writes++
 		r.Entries = c.log.giveOut(c.writes)
 	}
