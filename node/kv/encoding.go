@@ -74,10 +74,10 @@ func readOp(d *codec.Reader) Op {
 	return op
 }
 
-// AppendResult appends the encoding of r to b: 1 byte (applied), the failed operation, the reason, the number of
+// AppendResult appends the encoding of r to b: 1 byte (0: no effect, 1: applied, 2: expired), the failed operation, the reason, the number of
 // results, then of each 1 byte (found) and the value.
 func AppendResult(b []byte, r TxnResult) []byte {
-	b = codec.AppendBool(b, r.Applied)
+	b = append(b, outcome(r))
 	b = binary.AppendUvarint(b, uint64(r.Failed))
 	b = codec.AppendBytes(b, r.Reason)
 	b = binary.AppendUvarint(b, uint64(len(r.Results)))
@@ -88,10 +88,30 @@ func AppendResult(b []byte, r TxnResult) []byte {
 	return b
 }
 
+const (
+	outcomeNone = iota
+	outcomeApplied
+	outcomeExpired
+)
+
+func outcome(r TxnResult) byte {
+	switch {
+	case r.Expired:
+		return outcomeExpired
+	case r.Applied:
+		return outcomeApplied
+	}
+	return outcomeNone
+}
+
 // DecodeResult reads what AppendResult wrote. The result shares no memory with b.
 func DecodeResult(b []byte) (TxnResult, error) {
 	d := codec.NewReader(b)
-	r := TxnResult{Applied: d.Bool(), Failed: int(d.Uvarint()), Reason: string(d.Bytes())}
+	what := d.Byte()
+	if what > outcomeExpired {
+		d.Fail("unknown outcome")
+	}
+	r := TxnResult{Applied: what == outcomeApplied, Expired: what == outcomeExpired, Failed: int(d.Uvarint()), Reason: string(d.Bytes())}
 	n := d.Uvarint()
 	if d.Err() == nil && n > MaxOps {
 		return TxnResult{}, fmt.Errorf("result has %d parts, at most %d are allowed", n, MaxOps)

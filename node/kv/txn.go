@@ -67,6 +67,8 @@ type Result struct {
 
 // TxnResult answers a transaction.
 type TxnResult struct {
+	// Expired: the session is not known any more, so that nobody can tell whether the command took effect before.
+	Expired bool
 	// Applied is false when the transaction had no effect; Failed is then the operation that stood against it.
 	Applied bool
 	Failed  int
