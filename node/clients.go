@@ -101,12 +101,12 @@ func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
 // take checks a request and queues it for the driver.
 func (s *Server) take(q Request) {
 	if q.Kind == wire.Transact {
-		txn, err := kv.DecodeTxn(q.Command)
+		parsed, err := kv.DecodeCommand(q.Command)
 		if err != nil {
 			q.refuse("%v", err)
 			return
 		}
-		q.Txn = txn
+		q.Parsed = parsed
 	}
 	if !s.inbox.putRequest(q) {
 		q.refuse("node is overloaded: at most %d requests of %d bytes may wait", MaxPendingRequests, MaxPendingBytes)

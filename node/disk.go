@@ -64,16 +64,41 @@ func (d *disk) writeAll() error {
 	if err := d.persist(writes); err != nil {
 		return err
 	}
-	number := writes[len(writes)-1].Number
-	d.inbox.put(func(b *batch) { b.written = number })
+	number := uint64(0)
+	for _, w := range writes {
+		number = max(number, w.Number)
+	}
+	if number > 0 {
+		d.inbox.put(func(b *batch) { b.written = number })
+	}
 	return nil
 }
 
 func (d *disk) persist(writes []Write) error {
 	for _, w := range writes {
+		if err := d.makeWay(w); err != nil {
+			return err
+		}
+		if w.Compact != nil {
+			continue
+		}
 		if err := d.log.Append(wal.Batch{HardState: w.HardState, Entries: w.Entries}); err != nil {
 			return err
 		}
 	}
 	return d.log.Sync()
+}
+
+// makeWay lets a durable snapshot take the place of the log, or of a part of it.
+func (d *disk) makeWay(w Write) error {
+	switch {
+	case w.Compact != nil && w.Compact.Index == 0:
+	case w.Compact != nil:
+		return d.log.Compact(w.Compact.Index, w.Compact.Term)
+	case w.Installed != nil && w.KeepLog:
+		return d.log.Compact(w.Installed.LastIncludedIndex, w.Installed.LastIncludedTerm)
+	case w.Installed != nil:
+		return d.log.Reset(w.Installed.LastIncludedIndex, w.Installed.LastIncludedTerm)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -18,6 +19,16 @@ type Host interface {
 	// Write makes a write durable after all before it, and then tells Driver.Written its number. One that fails ends
 	// the node: nothing that waits for it may ever leave.
 	Write(w Write)
+	// SaveSnapshot makes a snapshot of m, which nobody changes any more, durable, and then tells Driver.SnapshotSaved.
+	// StoreChunk stores a chunk of another server's snapshot, and then tells Driver.ChunkStored. Both keep the order of
+	// calls, and end the node when they fail.
+	SaveSnapshot(meta raft.SnapshotMeta, m *kv.Machine)
+	StoreChunk(ch raft.Chunk)
+	// ReadChunk gives the bytes of a saved snapshot's file from offset on, as many as go into one message, and whether
+	// they are the last.
+	ReadChunk(meta raft.SnapshotMeta, offset uint64) (data []byte, done bool, err error)
+	// Reconfigured tells the members' addresses when the configuration in force changes.
+	Reconfigured(c raft.Configuration)
 }
 
 // Write is what goes to stable storage together.
@@ -25,6 +36,21 @@ type Write struct {
 	Number    uint64
 	HardState *raft.HardState // nil: unchanged
 	Entries   []raft.Entry    // replace the log from the index of the first of them on
+
+	// Installed (nil: none), a snapshot that is durable, takes the log's place before Entries are appended; with KeepLog
+	// only of what it covers.
+	Installed *raft.SnapshotMeta
+	KeepLog   bool
+	// Compact (nil: no) lets go of the log up to its index, which a durable snapshot covers. Such a write has no Number.
+	Compact *raft.LogStart
+}
+
+// StoredChunk is what came of Host.StoreChunk: where the snapshot's next chunk has to begin, or, when it is whole and
+// durable, the state in it.
+type StoredChunk struct {
+	Chunk   raft.Chunk
+	Next    uint64
+	Machine *kv.Machine
 }
 
 // Answerer takes the response to a request. It is called from the driver's thread and must not block.
@@ -38,8 +64,8 @@ type Request struct {
 	From        Answerer
 	Kind        wire.RequestKind
 	Consistency wire.Consistency
-	Txn         kv.Txn
-	Command     []byte // Txn as kv.AppendTxn encodes it
+	Parsed      kv.Command
+	Command     []byte // Parsed as kv.AppendCommand encodes it
 }
 
 func (q Request) answer(p wire.Response) {
@@ -60,10 +86,12 @@ const (
 // Driver makes all decisions of a node, in one thread. After a batch of inputs (Tick first, with the time read after
 // the inputs were taken in) comes Flush, which does what they led to.
 type Driver struct {
-	core  *raft.Core
-	store *kv.Store
-	host  Host
+	core    *raft.Core
+	machine *kv.Machine
+	host    Host
+	options DriverOptions
 
+	now         time.Duration
 	applied     uint64 // last applied entry
 	appliedTerm uint64 // its term
 	persisted   uint64 // number of the last durable write
@@ -74,6 +102,19 @@ type Driver struct {
 	reads        map[uint64]Request  // by the id given to the core
 	lastRead     uint64
 	confirmed    []confirmedRead // wait until their index is applied
+
+	saving        bool   // a snapshot is being saved
+	configuration uint64 // index of the configuration that the host was told of
+	change        *membershipChange
+}
+
+// DriverOptions say what the driver starts from and when it takes snapshots.
+type DriverOptions struct {
+	// Machine is the state of the core's snapshot; nil: an empty one, there is no snapshot.
+	Machine *kv.Machine
+	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never. A tenth of them stays in the log
+	// behind it for followers that are a little late.
+	SnapshotEntries uint64
 }
 
 // heldMessages may leave when a write is durable.
@@ -92,13 +133,25 @@ type confirmedRead struct {
 	request Request
 }
 
-// NewDriver makes the driver of a core that was just made, with an empty state machine.
-func NewDriver(core *raft.Core, host Host) *Driver {
-	return &Driver{core: core, store: kv.NewStore(), host: host, proposals: map[uint64]proposal{}, reads: map[uint64]Request{}}
+// NewDriver makes the driver of a core that was just made.
+func NewDriver(core *raft.Core, host Host, o DriverOptions) *Driver {
+	d := &Driver{core: core, machine: o.Machine, host: host, options: o, proposals: map[uint64]proposal{}, reads: map[uint64]Request{}}
+	if d.machine == nil {
+		d.machine = kv.NewMachine()
+	}
+	snapshot := core.Snapshot()
+	d.applied, d.appliedTerm = snapshot.LastIncludedIndex, snapshot.LastIncludedTerm
+	configuration, index := core.Configuration()
+	d.configuration = index
+	host.Reconfigured(configuration)
+	return d
 }
 
 // Tick tells the time.
-func (d *Driver) Tick(now time.Duration) { d.core.Tick(now) }
+func (d *Driver) Tick(now time.Duration) {
+	d.now = now
+	d.core.Tick(now)
+}
 
 // Deadline is when Tick next has something to do.
 func (d *Driver) Deadline() time.Duration { return d.core.Deadline() }
@@ -131,11 +184,11 @@ func (d *Driver) Handle(q Request) {
 	switch {
 	case q.Kind == wire.WhoLeads:
 		d.answerWhoLeads(q)
-	case q.Consistency == wire.Stale && q.Txn.ReadOnly():
+	case q.Consistency == wire.Stale && q.Parsed.ReadOnly():
 		d.answerRead(q)
 	case d.pending() >= MaxPendingRequests || d.pendingBytes+len(q.Command) > MaxPendingBytes:
 		q.refuse("node is overloaded: %d requests of %d bytes are waiting", d.pending(), d.pendingBytes)
-	case q.Consistency != wire.ThroughLog && q.Txn.ReadOnly():
+	case q.Consistency != wire.ThroughLog && q.Parsed.ReadOnly():
 		d.confirmRead(q)
 	default:
 		d.propose(q)
@@ -196,15 +249,19 @@ func (d *Driver) refuse(q Request, err error) {
 // Flush does what the inputs led to, until nothing is left to do without new ones.
 func (d *Driver) Flush() {
 	for {
+		d.continueChange()
 		r, ok := d.core.Ready()
 		if !ok {
 			return
 		}
 		for _, m := range r.Messages {
-			d.host.Send(m)
+			d.send(m)
 		}
 		if r.HasWrite() {
-			d.host.Write(Write{Number: r.Write, HardState: r.HardState, Entries: r.Entries})
+			d.host.Write(Write{Number: r.Write, HardState: r.HardState, Entries: r.Entries, Installed: r.Installed, KeepLog: r.KeepLog})
+		}
+		for _, ch := range r.Chunks {
+			d.host.StoreChunk(ch)
 		}
 		d.hold(r)
 		for _, e := range r.Committed {
@@ -214,6 +271,8 @@ func (d *Driver) Flush() {
 			d.readConfirmed(read)
 		}
 		d.serveReads()
+		d.takeSnapshot()
+		d.tellConfiguration()
 	}
 }
 
@@ -247,9 +306,9 @@ func (d *Driver) apply(e raft.Entry) {
 	if e.Kind != raft.EntryCommand {
 		return
 	}
-	result := d.store.Apply(command(e, p, mine))
+	result, at := d.machine.Apply(e.Index, command(e, p, mine))
 	if mine {
-		p.request.answer(wire.Response{Status: wire.OK, LogIndex: e.Index, Result: kv.AppendResult(nil, result)})
+		p.request.answer(wire.Response{Status: wire.OK, LogIndex: at, Result: kv.AppendResult(nil, result)})
 	}
 }
 
@@ -260,25 +319,37 @@ func (d *Driver) refuseOutrun(term uint64) {
 		return
 	}
 	d.appliedTerm = term
-	for _, index := range slices.Sorted(maps.Keys(d.proposals)) {
-		if p := d.proposals[index]; p.term < term {
+	for index, p := range d.sortedProposals() {
+		if p.term < term {
 			d.forget(index, p)
 			p.request.refuse("lost to a new leader: term %d was committed before index %d of term %d was", term, index, p.term)
 		}
 	}
 }
 
-// command is the transaction in e; a waiting client's was decoded when it arrived.
-func command(e raft.Entry, p proposal, mine bool) kv.Txn {
-	if mine {
-		return p.request.Txn
+// sortedProposals are the proposals that wait, by index in ascending order. They may be forgotten on the way.
+func (d *Driver) sortedProposals() iter.Seq2[uint64, proposal] {
+	indexes := slices.Sorted(maps.Keys(d.proposals))
+	return func(yield func(uint64, proposal) bool) {
+		for _, index := range indexes {
+			if !yield(index, d.proposals[index]) {
+				return
+			}
+		}
 	}
-	t, err := kv.DecodeTxn(e.Data)
+}
+
+// command is what e asks for; a waiting client's was decoded when it arrived.
+func command(e raft.Entry, p proposal, mine bool) kv.Command {
+	if mine {
+		return p.request.Parsed
+	}
+	c, err := kv.DecodeCommand(e.Data)
 	if err != nil {
 		// To skip it would let this replica differ from the others.
 		panic(fmt.Sprintf("node: committed entry %d of term %d cannot be applied: %v", e.Index, e.Term, err))
 	}
-	return t
+	return c
 }
 
 func (d *Driver) readConfirmed(r raft.ReadResult) {
@@ -305,18 +376,22 @@ func (d *Driver) serveReads() {
 }
 
 func (d *Driver) answerRead(q Request) {
-	result := d.store.Apply(q.Txn)
+	result := d.machine.Read(q.Parsed.Txn)
 	q.answer(wire.Response{Status: wire.OK, LogIndex: d.applied, Result: kv.AppendResult(nil, result)})
 }
 
 // Status is what a node tells of itself.
 type Status struct {
 	raft.Status
-	Applied uint64
-	Keys    int
+	Applied  uint64
+	Snapshot uint64 // last included index of the newest snapshot
+	Keys     int
+	Sessions int
+	Pending  int // requests that wait
 }
 
 // Status tells the state of the node now.
 func (d *Driver) Status() Status {
-	return Status{Status: d.core.Status(), Applied: d.applied, Keys: d.store.Len()}
+	return Status{Status: d.core.Status(), Applied: d.applied, Snapshot: d.core.Snapshot().LastIncludedIndex,
+		Keys: d.machine.Len(), Sessions: d.machine.Sessions(), Pending: d.pending()}
 }

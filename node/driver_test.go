@@ -29,7 +29,7 @@ func newScripted(t testing.TB, voters ...raft.NodeID) *scripted {
 		HeartbeatInterval: 20 * time.Millisecond, Random: rand.New(rand.NewPCG(1, 1))})
 	require.NoError(t, err)
 	s := &scripted{}
-	s.driver = NewDriver(core, s)
+	s.driver = NewDriver(core, s, DriverOptions{})
 	return s
 }
 
@@ -55,6 +55,16 @@ func (s *scripted) Write(w Write) {
 	}
 	fmt.Fprintf(&s.did, " entries %s\n", entries(w.Entries))
 }
+
+// Snapshots are not this script's matter.
+func (s *scripted) SaveSnapshot(meta raft.SnapshotMeta, _ *kv.Machine) {
+	fmt.Fprintf(&s.did, "save snapshot at %d\n", meta.LastIncludedIndex)
+}
+func (s *scripted) StoreChunk(ch raft.Chunk) {
+	fmt.Fprintf(&s.did, "store chunk at %d\n", ch.Offset)
+}
+func (s *scripted) ReadChunk(raft.SnapshotMeta, uint64) ([]byte, bool, error) { return nil, true, nil }
+func (s *scripted) Reconfigured(raft.Configuration)                           {}
 
 // entries are shown as index/term.
 func entries(es []raft.Entry) string {
@@ -88,7 +98,7 @@ func (s *scripted) Answer(p wire.Response) {
 
 func request(from Answerer, id uint64, c wire.Consistency, op kv.Op) Request {
 	txn := kv.Txn{Ops: []kv.Op{op}}
-	return Request{ID: id, From: from, Kind: wire.Transact, Consistency: c, Txn: txn, Command: kv.AppendTxn(nil, txn)}
+	return Request{ID: id, From: from, Kind: wire.Transact, Consistency: c, Parsed: kv.Command{Kind: kv.Transact, Txn: txn}, Command: kv.AppendTxn(nil, txn)}
 }
 
 // What waits for what, as transcripts. Node 1 is the driver; the others, the disk and the clients are the script:

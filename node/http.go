@@ -22,8 +22,12 @@ type StatusReport struct {
 	Applied   uint64        `json:"applied"`
 	LastIndex uint64        `json:"last_index"`
 	Durable   uint64        `json:"durable"`
+	Snapshot  uint64        `json:"snapshot"` // last included index of the newest; 0: none
 	Keys      int           `json:"keys"`
+	Sessions  int           `json:"sessions"`
 	Voters    []raft.NodeID `json:"voters"`
+	Outgoing  []raft.NodeID `json:"outgoing,omitempty"` // voters of C-old while the configuration is joint
+	Learners  []raft.NodeID `json:"learners,omitempty"`
 	Peers     []PeerReport  `json:"peers,omitempty"` // leaders only
 	Warnings  []string      `json:"warnings,omitempty"`
 }
@@ -42,25 +46,37 @@ func (s *Server) httpHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", s.handleStatus)
 	mux.HandleFunc("GET /healthz", s.handleHealth)
+	mux.Handle("GET /metrics", s.metricsHandler())
+	s.routeAdmin(mux)
 	return mux
 }
 
-// status asks the driver's thread, and gives up if it does not turn.
+// status asks the driver's thread.
 func (s *Server) status() (StatusReport, bool) {
+	st, ok := s.statusNow()
+	if !ok {
+		return StatusReport{}, false
+	}
+	return s.report(st), true
+}
+
+// statusNow asks the driver's thread, and gives up if it does not turn.
+func (s *Server) statusNow() (Status, bool) {
 	answer := make(chan Status, 1)
 	s.inbox.put(func(b *batch) { b.statuses = append(b.statuses, answer) })
 	select {
 	case st := <-answer:
-		return s.report(st), true
+		return st, true
 	case <-time.After(statusTimeout):
-		return StatusReport{}, false
+		return Status{}, false
 	}
 }
 
 func (s *Server) report(st Status) StatusReport {
 	r := StatusReport{ID: st.ID, ClusterID: s.options.ClusterID, Version: s.options.Version, UptimeMS: s.now().Milliseconds(),
 		Role: st.Role.String(), Term: st.Term, Vote: st.Vote, Leader: st.Leader, Commit: st.Commit, Applied: st.Applied,
-		LastIndex: st.LastIndex, Durable: st.Durable, Keys: st.Keys, Voters: st.Configuration.Voters}
+		LastIndex: st.LastIndex, Durable: st.Durable, Snapshot: st.Snapshot, Keys: st.Keys, Sessions: st.Sessions,
+		Voters: st.Configuration.Voters, Outgoing: st.Configuration.Outgoing, Learners: st.Configuration.Learners}
 	for _, p := range st.Peers {
 		r.Peers = append(r.Peers, PeerReport{p.ID, p.Match, p.Next, (s.now() - p.LastHeard).Milliseconds()})
 	}

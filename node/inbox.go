@@ -18,6 +18,9 @@ type batch struct {
 	messages []raft.Message
 	requests []Request
 	written  uint64
+	saved    []raft.SnapshotMeta
+	stored   []StoredChunk
+	control  []func(*Driver)
 	statuses []chan<- Status
 
 	messageBytes, requestBytes int
@@ -38,6 +41,7 @@ func (in *inbox) putMessages(messages []raft.Message) {
 			for _, e := range m.Entries {
 				size += len(e.Data)
 			}
+			size += len(m.Chunk)
 			if len(b.messages) >= maxMessages || b.messageBytes+size > maxMessageBytes {
 				return
 			}
@@ -77,8 +81,17 @@ func (b *batch) drive(d *Driver) {
 	if b.written > 0 {
 		d.Written(b.written)
 	}
+	for _, meta := range b.saved {
+		d.SnapshotSaved(meta)
+	}
+	for _, s := range b.stored {
+		d.ChunkStored(s)
+	}
 	for _, m := range b.messages {
 		d.Receive(m)
+	}
+	for _, do := range b.control {
+		do(d)
 	}
 	for _, q := range b.requests {
 		d.Handle(q)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -28,8 +29,15 @@ type Options struct {
 
 	Heartbeat       time.Duration
 	ElectionTimeout time.Duration
-	PreVote         bool
-	CheckQuorum     bool
+	// Lease is how long after a confirmation of its leadership a leader serves lease reads without asking; 0: it asks.
+	Lease       time.Duration
+	PreVote     bool
+	CheckQuorum bool
+
+	// Join: this server is not of the first configuration, which Peers names without it; it waits to be added.
+	Join bool
+	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never.
+	SnapshotEntries uint64
 
 	// SegmentSize of the log's files in bytes; 0 for the usual.
 	SegmentSize int64
@@ -84,9 +92,13 @@ func (o *Options) checkPeers() error {
 func (o *Options) configuration() raft.Configuration {
 	var c raft.Configuration
 	for id := range o.Peers {
-		c.Voters = append(c.Voters, id)
+		if id != o.ID || !o.Join {
+			c.Voters = append(c.Voters, id)
+			c.Addresses = append(c.Addresses, raft.Address{ID: id, Peer: o.Peers[id]})
+		}
 	}
 	slices.Sort(c.Voters)
+	slices.SortFunc(c.Addresses, func(a, b raft.Address) int { return cmp.Compare(a.ID, b.ID) })
 	return c
 }
 

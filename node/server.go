@@ -10,12 +10,15 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/snapshot"
 	"github.com/ordeal-dev/ordeal/node/transport"
 	"github.com/ordeal-dev/ordeal/node/vfs"
 	"github.com/ordeal-dev/ordeal/node/wal"
@@ -29,10 +32,14 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 
-	driver  *Driver
-	inbox   *inbox
-	disk    *disk
-	senders map[raft.NodeID]*transport.Sender
+	driver *Driver
+	inbox  *inbox
+	disk   *disk
+	*snapshotter
+
+	mu      sync.Mutex // guards senders
+	senders map[raft.NodeID]*runningSender
+	sending context.Context // of all senders; set by Run
 
 	peers, clients, http net.Listener
 	connections          sync.WaitGroup
@@ -49,7 +56,7 @@ func Open(o Options) (*Server, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), inbox: newInbox(), senders: map[raft.NodeID]*transport.Sender{}}
+	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), inbox: newInbox(), senders: map[raft.NodeID]*runningSender{}}
 	log, recovered, err := wal.Open(o.FS, o.Data, wal.Options{ClusterID: clusterNumber(o.ClusterID), NodeID: o.ID, SegmentSize: o.SegmentSize})
 	if err != nil {
 		return nil, explainData(o, err)
@@ -57,11 +64,6 @@ func Open(o Options) (*Server, error) {
 	s.disk = newDisk(log, s.inbox)
 	if err := errors.Join(s.makeDriver(recovered), s.listen()); err != nil {
 		return nil, errors.Join(err, s.close())
-	}
-	for id, address := range o.Peers {
-		if id != o.ID {
-			s.senders[id] = transport.NewSender(address, wire.Hello{Purpose: wire.ForPeer, ClusterID: o.ClusterID, From: o.ID, To: id}, s.log)
-		}
 	}
 	return s, nil
 }
@@ -85,19 +87,69 @@ func (s *Server) makeDriver(recovered wal.Recovered) error {
 	for _, note := range recovered.Notes {
 		s.log.Warn("log recovered", "note", note)
 	}
-	configuration := o.configuration()
+	store, newest, err := snapshot.Open(o.FS, filepath.Join(o.Data, "snapshots"), clusterNumber(o.ClusterID))
+	if err != nil {
+		return fmt.Errorf("--data %s: %w", o.Data, err)
+	}
+	s.snapshotter = newSnapshotter(store, s.inbox)
+	core, machine, err := recoverCore(o, s.disk.log, recovered, newest, s.now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	if err != nil {
+		return fmt.Errorf("--data %s: %w", o.Data, err)
+	}
+	configuration, _ := core.Configuration()
 	if warning := configuration.EvenVotersWarning(); warning != "" {
 		s.log.Warn("even number of voters", "why", warning)
 	}
-	core, err := raft.New(raft.Config{ID: o.ID, Configuration: configuration, HardState: recovered.HardState, Entries: recovered.Entries,
-		ElectionTimeout: o.ElectionTimeout, HeartbeatInterval: o.Heartbeat, PreVote: o.PreVote, CheckQuorum: o.CheckQuorum,
-		Now: s.now(), Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))})
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.Data, err)
-	}
-	s.log.Info("log read", "entries", len(recovered.Entries), "term", recovered.HardState.Term, "vote", recovered.HardState.Vote)
-	s.driver = NewDriver(core, s)
+	s.log.Info("log read", "entries", len(recovered.Entries), "snapshot", newest.Meta.LastIncludedIndex, "term", recovered.HardState.Term, "vote", recovered.HardState.Vote)
+	s.driver = NewDriver(core, s, DriverOptions{Machine: machine, SnapshotEntries: o.SnapshotEntries})
 	return nil
+}
+
+// recoverCore makes core and state machine from what is on disk.
+func recoverCore(o Options, log *wal.Log, recovered wal.Recovered, newest snapshot.Newest, now time.Duration, random *rand.Rand) (*raft.Core, *kv.Machine, error) {
+	recovered, err := alignLog(log, recovered, newest.Meta)
+	if err != nil {
+		return nil, nil, err
+	}
+	core, err := raft.New(raft.Config{ID: o.ID, Configuration: o.configuration(), HardState: recovered.HardState, Snapshot: newest.Meta,
+		LogStart: raft.LogStart{Index: recovered.Snapshot.Index, Term: recovered.Snapshot.Term}, Entries: recovered.Entries,
+		ElectionTimeout: o.ElectionTimeout, HeartbeatInterval: o.Heartbeat, PreVote: o.PreVote, CheckQuorum: o.CheckQuorum,
+		LeaseDuration: o.Lease, Now: now, Random: random})
+	if err != nil {
+		return nil, nil, err
+	}
+	if newest.Meta.LastIncludedIndex == 0 {
+		return core, nil, nil
+	}
+	machine, err := kv.DecodeState(newest.State)
+	if err != nil {
+		return nil, nil, fmt.Errorf("snapshot at entry %d: %w", newest.Meta.LastIncludedIndex, err)
+	}
+	return core, machine, nil
+}
+
+// alignLog finishes what a crash cut off between making a received snapshot durable and letting it take the log's place: a
+// log that does not reach to the snapshot, or holds another entry there, is replaced by it.
+func alignLog(log *wal.Log, r wal.Recovered, meta raft.SnapshotMeta) (wal.Recovered, error) {
+	index, term := meta.LastIncludedIndex, meta.LastIncludedTerm
+	last := r.Snapshot.Index + uint64(len(r.Entries))
+	switch {
+	case index < r.Snapshot.Index || index == r.Snapshot.Index && term == r.Snapshot.Term:
+		return r, nil // the core refuses a log whose snapshot is lost
+	case index > r.Snapshot.Index && index <= last && r.Entries[index-r.Snapshot.Index-1].Term == term:
+		return r, nil
+	}
+	if err := log.Reset(index, term); err != nil {
+		return r, err
+	}
+	r.Snapshot, r.Entries = wal.Position{Index: index, Term: term}, nil
+	if r.HardState.Term < term { // the vote of an earlier term means nothing in the snapshot's
+		r.HardState = raft.HardState{Term: term}
+		if err := errors.Join(log.Append(wal.Batch{HardState: &r.HardState}), log.Sync()); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }
 
 func (s *Server) listen() error {
@@ -126,7 +178,10 @@ func (s *Server) now() time.Duration { return time.Since(s.started) }
 
 // Send is for the driver.
 func (s *Server) Send(m raft.Message) {
-	if sender := s.senders[m.To]; sender != nil {
+	s.mu.Lock()
+	sender := s.senders[m.To]
+	s.mu.Unlock()
+	if sender != nil {
 		sender.Send(m)
 	}
 }
@@ -134,21 +189,40 @@ func (s *Server) Send(m raft.Message) {
 // Write is for the driver.
 func (s *Server) Write(w Write) { s.disk.write(w) }
 
-// Run serves until ctx ends, and then returns nil, or until the node has to stop. Nothing runs any more when it returns.
+// errRemoved ends the node that is no member of its cluster any more.
+var errRemoved = errors.New("removed from the cluster")
+
+// Run serves until ctx ends or the node was removed from its cluster, and then returns nil, or until it has to stop. A leader
+// hands leadership over first. Nothing runs any more when it returns.
 func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("serving", "peers", s.peers.Addr().String(), "clients", s.clients.Addr().String(), "http", s.http.Addr().String(),
 		"cluster", s.options.ClusterID, "version", s.options.Version)
-	group, inner := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, inner := errgroup.WithContext(serving)
+	s.startSenders(inner)
 	group.Go(func() error { return s.disk.run(inner) })
+	group.Go(func() error { return s.snapshotter.run(inner) })
 	group.Go(func() error { return s.drive(inner) })
-	for _, sender := range s.senders {
-		group.Go(func() error { sender.Run(inner); return nil })
-	}
 	group.Go(func() error { return s.accept(inner, s.peers, wire.ForPeer) })
 	group.Go(func() error { return s.accept(inner, s.clients, wire.ForClient) })
 	group.Go(func() error { return s.serveHTTP(inner) })
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+			s.handOver(inner)
+			stop()
+		case <-inner.Done():
+		}
+		return nil
+	})
 	err := group.Wait() // nil if only ctx ended
+	s.stopSenders()
 	s.connections.Wait()
+	if errors.Is(err, errRemoved) {
+		s.log.Info("this node is no member of the cluster any more, and stops by itself")
+		err = nil
+	}
 	if closed := s.close(); err == nil {
 		err = closed
 	}
@@ -156,6 +230,41 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Info("stopped")
 	}
 	return err
+}
+
+// handOver has a leader pass leadership on, and waits until another leads, at most two election timeouts.
+func (s *Server) handOver(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.options.ElectionTimeout)
+	defer cancel()
+	asked := false
+	for {
+		leads := make(chan bool, 1)
+		s.do(func(d *Driver) {
+			leads <- d.Status().Role == raft.Leader
+			if !asked {
+				asked = true
+				_ = d.TransferLeadership(0) // nobody to pass it to: then not
+			}
+		})
+		select {
+		case <-ctx.Done():
+			return
+		case still := <-leads:
+			if !still {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// do has the driver's thread call f.
+func (s *Server) do(f func(*Driver)) {
+	s.inbox.put(func(b *batch) { b.control = append(b.control, f) })
 }
 
 // drive is the driver's thread.
@@ -174,6 +283,9 @@ func (s *Server) drive(ctx context.Context) error {
 		// The time is read after the inputs were taken: a lease that holds now held when they had arrived.
 		s.driver.Tick(s.now())
 		b.drive(s.driver)
+		if s.driver.Removed() {
+			return errRemoved
+		}
 	}
 }
 
@@ -272,8 +384,11 @@ func (s *Server) close() error {
 			l.Close() // may be closed already
 		}
 	}
+	if s.snapshotter != nil {
+		err = s.snapshotter.store.Close()
+	}
 	if s.disk != nil {
-		err = s.disk.log.Close()
+		err = errors.Join(err, s.disk.log.Close())
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/snapshot"
 	"github.com/ordeal-dev/ordeal/node/vfs"
 	"github.com/ordeal-dev/ordeal/node/wal"
 	"github.com/ordeal-dev/ordeal/node/wire"
@@ -48,10 +49,12 @@ func TestSimulatedCluster(t *testing.T) {
 		require.Greater(t, total.PowerLosses, n)
 		require.Greater(t, total.DiskFailures, n)
 		require.Greater(t, total.Unknown, n/4)
+		require.Greater(t, total.Saved, n)
+		require.Greater(t, total.Installed, n/4)
 	}
 }
 
-type simulationCounts struct{ Acknowledged, Reads, Refused, Unknown, Kills, PowerLosses, DiskFailures, Leaders int }
+type simulationCounts struct{ Acknowledged, Reads, Refused, Unknown, Kills, PowerLosses, DiskFailures, Leaders, Saved, Installed int }
 
 func (c *simulationCounts) add(o simulationCounts) {
 	c.Acknowledged += o.Acknowledged
@@ -62,6 +65,8 @@ func (c *simulationCounts) add(o simulationCounts) {
 	c.PowerLosses += o.PowerLosses
 	c.DiskFailures += o.DiskFailures
 	c.Leaders += o.Leaders
+	c.Saved += o.Saved
+	c.Installed += o.Installed
 }
 
 type simulation struct {
@@ -78,16 +83,19 @@ type simulation struct {
 	requests uint64
 	leaders  map[uint64]raft.NodeID // by term
 	counts   simulationCounts
+
+	snapshotEntries uint64
 }
 
 // simulatedNode is the Host of one driver.
 type simulatedNode struct {
-	s         *simulation
-	id        raft.NodeID
-	mem       *vfs.Mem
-	driver    *Driver // nil while down
-	inbox     *inbox
-	disk      *disk
+	s      *simulation
+	id     raft.NodeID
+	mem    *vfs.Mem
+	driver *Driver // nil while down
+	inbox  *inbox
+	disk   *disk
+	*snapshotter
 	waiting   map[uint64]*simulatedCall
 	committed uint64 // greatest commit index in this life
 }
@@ -115,6 +123,7 @@ type simulatedCall struct {
 func newSimulation(t *testing.T, seed uint64) *simulation {
 	s := &simulation{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)), cut: map[[2]raft.NodeID]bool{}, leaders: map[uint64]raft.NodeID{}}
 	size := []int{3, 3, 4, 5}[s.rng.IntN(4)]
+	s.snapshotEntries = []uint64{0, 5, 12, 50}[s.rng.IntN(4)]
 	for i := range size {
 		s.nodes = append(s.nodes, &simulatedNode{s: s, id: raft.NodeID(i + 1), mem: vfs.NewMem()})
 	}
@@ -144,18 +153,23 @@ func (n *simulatedNode) start() {
 		return
 	}
 	require.NoError(s.t, err, "seed %d", s.seed)
-	var configuration raft.Configuration
-	for _, other := range s.nodes {
-		configuration.Voters = append(configuration.Voters, other.id)
-	}
-	core, err := raft.New(raft.Config{ID: n.id, Configuration: configuration, HardState: recovered.HardState, Entries: recovered.Entries,
-		ElectionTimeout: 60 * time.Millisecond, HeartbeatInterval: 15 * time.Millisecond, LeaseDuration: 40 * time.Millisecond,
-		PreVote: s.seed%2 == 0, CheckQuorum: true, Now: s.now, Random: rand.New(rand.NewPCG(s.seed, s.rng.Uint64()))})
+	store, newest, err := snapshot.Open(n.mem, "/data/snapshots", 1)
 	require.NoError(s.t, err, "seed %d", s.seed)
-	n.inbox, n.waiting, n.committed = newInbox(), map[uint64]*simulatedCall{}, 0
+	o := Options{ID: n.id, Peers: map[raft.NodeID]string{}, Heartbeat: 15 * time.Millisecond, ElectionTimeout: 60 * time.Millisecond,
+		Lease: 40 * time.Millisecond, PreVote: s.seed%2 == 0, CheckQuorum: true, SnapshotEntries: s.snapshotEntries}
+	for _, other := range s.nodes {
+		o.Peers[other.id] = fmt.Sprint("node", other.id, ":1")
+	}
+	core, machine, err := recoverCore(o, log, recovered, newest, s.now, rand.New(rand.NewPCG(s.seed, s.rng.Uint64())))
+	require.NoError(s.t, err, "seed %d", s.seed)
+	n.inbox, n.waiting, n.committed = newInbox(), map[uint64]*simulatedCall{}, newest.Meta.LastIncludedIndex
 	n.disk = newDisk(log, n.inbox)
-	n.driver = NewDriver(core, n)
+	n.snapshotter = newSnapshotter(store, n.inbox)
+	n.snapshotter.chunk = 100
+	n.driver = NewDriver(core, n, DriverOptions{Machine: machine, SnapshotEntries: o.SnapshotEntries})
 }
+
+func (n *simulatedNode) Reconfigured(raft.Configuration) {}
 
 func (n *simulatedNode) Send(m raft.Message) { n.s.flying = append(n.s.flying, m) }
 func (n *simulatedNode) Write(w Write)       { n.disk.write(w) }
@@ -180,6 +194,12 @@ func (n *simulatedNode) down(power bool) {
 // turn is one round of the driver's thread.
 func (n *simulatedNode) turn() {
 	b := n.inbox.take(batch{})
+	n.s.counts.Saved += len(b.saved)
+	for _, stored := range b.stored {
+		if stored.Machine != nil {
+			n.s.counts.Installed++
+		}
+	}
 	n.driver.Tick(n.s.now)
 	b.drive(n.driver)
 	n.check()
@@ -214,7 +234,13 @@ func (n *simulatedNode) sync() {
 			return nil
 		})
 	}
-	err := n.disk.writeAll()
+	var err error
+	if s.rng.IntN(2) == 0 {
+		err = n.disk.writeAll()
+	}
+	if err == nil && s.rng.IntN(2) == 0 {
+		err = n.snapshotter.workAll()
+	}
 	n.mem.Inject(nil)
 	if err != nil {
 		if !errors.Is(err, errSimulated) {
@@ -320,7 +346,7 @@ func (s *simulation) ask(c *simulatedCall, consistency wire.Consistency, op kv.O
 	c.id = s.requests
 	c.node.waiting[c.id] = c
 	txn := kv.Txn{Ops: []kv.Op{op}}
-	require.True(s.t, c.node.inbox.putRequest(Request{ID: c.id, From: c, Kind: wire.Transact, Consistency: consistency, Txn: txn, Command: kv.AppendTxn(nil, txn)}))
+	require.True(s.t, c.node.inbox.putRequest(Request{ID: c.id, From: c, Kind: wire.Transact, Consistency: consistency, Parsed: kv.Command{Kind: kv.Transact, Txn: txn}, Command: kv.AppendTxn(nil, txn)}))
 }
 
 // Answer takes the node's response.

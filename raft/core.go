@@ -26,7 +26,8 @@ type Config struct {
 	// Configuration is used until the log holds a newer one.
 	Configuration Configuration
 	// HardState, the newest Snapshot, and the log are what the server's stable storage holds. Entries begin after
-	// LogStart, which is at or before the snapshot's last entry; the log reaches to it at least.
+	// LogStart, which is at or before the snapshot's last entry. A log that does not reach to it, or holds another entry
+	// there, is what a crash leaves between the two writes that install a snapshot: the first Ready finishes that.
 	HardState HardState
 	Snapshot  SnapshotMeta
 	LogStart  LogStart
@@ -116,6 +117,7 @@ type Core struct {
 	chunks    []Chunk       // received, to be stored
 	installed *SnapshotMeta // the log on disk is to be replaced by it
 	keepLog   bool          // but for the entries after it
+	logStart  LogStart      // of the log on disk, when all that was given out is written
 
 	outbox     []Message
 	afterWrite []Message
@@ -146,7 +148,6 @@ func New(cfg Config) (*Core, error) {
 	if err := c.recoverAll(); err != nil {
 		return nil, fmt.Errorf("raft: stable storage: %w", err)
 	}
-	c.log.written, c.log.durable = c.log.lastIndex(), c.log.lastIndex()
 	c.resetElectionTimer()
 	return c, nil
 }
@@ -161,20 +162,35 @@ func (c *Core) recoverAll() error {
 		}
 		c.configurations = []configurationAt{{s.LastIncludedIndex, s.Configuration}}
 	}
-	if cfg.LogStart.Index > s.LastIncludedIndex {
-		return fmt.Errorf("the log begins after entry %d, and the newest snapshot ends with entry %d: a snapshot was lost", cfg.LogStart.Index, s.LastIncludedIndex)
+	if err := checkStart(s, cfg.LogStart, c.term); err != nil {
+		return err
 	}
-	c.snapshot = s
+	c.snapshot, c.logStart = s, cfg.LogStart
 	c.log.lastIncludedIndex, c.log.lastIncludedTerm = cfg.LogStart.Index, cfg.LogStart.Term
 	for _, e := range cfg.Entries {
 		if err := c.recover(e); err != nil {
 			return err
 		}
 	}
+	c.log.written, c.log.durable = c.log.lastIndex(), c.log.lastIndex()
 	if !c.log.has(s.LastIncludedIndex) || c.log.term(s.LastIncludedIndex) != s.LastIncludedTerm {
-		return fmt.Errorf("the log does not hold entry %d of term %d, with which the snapshot ends", s.LastIncludedIndex, s.LastIncludedTerm)
+		c.installInLog(s)
+		c.adoptConfiguration(s)
 	}
 	c.log.commit, c.log.handed = s.LastIncludedIndex, s.LastIncludedIndex
+	return nil
+}
+
+// checkStart reports how snapshot and log cannot be of one server.
+func checkStart(s SnapshotMeta, start LogStart, term uint64) error {
+	switch {
+	case start.Index > s.LastIncludedIndex:
+		return fmt.Errorf("the log begins after entry %d, and the newest snapshot ends with entry %d: a snapshot was lost", start.Index, s.LastIncludedIndex)
+	case start.Index == s.LastIncludedIndex && start.Term != s.LastIncludedTerm:
+		return fmt.Errorf("the log begins after entry %d of term %d, and the snapshot ends with that entry in term %d", start.Index, start.Term, s.LastIncludedTerm)
+	case s.LastIncludedTerm > term:
+		return fmt.Errorf("the snapshot's last entry %d is of term %d, later than the current term %d", s.LastIncludedIndex, s.LastIncludedTerm, term)
+	}
 	return nil
 }
 
@@ -253,8 +269,8 @@ func (c *Core) Step(m Message) {
 		c.refuseStale(m)
 		return
 	}
-	if m.Kind == RequestVote && !m.Transfer && c.cfg.CheckQuorum && c.leaderAlive() {
-		return // a removed or cut-off server must not depose a leader that serves (paper section 6, R15)
+	if c.leaderAlive() && c.disturbs(m) {
+		return
 	}
 	if m.Term > c.term && !proposesTerm(m) {
 		c.becomeFollower(m.Term) // paper 5.1, R2
@@ -281,9 +297,25 @@ func (c *Core) Step(m Message) {
 	}
 }
 
-// proposesTerm reports whether the term of m is that of an election that may never be.
+// disturbs reports whether m, of a removed or cut-off server, must not depose a leader that serves (paper section 6, R15).
+// A server that is out may hold any term: it does not know better, and is told so.
+func (c *Core) disturbs(m Message) bool {
+	switch m.Kind {
+	case RequestVote:
+		if !m.Transfer && c.stranger(m.From) {
+			c.tellRemoved(m)
+			return true
+		}
+		return !m.Transfer && c.cfg.CheckQuorum
+	case RequestVoteReply, AppendEntriesReply, InstallSnapshotReply:
+		return m.Term > c.term && c.stranger(m.From)
+	}
+	return false
+}
+
+// proposesTerm reports whether the term of m is not its sender's, but that of an election that may never be.
 func proposesTerm(m Message) bool {
-	return m.Kind == PreVote || m.Kind == PreVoteReply && !m.Reject
+	return m.Kind == PreVote || m.Kind == PreVoteReply && (!m.Reject || m.Removed)
 }
 
 // refuseStale answers a request of an earlier term, so that its sender learns the current one. Replies of an earlier

@@ -3,9 +3,12 @@ package raft
 // electionTimeout: no leader was heard of for a whole election timeout.
 func (c *Core) electionTimeout() {
 	c.resetElectionTimer()
+	if c.removed {
+		return
+	}
 	if !c.configuration().Voter(c.id) {
 		// Learners and removed servers do not stand, but those whom no leader tells ask whether they are still wanted.
-		c.preVotes = nil
+		c.leader, c.preVotes = 0, nil
 		c.askForVotes(Message{Kind: PreVote, Term: c.term + 1})
 		return
 	}
@@ -81,11 +84,11 @@ func (c *Core) handleRequestVoteReply(m Message) {
 	}
 }
 
-// handlePreVote says whether the vote would be given in m.Term, and changes nothing.
+// handlePreVote says whether the vote would be given in m.Term, and changes nothing. A stranger with a newer log may be a
+// member that this server has not heard of yet, and gets the same answer as others.
 func (c *Core) handlePreVote(m Message) {
-	if index, stranger := c.stranger(m.From); stranger {
-		c.reply(m, Message{Kind: PreVoteReply, Reject: true, Removed: true, MatchIndex: index})
-		return
+	if c.stranger(m.From) {
+		c.tellRemoved(m)
 	}
 	if m.Term <= c.term || c.leaderAlive() || !c.log.upToDate(m.LastLogIndex, m.LastLogTerm) {
 		c.reply(m, Message{Kind: PreVoteReply, Reject: true})
@@ -95,8 +98,8 @@ func (c *Core) handlePreVote(m Message) {
 }
 
 func (c *Core) handlePreVoteReply(m Message) {
-	if m.Removed && m.MatchIndex >= c.configurations[len(c.configurations)-1].index {
-		c.removed = true // a configuration that is not older than any known here is committed without this server
+	if m.Removed && c.wasMember() {
+		c.removedAsOf(m.MatchIndex)
 	}
 	if c.preVotes == nil || m.Reject || m.Term != c.term+1 {
 		return

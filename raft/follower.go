@@ -8,6 +8,9 @@ func (c *Core) handleAppendEntries(m Message) {
 		return
 	}
 	c.follow(m.From)
+	if m.Removed {
+		c.removedAsOf(m.Commit)
+	}
 	if m.PrevLogIndex < c.log.lastIncludedIndex {
 		m = c.skipIncluded(m)
 	}

@@ -150,7 +150,7 @@ func (c *Core) sendEntries(id NodeID, p *progress) bool {
 func (c *Core) sendAppend(id NodeID, p *progress, es []Entry) {
 	prev := max(p.next-1, c.log.lastIncludedIndex) // beside a snapshot: a heartbeat, which will be refused
 	c.send(Message{Kind: AppendEntries, To: id, PrevLogIndex: prev, PrevLogTerm: c.log.term(prev), Entries: es,
-		Commit: c.log.commit, Round: c.leading.round})
+		Commit: c.log.commit, Round: c.leading.round, Removed: p.farewell != 0 && c.leading.round >= p.farewell})
 }
 
 func (c *Core) handleAppendEntriesReply(m Message) {
@@ -164,7 +164,7 @@ func (c *Core) handleAppendEntriesReply(m Message) {
 		c.handleRejection(p, m)
 	} else {
 		news := p.accepted(m.MatchIndex)
-		p.replicate()
+		p.replicate(c.log.lastIncludedIndex)
 		if news {
 			c.advanceCommit()
 		}

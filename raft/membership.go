@@ -33,9 +33,11 @@ func (c *Core) ChangeMembership(to Configuration) error {
 		return err
 	}
 	now := c.configuration()
-	if !slices.Equal(now.Voters, to.Voters) {
+	to.Addresses = mergeAddresses(to.Addresses, now.Addresses)
+	if slices.Equal(now.Voters, to.Voters) {
+		to.Addresses = membersAddresses(to)
+	} else {
 		to.Outgoing = now.Voters
-		to.Addresses = mergeAddresses(to.Addresses, now.Addresses)
 	}
 	c.appendConfiguration(to)
 	return nil
@@ -47,8 +49,20 @@ func (c *Core) Changing() bool {
 	return last.configuration.Joint() || last.index > c.log.commit
 }
 
-// Configuration is the one in force here.
-func (c *Core) Configuration() Configuration { return c.configuration() }
+// Configuration is the one in force here, and the index of its entry (or of the snapshot it came with; 0: the first one).
+func (c *Core) Configuration() (Configuration, uint64) {
+	last := c.configurations[len(c.configurations)-1]
+	return last.configuration, last.index
+}
+
+// Heir is the other voter with the most complete log, to hand leadership to; 0 where there is none, or this server does
+// not lead.
+func (c *Core) Heir() NodeID {
+	if c.role != Leader {
+		return 0
+	}
+	return c.heir()
+}
 
 // CaughtUp reports whether a server's log lacks no more than lag entries of the leader's.
 func (c *Core) CaughtUp(id NodeID, lag uint64) bool {
@@ -102,11 +116,11 @@ func (c *Core) afterCommit() {
 	if now := last.configuration; now.Joint() {
 		c.appendConfiguration(Configuration{Voters: now.Voters, Learners: now.Learners, Addresses: membersAddresses(now)})
 	} else if !now.Voter(c.id) {
-		c.leading.leaving = true
+		c.leading.leaving, c.leading.heartbeatDue = true, true
 	}
 }
 
-// membersAddresses are the addresses of those who stay after a joint configuration.
+// membersAddresses are the addresses of those who stay after a configuration, which may be joint.
 func membersAddresses(joint Configuration) []Address {
 	return slices.DeleteFunc(slices.Clone(joint.Addresses), func(a Address) bool {
 		return !slices.Contains(joint.Voters, a.ID) && !slices.Contains(joint.Learners, a.ID)
@@ -139,6 +153,7 @@ func (c *Core) leave() {
 		c.leading.transferred = true
 		c.send(Message{Kind: TimeoutNow, To: heir})
 	}
+	c.removed = c.stranger(c.id) // or a learner
 	c.becomeFollower(c.term)
 }
 
@@ -153,18 +168,34 @@ func (c *Core) heir() NodeID {
 	return best
 }
 
-// stranger reports whether the configuration in force is committed and does not name id, and the index of its entry.
-func (c *Core) stranger(id NodeID) (uint64, bool) {
+// stranger reports whether the configuration in force is committed and does not name id.
+func (c *Core) stranger(id NodeID) bool {
 	last := c.configurations[len(c.configurations)-1]
-	return last.index, last.index > 0 && last.index <= c.log.commit && !slices.Contains(last.configuration.Members(), id)
+	return last.index > 0 && last.index <= c.log.commit && !slices.Contains(last.configuration.Members(), id)
 }
 
-// Removed reports whether this server knows that it is out: the configuration in force is committed and does not name
-// it, or others, who know a later one, said so. It then stops by itself (R17).
-func (c *Core) Removed() bool {
-	if c.removed {
-		return true
-	}
-	_, out := c.stranger(c.id)
-	return out
+// tellRemoved answers a stranger's request for a vote that it is out, for all that is committed here.
+func (c *Core) tellRemoved(m Message) {
+	c.reply(m, Message{Kind: PreVoteReply, Reject: true, Removed: true, Term: m.Term, MatchIndex: c.log.commit})
 }
+
+// removedAsOf takes in that this server is in no configuration committed up to commit. If its log has a later one, that one
+// is not committed, or will bring it back.
+func (c *Core) removedAsOf(commit uint64) {
+	if last := c.configurations[len(c.configurations)-1]; last.index <= commit {
+		c.removed = true
+	}
+}
+
+// wasMember: a server that no configuration here names waits to be added, and has not been removed, whatever those say who
+// do not know of it yet.
+func (c *Core) wasMember() bool {
+	return slices.ContainsFunc(c.configurations, func(at configurationAt) bool {
+		return slices.Contains(at.configuration.Members(), c.id)
+	})
+}
+
+// Removed reports whether this server knows that it is out: the leader said so, or others whom it asked, or it led until
+// C-new was committed. It then stops by itself, once what it was given in Ready is done (R17). Its own log does not tell:
+// a new server sees configurations without itself go by while it catches up.
+func (c *Core) Removed() bool { return c.removed }

@@ -13,8 +13,8 @@ type progress struct {
 	inflight      []inflight
 	inflightBytes int
 
-	// departing: the server is out of the configuration at index leaves, and is told so until it has answered the
-	// round farewell, which said that this is committed.
+	// departing: the server is out of the configuration at index leaves. When that is committed it is told so, from the
+	// round farewell on (0: not yet), until it has answered.
 	departing bool
 	leaves    uint64
 	farewell  uint64
@@ -83,8 +83,9 @@ func (p *progress) probe(next uint64) {
 	p.inflight, p.inflightBytes = nil, 0
 }
 
-func (p *progress) replicate() {
-	if p.state == replicating || p.state == snapshotting && p.match < p.snapshot {
+// replicate: the logs are known to match. If they do up to where the leader's begins, no snapshot is needed any more.
+func (p *progress) replicate(lastIncluded uint64) {
+	if p.state == replicating || p.match < lastIncluded {
 		return
 	}
 	p.state = replicating

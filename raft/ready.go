@@ -45,7 +45,10 @@ func (c *Core) Ready() (Ready, bool) {
 		c.saved = hs
 		r.HardState = &hs
 	}
-	r.Installed, r.KeepLog, c.installed = c.installed, c.keepLog, nil
+	if c.installed != nil {
+		r.Installed, r.KeepLog, c.installed = c.installed, c.keepLog, nil
+		c.logStart = LogStart{r.Installed.LastIncludedIndex, r.Installed.LastIncludedTerm}
+	}
 	r.Chunks, c.chunks = c.chunks, nil
 	if r.HardState != nil || r.Installed != nil || c.log.written < c.log.lastIndex() {
 		c.writes++

@@ -29,8 +29,9 @@ type LogStart struct {
 // ConfigurationAt is the configuration that a snapshot at index, which must be handed out to be applied, has to hold:
 // never one that is not committed.
 func (c *Core) ConfigurationAt(index uint64) Configuration {
-	if index > c.log.handed {
-		panic(fmt.Sprintf("raft: configuration at %d asked for, entries are given out up to %d", index, c.log.handed))
+	if index > c.log.handed || index < c.configurations[0].index {
+		panic(fmt.Sprintf("raft: configuration at %d asked for, entries are given out up to %d, and the oldest known is of %d",
+			index, c.log.handed, c.configurations[0].index))
 	}
 	for i := len(c.configurations) - 1; ; i-- {
 		if c.configurations[i].index <= index {
@@ -43,8 +44,8 @@ func (c *Core) ConfigurationAt(index uint64) Configuration {
 func (c *Core) Snapshot() SnapshotMeta { return c.snapshot }
 
 // Compact tells that a snapshot is on stable storage, and drops the log up to its last entry but for the last retain
-// entries, which spare a follower that is a little behind a snapshot. It returns where the log begins now: the log on
-// disk may begin there too. An older snapshot than the last changes nothing.
+// entries, which spare a follower that is a little behind a snapshot. It returns where the log on disk may begin, when all
+// that was given out is written. An older snapshot than the last changes nothing.
 func (c *Core) Compact(meta SnapshotMeta, retain uint64) LogStart {
 	if meta.LastIncludedIndex > c.log.handed {
 		panic(fmt.Sprintf("raft: snapshot at %d of a server that has applied %d", meta.LastIncludedIndex, c.log.handed))
@@ -54,9 +55,10 @@ func (c *Core) Compact(meta SnapshotMeta, retain uint64) LogStart {
 		if meta.LastIncludedIndex > retain {
 			c.log.compact(meta.LastIncludedIndex - retain)
 			c.forgetConfigurations()
+			c.logStart = LogStart{c.log.lastIncludedIndex, c.log.lastIncludedTerm}
 		}
 	}
-	return LogStart{c.log.lastIncludedIndex, c.log.lastIncludedTerm}
+	return c.logStart
 }
 
 // compact drops the entries up to index.
@@ -110,7 +112,7 @@ const chunkPatience = 4
 
 // handleInstallSnapshot is the receiver's side of InstallSnapshot (paper figure 13).
 func (c *Core) handleInstallSnapshot(m Message) {
-	if m.From == c.id || m.Snapshot == nil || m.Snapshot.Configuration.validate() != nil {
+	if m.From == c.id || m.Snapshot == nil || m.Snapshot.LastIncludedTerm > m.Term || m.Snapshot.Configuration.validate() != nil {
 		return
 	}
 	c.follow(m.From)
@@ -139,7 +141,8 @@ func (c *Core) handleInstallSnapshotReply(m Message) {
 		return
 	}
 	p.lastHeard = c.now
-	if p.state == snapshotting && m.MatchIndex == p.snapshot {
+	// A repeated answer must not make a second stream of chunks. One that asks for the same chunk again waits for the resend.
+	if p.state == snapshotting && m.MatchIndex == p.snapshot && m.Offset != p.offset {
 		p.offset, p.waiting = m.Offset, false
 	}
 }
@@ -151,20 +154,29 @@ func (c *Core) InstallSnapshot(ch Chunk) bool {
 	if meta.LastIncludedIndex <= c.log.commit || c.role == Leader {
 		return false // a leader has all that is committed, and never loses an entry
 	}
-	index, term := meta.LastIncludedIndex, meta.LastIncludedTerm
-	c.installed, c.snapshot = &meta, meta
-	c.keepLog = c.log.has(index) && c.log.term(index) == term && index <= c.log.durable
-	if c.keepLog {
-		c.log.compact(index) // the log goes on after the snapshot (paper figure 13, step 6)
-	} else {
-		c.log.reset(index, term)
-	}
-	c.log.commit, c.log.handed = index, index
+	c.snapshot = meta
+	c.installInLog(meta)
+	c.log.commit, c.log.handed = meta.LastIncludedIndex, meta.LastIncludedIndex
 	c.adoptConfiguration(meta)
 	if ch.Term == c.term && c.leader == ch.From {
-		c.sendAfterWrite(Message{Kind: AppendEntriesReply, To: ch.From, MatchIndex: index})
+		c.sendAfterWrite(Message{Kind: AppendEntriesReply, To: ch.From, MatchIndex: meta.LastIncludedIndex})
 	}
 	return true
+}
+
+// installInLog makes the log begin after a snapshot that is on stable storage. If it holds the snapshot's last entry it goes
+// on after that (paper figure 13, step 6): promises may have been made about it. Else it conflicts, or ends before.
+func (c *Core) installInLog(meta SnapshotMeta) {
+	index, term := meta.LastIncludedIndex, meta.LastIncludedTerm
+	if !c.log.has(index) || c.log.term(index) != term {
+		c.log.reset(index, term)
+		c.installed, c.keepLog = &meta, false
+		return
+	}
+	c.log.compact(index)
+	c.installed, c.keepLog = &meta, c.log.written >= index
+	// What has not even been given out is written after the snapshot.
+	c.log.written, c.log.durable = max(c.log.written, index), max(c.log.durable, index)
 }
 
 // reset replaces the whole log by a snapshot.

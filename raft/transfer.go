@@ -1,6 +1,9 @@
 package raft
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // TransferLeadership hands leadership to a voter: proposals stop, the target is brought up to date, then told to
 // stand for election at once (thesis 3.10, R22). It is given up after an election timeout.
@@ -8,7 +11,7 @@ func (c *Core) TransferLeadership(to NodeID) error {
 	if c.role != Leader {
 		return ErrNotLeader{c.leader}
 	}
-	if to == c.id || !c.configuration().Voter(to) {
+	if to == c.id || !slices.Contains(c.configuration().Voters, to) { // one of C-old only would have to leave at once
 		return fmt.Errorf("leadership cannot go to server %d: it must be another voter", to)
 	}
 	c.leading.transferee = to

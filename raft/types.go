@@ -1,7 +1,11 @@
 package raft
 
+import "strconv"
+
 // NodeID names one server of the cluster. Zero is nobody.
 type NodeID uint64
+
+func (id NodeID) String() string { return strconv.FormatUint(uint64(id), 10) }
 
 // EntryKind says what a log entry carries.
 type EntryKind uint8

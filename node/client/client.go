@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,10 @@ type Options struct {
 	Find Find
 	// CheckInterval is how often HealthCheck asks who leads; 0 takes 100 ms.
 	CheckInterval time.Duration
+	// Sessions makes transactions take effect once, though they are asked for again until they are answered (thesis 6.3, R21).
+	Sessions bool
+	// AttemptTimeout bounds one attempt of a transaction that can be repeated; 0 takes 500 ms.
+	AttemptTimeout time.Duration
 	// DialTimeout bounds one attempt to connect; 0 takes 300 ms.
 	DialTimeout time.Duration
 }
@@ -48,6 +53,8 @@ type Client struct {
 	conns  map[raft.NodeID]*Conn
 	leader raft.NodeID // best guess; 0: none
 	closed bool
+
+	session clientSession
 
 	stop context.CancelFunc
 	done chan struct{} // closed when the health check has ended
@@ -87,6 +94,9 @@ func New(o Options) (*Client, error) {
 	if o.CheckInterval == 0 {
 		o.CheckInterval = 100 * time.Millisecond
 	}
+	if o.AttemptTimeout == 0 {
+		o.AttemptTimeout = 500 * time.Millisecond
+	}
 	if o.DialTimeout == 0 {
 		o.DialTimeout = 300 * time.Millisecond
 	}
@@ -121,56 +131,82 @@ func (c *Client) Close() {
 	<-c.done
 }
 
-// Do runs a transaction. Attempts go on until one is served, one may have been received, or ctx ends. A non-nil error
-// is an *Error.
+// Do runs a transaction. Attempts go on until one is served, one may have been received, or ctx ends; with Sessions a
+// transaction that changes something is asked for again until ctx ends, and takes effect once however often it arrives. A
+// non-nil error is an *Error.
 func (c *Client) Do(ctx context.Context, t kv.Txn, consistency wire.Consistency) (Result, error) {
 	if err := t.Check(); err != nil {
 		return Result{}, &Error{Definite: true, Cause: err}
 	}
-	q := wire.Request{Kind: wire.Transact, Consistency: consistency, Txn: kv.AppendTxn(nil, t)}
+	if c.options.Sessions && !t.ReadOnly() {
+		return c.doInSession(ctx, t)
+	}
+	return c.pursue(ctx, wire.Request{Kind: wire.Transact, Consistency: consistency, Txn: kv.AppendTxn(nil, t)}, false)
+}
+
+// pursue asks one node after the other. A request that is not to be repeated is given up when it may have been received.
+func (c *Client) pursue(ctx context.Context, q wire.Request, repeat bool) (Result, error) {
 	node := c.first()
 	var last error
+	received := false // an attempt may have been
 	for attempt := 0; ; attempt++ {
-		if c.isClosed() {
-			return Result{}, &Error{Definite: true, Node: node, Cause: errClosed}
+		if err := c.over(ctx); err != nil {
+			return Result{}, &Error{Definite: !received, Node: node, Cause: cmp.Or(last, err)}
 		}
-		if err := ctx.Err(); err != nil {
-			if last == nil {
-				last = err
-			}
-			return Result{}, &Error{Definite: true, Node: node, Cause: last}
-		}
-		p, err := c.ask(ctx, node, q)
+		p, err := c.attempt(ctx, node, q, repeat)
 		var notSent ErrNotSent
 		switch {
 		case errors.As(err, &notSent):
 			last = err
 		case err != nil:
-			c.guess(0)
-			return Result{}, &Error{Node: node, Cause: err}
-		case p.Status != wire.NotLeader:
-			return c.finish(node, p)
-		default:
+			received, last = true, err
+		case p.Status == wire.NotLeader:
 			last = raft.ErrNotLeader{Leader: p.Leader}
+		case p.Status == wire.OK:
+			return c.finish(node, p, received)
+		case p.Status == wire.Refusal && !received: // this attempt had no effect, and there was no other
+			c.guess(0)
+			return Result{}, &Error{Definite: true, Node: node, Cause: errors.New(p.Error)}
+		default:
+			received, last = true, errors.New(p.Error)
+		}
+		if received && !repeat {
+			c.guess(0)
+			return Result{}, &Error{Node: node, Cause: last}
 		}
 		node = c.next(ctx, node, p.Leader, attempt)
 	}
 }
 
-func (c *Client) finish(node raft.NodeID, p wire.Response) (Result, error) {
-	switch p.Status {
-	case wire.OK:
-		r, err := kv.DecodeResult(p.Result)
-		if err != nil {
-			return Result{}, &Error{Node: node, Cause: err}
-		}
-		c.guess(node)
-		return Result{TxnResult: r, LogIndex: p.LogIndex, Node: node}, nil
-	case wire.Refusal:
-		c.guess(0)
-		return Result{}, &Error{Definite: true, Node: node, Cause: errors.New(p.Error)}
+// over says why no further attempt is made; nil: one is.
+func (c *Client) over(ctx context.Context) error {
+	if c.isClosed() {
+		return errClosed
 	}
-	return Result{}, &Error{Node: node, Cause: errors.New(p.Error)}
+	return ctx.Err()
+}
+
+// attempt asks one node. What can be repeated does not wait for one node until the end.
+func (c *Client) attempt(ctx context.Context, node raft.NodeID, q wire.Request, repeat bool) (wire.Response, error) {
+	if repeat {
+		bounded, cancel := context.WithTimeout(ctx, c.options.AttemptTimeout)
+		defer cancel()
+		ctx = bounded
+	}
+	return c.ask(ctx, node, q)
+}
+
+// finish reads the result of what was served. An expired session leaves open what became of earlier attempts.
+func (c *Client) finish(node raft.NodeID, p wire.Response, received bool) (Result, error) {
+	r, err := kv.DecodeResult(p.Result)
+	if err != nil {
+		return Result{}, &Error{Node: node, Cause: err}
+	}
+	c.guess(node)
+	if r.Expired {
+		return Result{}, &Error{Definite: !received, Node: node, Cause: ErrExpired{r.Reason}}
+	}
+	return Result{TxnResult: r, LogIndex: p.LogIndex, Node: node}, nil
 }
 
 var errClosed = errors.New("client is closed")

@@ -91,4 +91,3 @@ func readSession(r *codec.Reader) *session {
 	}
 	return s
 }
-

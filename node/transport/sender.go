@@ -65,7 +65,7 @@ func (s *Sender) take(spare []raft.Message) []raft.Message {
 // Run keeps a connection and sends, until ctx ends.
 func (s *Sender) Run(ctx context.Context) {
 	last := ""
-	for ctx.Err() == nil {
+	for s.wanted(ctx) {
 		connected, err := s.connection(ctx)
 		if ctx.Err() != nil {
 			return
@@ -80,6 +80,20 @@ func (s *Sender) Run(ctx context.Context) {
 		case <-time.After(redialPause):
 		}
 	}
+}
+
+// wanted waits until there is something to send: nobody is dialled for nothing.
+func (s *Sender) wanted(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-s.pending:
+	}
+	select {
+	case s.pending <- struct{}{}: // for the connection to find
+	default:
+	}
+	return ctx.Err() == nil
 }
 
 // reason is what a failure has in common with the same one at another attempt: not the port that was dialled from.

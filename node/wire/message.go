@@ -11,11 +11,13 @@ import (
 // AppendMessage appends the encoding of m to b. A frame between peers holds one or more messages, or none: a ping,
 // which the receiver answers with an empty frame.
 //
-// Layout: kind (1 byte), flags (1 byte: 1 reject, 2 transfer), from, to, term, then by kind
+// Layout: kind (1 byte), flags (1 byte: 1 reject, 2 transfer, 4 removed, 8 done), from, to, term, then by kind
 // RequestVote, PreVote: last log index, last log term;
 // AppendEntries: previous index, previous term, commit, round, number of entries, then of each its term, kind (1 byte)
 // and data (indexes follow from the previous one);
-// AppendEntriesReply: previous index, round, match index, hint index, hint term.
+// AppendEntriesReply: previous index, round, match index, hint index, hint term;
+// PreVoteReply: match index; InstallSnapshotReply: match index, offset;
+// InstallSnapshot: last included index, last included term, configuration (as in its entry), offset, chunk.
 func AppendMessage(b []byte, m raft.Message) []byte {
 	b = append(b, byte(m.Kind), flags(m))
 	for _, v := range [...]uint64{uint64(m.From), uint64(m.To), m.Term} {
@@ -38,6 +40,17 @@ func AppendMessage(b []byte, m raft.Message) []byte {
 		for _, v := range [...]uint64{m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm} {
 			b = binary.AppendUvarint(b, v)
 		}
+	case raft.PreVoteReply:
+		b = binary.AppendUvarint(b, m.MatchIndex)
+	case raft.InstallSnapshotReply:
+		b = binary.AppendUvarint(b, m.MatchIndex)
+		b = binary.AppendUvarint(b, m.Offset)
+	case raft.InstallSnapshot:
+		b = binary.AppendUvarint(b, m.Snapshot.LastIncludedIndex)
+		b = binary.AppendUvarint(b, m.Snapshot.LastIncludedTerm)
+		b = codec.AppendBytes(b, m.Snapshot.Configuration.Encode())
+		b = binary.AppendUvarint(b, m.Offset)
+		b = codec.AppendBytes(b, m.Chunk)
 	}
 	return b
 }
@@ -45,6 +58,8 @@ func AppendMessage(b []byte, m raft.Message) []byte {
 const (
 	flagReject   = 1
 	flagTransfer = 2
+	flagRemoved  = 4
+	flagDone     = 8
 )
 
 func flags(m raft.Message) byte {
@@ -54,6 +69,12 @@ func flags(m raft.Message) byte {
 	}
 	if m.Transfer {
 		f |= flagTransfer
+	}
+	if m.Removed {
+		f |= flagRemoved
+	}
+	if m.Done {
+		f |= flagDone
 	}
 	return f
 }
@@ -76,11 +97,11 @@ func DecodeMessages(payload []byte, take func(raft.Message)) error {
 func readMessage(r *codec.Reader) raft.Message {
 	m := raft.Message{Kind: raft.MessageKind(r.Byte())}
 	f := r.Byte()
-	if r.Err() == nil && (!m.Kind.Valid() || f > flagReject|flagTransfer) {
+	if r.Err() == nil && (!m.Kind.Valid() || f >= 2*flagDone) {
 		r.Fail(fmt.Sprintf("unknown kind %d or flags %d", m.Kind, f))
 		return m
 	}
-	m.Reject, m.Transfer = f&flagReject != 0, f&flagTransfer != 0
+	m.Reject, m.Transfer, m.Removed, m.Done = f&flagReject != 0, f&flagTransfer != 0, f&flagRemoved != 0, f&flagDone != 0
 	m.From, m.To, m.Term = raft.NodeID(r.Uvarint()), raft.NodeID(r.Uvarint()), r.Uvarint()
 	switch m.Kind {
 	case raft.RequestVote, raft.PreVote:
@@ -90,8 +111,25 @@ func readMessage(r *codec.Reader) raft.Message {
 		m.Entries = readEntries(r, m.PrevLogIndex)
 	case raft.AppendEntriesReply:
 		m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	case raft.PreVoteReply:
+		m.MatchIndex = r.Uvarint()
+	case raft.InstallSnapshotReply:
+		m.MatchIndex, m.Offset = r.Uvarint(), r.Uvarint()
+	case raft.InstallSnapshot:
+		m.Snapshot = readSnapshotMeta(r)
+		m.Offset, m.Chunk = r.Uvarint(), r.Bytes()
 	}
 	return m
+}
+
+func readSnapshotMeta(r *codec.Reader) *raft.SnapshotMeta {
+	meta := &raft.SnapshotMeta{LastIncludedIndex: r.Uvarint(), LastIncludedTerm: r.Uvarint()}
+	configuration, err := raft.DecodeConfiguration(r.Bytes())
+	if err != nil && r.Err() == nil {
+		r.Fail(err.Error())
+	}
+	meta.Configuration = configuration
+	return meta
 }
 
 func readEntries(r *codec.Reader, prev uint64) []raft.Entry {

@@ -25,6 +25,14 @@ func drawMessage(t *rapid.T) raft.Message {
 			m.Entries = append(m.Entries, raft.Entry{Index: m.PrevLogIndex + 1 + uint64(i), Term: rapid.Uint64Min(1).Draw(t, "et"),
 				Kind: raft.EntryKind(rapid.IntRange(0, 2).Draw(t, "ek")), Data: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "data")})
 		}
+	case raft.PreVoteReply:
+		m.MatchIndex, m.Removed = n.Draw(t, "m"), rapid.Bool().Draw(t, "removed")
+	case raft.InstallSnapshotReply:
+		m.MatchIndex, m.Offset = n.Draw(t, "m"), n.Draw(t, "o")
+	case raft.InstallSnapshot:
+		m.Snapshot = &raft.SnapshotMeta{LastIncludedIndex: n.Draw(t, "li"), LastIncludedTerm: n.Draw(t, "lt"),
+			Configuration: raft.Configuration{Voters: []raft.NodeID{1, 2}, Addresses: []raft.Address{{ID: 1, Peer: "a:1"}}}}
+		m.Offset, m.Chunk, m.Done = n.Draw(t, "o"), rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "chunk"), rapid.Bool().Draw(t, "done")
 	case raft.AppendEntriesReply:
 		m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm = n.Draw(t, "p"), n.Draw(t, "r"), n.Draw(t, "m"), n.Draw(t, "hi"), n.Draw(t, "ht")
 	}
