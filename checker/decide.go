@@ -13,6 +13,11 @@ const (
 	byZones     = "zones"     // unique values, without
 	byLog       = "log-order" // the order of the log indices is a legal one
 	byFrontier  = "frontier"  // all configurations, event by event
+	byInclusion = "inclusion" // sets: each read holds the smaller ones
+	byPatterns  = "patterns"  // queues: the patterns no legal one has
+	byHolds     = "holds"     // locks: who surely held it when
+	byResult    = "results"   // counters: each result fits one place
+	byTokens    = "tokens"    // locks: the order of the fencing tokens
 )
 
 // decision is what an algorithm found out about one object.
@@ -26,6 +31,11 @@ type decision struct {
 // apply porcupine is asked, in little memory and few steps: it ends at once on most histories. Then the frontier, whose
 // memory does not grow with the history, and at last porcupine with all that is left.
 func decideObject(b *bounds, m *Model, ops []*history.Operation) decision {
+	if m.exact != nil {
+		if verdict, numbers, by, ok := m.exact(ops); ok {
+			return decision{verdict: verdict, by: by, conflict: numbered(ops, numbers)}
+		}
+	}
 	machine := machineOf(m, ops)
 	if register, ok := machine.(*registerMachine); ok {
 		if d, ok := decideUnique(b, ops, register); ok {
@@ -52,10 +62,17 @@ func decideUnique(b *bounds, ops []*history.Operation, m *registerMachine) (deci
 			break
 		}
 	}
-	for _, i := range numbers {
-		d.conflict = append(d.conflict, ops[i])
-	}
+	d.conflict = numbered(ops, numbers)
 	return d, ok
+}
+
+// numbered are the operations of these numbers; nil: there are none.
+func numbered(ops []*history.Operation, numbers []int32) []*history.Operation {
+	var some []*history.Operation
+	for _, i := range numbers {
+		some = append(some, ops[i])
+	}
+	return some
 }
 
 const (
