@@ -49,7 +49,7 @@ func nodeID(name string) (raft.NodeID, error) {
 	number, found := strings.CutPrefix(name, "n")
 	id, err := strconv.ParseUint(number, 10, 64)
 	if !found || err != nil || id == 0 {
-		return 0, fmt.Errorf("node %q: want n1, n2, ...", name)
+		return 0, fmt.Errorf("node %q: names are n1, n2 and so on", name)
 	}
 	return raft.NodeID(id), nil
 }
