@@ -99,9 +99,6 @@ type zone struct {
 	span
 }
 
-// bytes of memory the check takes for one operation and its value
-const chainOperation = 96
-
 // decideChains decides a register exactly if its values are unique; ok tells whether it could. For an illegal register it
 // returns operations that are illegal together, by number.
 func decideChains(b *bounds, ops []*history.Operation, m *registerMachine) (verdict Verdict, conflict []int32, ok bool) {
@@ -110,11 +107,6 @@ func decideChains(b *bounds, ops []*history.Operation, m *registerMachine) (verd
 
 func decideChainsWithout(dropped chainRule, b *bounds, ops []*history.Operation, m *registerMachine) (Verdict, []int32, bool) {
 	c := &chains{ops: ops, kinds: m.ops, dropped: dropped}
-	cost := int64(len(ops)) * chainOperation
-	if !b.charge(cost) {
-		return Unknown, nil, true
-	}
-	defer b.charge(-cost)
 	if !c.findWriters(len(m.values.values)) {
 		return Unknown, nil, false
 	}
