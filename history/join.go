@@ -130,7 +130,8 @@ const (
 	joinBatches = 4
 )
 
-// guess is about how many operations the file holds, from its size; it only saves copying.
+// guess is about how many operations the file holds, from its size; it only saves copying. It
+// sets aside about as much memory as the file is long.
 func (r *Reader) guess(events int) int {
 	if r.file == nil || r.zstd != nil || events < joinBatch {
 		return events
@@ -140,8 +141,5 @@ func (r *Reader) guess(events int) int {
 		return events
 	}
 	const line = 90 // bytes, about
-	return int(min(info.Size()/line/2, maxGuess)) + events
+	return int(info.Size()/line/2) + events
 }
-
-// maxGuess bounds what is set aside for operations that may not come.
-const maxGuess = 1 << 20
