@@ -146,14 +146,14 @@ func TestAKeyBeyondTheBoundsIsUnknownAlone(t *testing.T) {
 }
 
 func TestAPanickingModelIsUnknown(t *testing.T) {
-	m := counter()
+	m := sum()
 	m.Step = func(context.Context, any, *history.Operation) (any, bool) { panic("no such state") }
 	h := &history.History{Operations: parseOperations(t, "0 add 1 -> 1 [10, 20]")}
 	result := Linearizable(m).Check(context.Background(), h, Options{})
 	require.Equal(t, Unknown, result.Verdict)
 	require.Contains(t, result.Reason, "the model panicked: no such state")
 
-	m = counter()
+	m = sum()
 	m.Init = func() any { return []int{1} } // not comparable
 	result = Linearizable(m).Check(context.Background(), h, Options{})
 	require.Equal(t, Unknown, result.Verdict)

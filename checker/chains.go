@@ -99,9 +99,6 @@ type zone struct {
 	span
 }
 
-// bytes of memory the check takes for one operation and its value
-const chainOperation = 96
-
 // decideChains decides a register exactly if its values are unique; ok tells whether it could. For an illegal register it
 // returns operations that are illegal together, by number.
 func decideChains(b *bounds, ops []*history.Operation, m *registerMachine) (verdict Verdict, conflict []int32, ok bool) {
@@ -110,11 +107,6 @@ func decideChains(b *bounds, ops []*history.Operation, m *registerMachine) (verd
 
 func decideChainsWithout(dropped chainRule, b *bounds, ops []*history.Operation, m *registerMachine) (Verdict, []int32, bool) {
 	c := &chains{ops: ops, kinds: m.ops, dropped: dropped}
-	cost := int64(len(ops)) * chainOperation
-	if !b.charge(cost) {
-		return Unknown, nil, true
-	}
-	defer b.charge(-cost)
 	if !c.findWriters(len(m.values.values)) {
 		return Unknown, nil, false
 	}
@@ -274,8 +266,17 @@ func (c *chains) walk(head uint32) (conflict []int32) {
 
 // orderZones checks that the chains can follow each other.
 func (c *chains) orderZones() (conflict []int32) {
+	a, b, ok := conflictingZones(c.zones, c.dropped)
+	if ok {
+		return c.ofZones(a, b)
+	}
+	return nil
+}
+
+// conflictingZones finds two zones each of which must come before the other.
+func conflictingZones(zones []zone, dropped chainRule) (a, b zone, found bool) {
 	var forward, backward []zone
-	for _, z := range c.zones {
+	for _, z := range zones {
 		if z.firstReturn < z.lastCall {
 			forward = append(forward, z)
 		} else {
@@ -283,22 +284,22 @@ func (c *chains) orderZones() (conflict []int32) {
 		}
 	}
 	slices.SortFunc(forward, func(a, b zone) int { return compareTimes(a.firstReturn, b.firstReturn) })
-	for i := 1; i < len(forward) && c.dropped != ruleForwardZones; i++ {
+	for i := 1; i < len(forward) && dropped != ruleForwardZones; i++ {
 		if forward[i].firstReturn < forward[i-1].lastCall {
-			return c.ofZones(forward[i-1], forward[i])
+			return forward[i-1], forward[i], true
 		}
 	}
-	if c.dropped == ruleBackwardZones {
-		return nil
+	if dropped == ruleBackwardZones {
+		return zone{}, zone{}, false
 	}
 	for _, z := range backward {
 		// Of the forward zones, which do not overlap, only the last that begins before z can hold it.
 		i, _ := slices.BinarySearchFunc(forward, z.lastCall, func(a zone, t time.Duration) int { return compareTimes(a.firstReturn, t) })
 		if i > 0 && z.firstReturn < forward[i-1].lastCall {
-			return c.ofZones(forward[i-1], z)
+			return forward[i-1], z, true
 		}
 	}
-	return nil
+	return zone{}, zone{}, false
 }
 
 func compareTimes(a, b time.Duration) int {

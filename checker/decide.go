@@ -13,6 +13,11 @@ const (
 	byZones     = "zones"     // unique values, without
 	byLog       = "log-order" // the order of the log indices is a legal one
 	byFrontier  = "frontier"  // all configurations, event by event
+	byInclusion = "inclusion" // sets: each read holds the smaller ones
+	byPatterns  = "patterns"  // queues: the patterns no legal one has
+	byHolds     = "holds"     // locks: who surely held it when
+	byResult    = "results"   // counters: each result fits one place
+	byTokens    = "tokens"    // locks: the order of the fencing tokens
 )
 
 // decision is what an algorithm found out about one object.
@@ -26,6 +31,17 @@ type decision struct {
 // apply porcupine is asked, in little memory and few steps: it ends at once on most histories. Then the frontier, whose
 // memory does not grow with the history, and at last porcupine with all that is left.
 func decideObject(b *bounds, m *Model, ops []*history.Operation) decision {
+	cost := objectNeeds(ops)
+	if !b.fits(cost) {
+		return decision{verdict: Unknown}
+	}
+	b.charge(cost)
+	defer b.charge(-cost)
+	if m.exact != nil {
+		if verdict, numbers, by, ok := m.exact(ops); ok {
+			return decision{verdict: verdict, by: by, conflict: numbered(ops, numbers)}
+		}
+	}
 	machine := machineOf(m, ops)
 	if register, ok := machine.(*registerMachine); ok {
 		if d, ok := decideUnique(b, ops, register); ok {
@@ -42,6 +58,18 @@ func decideObject(b *bounds, m *Model, ops []*history.Operation) decision {
 	return decideGeneral(b, m, ops, machine)
 }
 
+// objectNeeds estimates the memory, in bytes, of the exact checkers and of making a model ready.
+func objectNeeds(ops []*history.Operation) int64 {
+	const operation, element = 250, 24
+	cost := int64(len(ops)) * operation
+	for _, op := range ops {
+		if list, ok := op.Output.AsList(); ok {
+			cost += int64(len(list)) * element
+		}
+	}
+	return cost
+}
+
 // decideUnique decides registers with unique values.
 func decideUnique(b *bounds, ops []*history.Operation, m *registerMachine) (decision, bool) {
 	verdict, numbers, ok := decideChains(b, ops, m)
@@ -52,20 +80,31 @@ func decideUnique(b *bounds, ops []*history.Operation, m *registerMachine) (deci
 			break
 		}
 	}
-	for _, i := range numbers {
-		d.conflict = append(d.conflict, ops[i])
-	}
+	d.conflict = numbered(ops, numbers)
 	return d, ok
 }
 
-const (
-	firstMemory = 128 << 20 // bytes of porcupine's first attempt
-	firstSteps  = 100       // an operation
-)
+// numbered are the operations of these numbers; nil: there are none.
+func numbered(ops []*history.Operation, numbers []int32) []*history.Operation {
+	var some []*history.Operation
+	for _, i := range numbers {
+		some = append(some, ops[i])
+	}
+	return some
+}
+
+const firstMemory = 128 << 20 // bytes of porcupine's first attempt
+
+// firstSteps is how many steps porcupine's first attempt on n operations may take. Each step looks at a bit set as long as
+// the history.
+func firstSteps(n int) int64 {
+	const words = 200_000_000
+	return max(4*int64(n), words/int64(n/64+16))
+}
 
 func decideGeneral(b *bounds, m *Model, ops []*history.Operation, machine machine) decision {
 	first := b.part(0, firstMemory)
-	verdict := decidePorcupine(first, ops, machine, int64(len(ops)+1000)*firstSteps)
+	verdict := decidePorcupine(first, ops, machine, firstSteps(len(ops)))
 	first.release()
 	if verdict != Unknown || b.stopped() {
 		return decision{verdict: verdict, by: byPorcupine}
@@ -75,26 +114,12 @@ func decideGeneral(b *bounds, m *Model, ops []*history.Operation, machine machin
 		half = 0 // nothing comes after the frontier
 	}
 	second := b.part(half, b.limit)
-	verdict, at := decideFrontier(second, m, ops, machine)
+	verdict, numbers := decideFrontier(second, m, ops, machine)
 	second.release()
-	if verdict == Invalid {
-		return decision{verdict: Invalid, by: byFrontier, conflict: calledBy(ops, ops[at].Return)}
-	}
 	if verdict != Unknown || b.stopped() {
-		return decision{verdict: verdict, by: byFrontier}
+		return decision{verdict: verdict, by: byFrontier, conflict: numbered(ops, numbers)}
 	}
 	return decision{verdict: decidePorcupine(b, ops, machine, 0), by: byPorcupine}
-}
-
-// calledBy are the operations called up to a time.
-func calledBy(ops []*history.Operation, end time.Duration) []*history.Operation {
-	var called []*history.Operation
-	for _, op := range ops {
-		if op.Call <= end {
-			called = append(called, op)
-		}
-	}
-	return called
 }
 
 // part is bounds for an attempt within b's: with a time of its own (0: b's) and a memory of at most limit bytes.

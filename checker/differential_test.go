@@ -30,13 +30,18 @@ type agreement struct {
 
 // compare asks both about n histories at least, half of them legal and half not; it stops at the first disagreement.
 func compare(t testing.TB, seed uint64, n int, next func(*rand.Rand) generator, ask func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool)) agreement {
+	return compareModel(t, Register(), seed, n, func(r *rand.Rand) []history.Operation {
+		g := next(r)
+		return g.history()
+	}, ask)
+}
+
+func compareModel(t testing.TB, m Model, seed uint64, n int, next func(*rand.Rand) []history.Operation, ask func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool)) agreement {
 	var a agreement
-	m := Register()
 	b := unbounded(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for a.valid < n/2 || a.invalid < n/2 {
-		g := next(r)
-		ops := fit(&m, g.history())
+		ops := fit(&m, next(r))
 		got, ok := ask(b, &m, ops)
 		if !ok {
 			a.abstained++

@@ -16,7 +16,7 @@ import (
 // Models are the models a history can be checked against, by name.
 func Models() map[string]Model {
 	models := make(map[string]Model)
-	for _, m := range []Model{Register(), KVAppend()} {
+	for _, m := range []Model{Register(), KVAppend(), Set(), Queue(), Lock(), Counter()} {
 		models[m.Name] = m
 	}
 	return models

@@ -35,9 +35,19 @@ func (r *run) explainAll() {
 }
 
 func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64) {
-	few := reduce(ctx, r.model, o.ops, o.conflict, memory)
+	some := o.conflict
+	if some == nil && len(o.ops) > evidenceLimit { // the frontier can tell where to look
+		b := newBounds(ctx, memory)
+		verdict, numbers := decideFrontier(b, r.model, o.ops, machineOf(r.model, o.ops))
+		b.release()
+		if verdict == Invalid {
+			some = numbered(o.ops, numbers)
+		}
+	}
+	few := reduce(ctx, r.model, o.ops, some, memory)
 	if len(few) > evidenceLimit {
-		k.Reason = fmt.Sprintf("its operations fit in no legal order (time ended before the %d of them that conflict could be reduced further)", len(few))
+		k.Reason = fmt.Sprintf("its operations fit in no legal order: the first %d of them that conflict end with %s's %s (too many to show; values that are written once would tell more)",
+			len(few), client(lastReturned(few)), describeOperation(lastReturned(few)))
 		return
 	}
 	few = withWriters(r.model, few, o.ops)
@@ -45,6 +55,17 @@ func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64
 		k.Evidence = append(k.Evidence, *op)
 	}
 	k.Reason = reasonFor(r.model, few)
+}
+
+// lastReturned is the one of some operations that returned last, without those that never did.
+func lastReturned(ops []*history.Operation) *history.Operation {
+	last := ops[0]
+	for _, op := range ops {
+		if returned(op) != history.Forever && (op.Return > last.Return || returned(last) == history.Forever) {
+			last = op
+		}
+	}
+	return last
 }
 
 // withWriters adds to illegal operations the first write of each value they name and none of them writes, and so on: it

@@ -62,19 +62,32 @@ type frontier struct {
 	level [][]int32 // configurations of found to lead on, by the number of crashed operations they used
 	row   []uint64
 	held  int64 // bytes charged
+
+	open    int // operations called and not returned, without crashed ones
+	anchor  anchor
+	lastPut map[uint64]int32 // of a register: by value, a put of it that returned
 }
 
-// decideFrontier decides any model within the bounds. For an illegal object it returns the number of the operation at
-// whose return the frontier was empty.
-func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, int) {
+// anchor is a moment at which a register's history can be cut: no operation was open, and only one configuration was
+// possible, with a value that a put had written. From there on, that put stands for all that was before.
+type anchor struct {
+	set  bool
+	time time.Duration
+	put  int32
+	row  []uint64
+}
+
+// decideFrontier decides any model within the bounds. For an illegal object it returns operations that are illegal
+// together: those called before the return at which the frontier was empty, as far back as it can tell.
+func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, []int32) {
 	return decideFrontierWithout(frontierRules, b, mo, ops, m)
 }
 
-func decideFrontierWithout(dropped frontierRule, b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, int) {
-	f := &frontier{m: m, b: b, ops: ops, dropped: dropped}
+func decideFrontierWithout(dropped frontierRule, b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, []int32) {
+	f := &frontier{m: m, b: b, ops: ops, dropped: dropped, lastPut: make(map[uint64]int32)}
 	defer func() { b.charge(-f.held) }()
 	if !f.charge(int64(len(ops)) * 40) {
-		return Unknown, 0
+		return Unknown, nil
 	}
 	events := f.events()
 	f.prepare(mo, events)
@@ -85,13 +98,51 @@ func decideFrontierWithout(dropped frontierRule, b *bounds, mo *Model, ops []*hi
 			continue
 		}
 		if !f.ret(i) {
-			return Unknown, 0
+			return Unknown, nil
 		}
 		if len(f.rows) == 0 {
-			return Invalid, i
+			return Invalid, f.conflict(i)
+		}
+		f.findAnchor(i)
+	}
+	return Valid, nil
+}
+
+// findAnchor looks for an anchor after the return of operation i.
+func (f *frontier) findAnchor(i int) {
+	register, ok := f.m.(*registerMachine)
+	if !ok {
+		return
+	}
+	if op := &register.ops[i]; op.kind == registerPut {
+		f.lastPut[uint64(op.new)] = int32(i)
+	}
+	if f.open > 0 || len(f.rows) != f.stride {
+		return
+	}
+	if put, ok := f.lastPut[f.rows[0]]; ok {
+		f.anchor = anchor{set: true, time: f.ops[i].Return, put: put, row: append(f.anchor.row[:0], f.rows...)}
+	}
+}
+
+// conflict is the operations called up to the return of operation i, from the last anchor.
+func (f *frontier) conflict(i int) []int32 {
+	var numbers []int32
+	for n, op := range f.ops {
+		if op.Call <= f.ops[i].Return && (!f.anchor.set || f.sinceAnchor(int32(n))) {
+			numbers = append(numbers, int32(n))
 		}
 	}
-	return Valid, 0
+	return numbers
+}
+
+func (f *frontier) sinceAnchor(n int32) bool {
+	op := f.ops[n]
+	if op.Call > f.anchor.time || n == f.anchor.put {
+		return true
+	}
+	c := f.slotOf[n]
+	return returned(op) == history.Forever && f.anchor.row[1+f.slotWords+int(c/64)]>>(c%64)&1 == 0
 }
 
 func (f *frontier) charge(bytes int64) bool {
@@ -188,6 +239,7 @@ func (f *frontier) call(i int) {
 		f.crashed = append(f.crashed, int32(i))
 		return
 	}
+	f.open++
 	slot := int32(len(f.slots))
 	if n := len(f.free); n > 0 {
 		slot = f.free[n-1]
@@ -222,6 +274,7 @@ func (f *frontier) ret(i int) bool {
 	for at := 0; at < len(f.rows); at += f.stride {
 		f.rows[at+word] &^= bit
 	}
+	f.open--
 	f.slots[slot] = noOperation
 	f.free = append(f.free, slot)
 	return !f.b.stopped()

@@ -31,26 +31,16 @@ func randomGenerator(r *rand.Rand) generator {
 	return g
 }
 
-// generated is an operation under way.
-type generated struct {
-	op     history.Operation
-	done   bool // took effect
-	crash  bool
-	client int
+// simulated is an object as a correct system has it.
+type simulated struct {
+	next  func(client int) (f string, in history.Value)
+	apply func(op *history.Operation) bool // takes effect and answers; false: it must wait
 }
 
 // legal is a history a correct register may give.
 func (g *generator) legal() []history.Operation {
-	var ops []history.Operation
-	var open []*generated
-	var late []history.Operation // crashed, to take effect later
-	var now time.Duration
 	value, next := history.Nil, int64(0)
 	written := []history.Value{history.Nil}
-	process := make([]int, g.clients)
-	for c := range process {
-		process[c] = c
-	}
 	fresh := func() history.Value {
 		if !g.unique {
 			if g.noValue && g.random.IntN(5) == 0 {
@@ -61,56 +51,80 @@ func (g *generator) legal() []history.Operation {
 		next++
 		return history.Int(next)
 	}
-	for invoked := 0; invoked < g.operations || len(open) > 0; {
+	return g.simulate(simulated{
+		next: func(int) (string, history.Value) {
+			k := g.random.IntN(5)
+			if k < 2 {
+				return "get", history.Nil
+			}
+			new := fresh()
+			old := value
+			if g.random.IntN(2) == 0 {
+				old = written[g.random.IntN(len(written))]
+			}
+			written = append(written, new)
+			if k == 4 || !g.cas {
+				return "put", new
+			}
+			if g.random.IntN(20) == 0 {
+				new = old
+			}
+			return "cas", history.List(old, new)
+		},
+		apply: func(op *history.Operation) bool {
+			value = take(op, value)
+			return true
+		},
+	})
+}
+
+// simulate lets clients use an object.
+func (g *generator) simulate(s simulated) []history.Operation {
+	type underWay struct {
+		op     history.Operation
+		done   bool // took effect
+		crash  bool
+		client int
+	}
+	var ops []history.Operation
+	var open []*underWay
+	var late []history.Operation // crashed, to take effect later
+	var now time.Duration
+	process := make([]int, g.clients)
+	for c := range process {
+		process[c] = c
+	}
+	waits := 0
+	for invoked := 0; (invoked < g.operations || len(open) > 0) && waits < 100; {
 		if !g.ties || g.random.IntN(2) == 0 {
 			now++
 		}
-		if n := len(late); n > 0 && g.random.IntN(4) == 0 {
-			value = take(&late[n-1], value)
+		if n := len(late); n > 0 && g.random.IntN(4) == 0 && s.apply(&late[n-1]) {
 			late = late[:n-1]
 		}
 		c := g.random.IntN(g.clients)
-		i := slices.IndexFunc(open, func(o *generated) bool { return o.client == c })
+		i := slices.IndexFunc(open, func(o *underWay) bool { return o.client == c })
 		if i < 0 {
-			if invoked == g.operations {
-				continue
+			if invoked < g.operations {
+				o := &underWay{client: c, op: history.Operation{Process: process[c], Call: now, Index: invoked}, crash: g.random.Float64() < g.crashes}
+				o.op.F, o.op.Input = s.next(c)
+				open = append(open, o)
+				invoked++
 			}
-			o := &generated{client: c, op: history.Operation{Process: process[c], Call: now, Index: invoked}, crash: g.random.Float64() < g.crashes}
-			invoked++
-			switch k := g.random.IntN(5); {
-			case k < 2:
-				o.op.F = "get"
-			case k == 2 && g.cas || k == 3 && g.cas:
-				o.op.F = "cas"
-				old := value
-				if g.random.IntN(2) == 0 {
-					old = written[g.random.IntN(len(written))]
-				}
-				new := fresh()
-				if g.random.IntN(20) == 0 {
-					new = old
-				}
-				o.op.Input = history.List(old, new)
-				written = append(written, new)
-			default:
-				o.op.F = "put"
-				o.op.Input = fresh()
-				written = append(written, o.op.Input)
-			}
-			open = append(open, o)
 			continue
 		}
 		o := open[i]
 		if !o.done && (!o.crash || g.random.IntN(2) == 0) {
-			o.done = true
-			value = take(&o.op, value)
+			if o.done = s.apply(&o.op); !o.done {
+				waits++
+			}
 			continue
 		}
 		if o.crash { // the client goes on under a new number
-			o.op.Type, o.op.Return, o.op.Output = history.Info, history.Forever, history.Nil
+			crashed(&o.op)
 			process[c] += g.clients
 			if !o.done && g.random.IntN(2) == 0 {
-				late = append(late, o.op) // it may take effect later
+				late = append(late, o.op)
 			}
 		} else {
 			o.op.Type, o.op.Return = history.OK, now
@@ -118,8 +132,16 @@ func (g *generator) legal() []history.Operation {
 		ops = append(ops, o.op)
 		open = slices.Delete(open, i, i+1)
 	}
+	for _, o := range open { // waiting still
+		crashed(&o.op)
+		ops = append(ops, o.op)
+	}
 	slices.SortFunc(ops, func(a, b history.Operation) int { return a.Index - b.Index })
 	return ops
+}
+
+func crashed(op *history.Operation) {
+	op.Type, op.Return, op.Output = history.Info, history.Forever, history.Nil
 }
 
 // take lets an operation take effect on a register and returns the new value.

@@ -136,7 +136,7 @@ type unit struct {
 func (r *reducer) readUnits() []unit {
 	var units []unit
 	for _, op := range r.ops {
-		if r.model.ReadOnly != nil && r.model.ReadOnly(op) {
+		if r.model.pureOperation(op) {
 			units = append(units, unit{op: op})
 		}
 	}
@@ -166,7 +166,7 @@ func (r *reducer) shrink(units []unit) {
 		for i := 0; i < len(units); i += size {
 			chunk := units[i:min(i+size, len(units))]
 			part := r.without(chunk)
-			if len(part) > 0 && len(part) < len(r.ops) && r.illegal(part) {
+			if len(part) > 0 && !slices.Equal(part, r.ops) && r.illegal(part) {
 				r.ops = part
 			} else {
 				left = append(left, chunk...)
@@ -201,7 +201,13 @@ func (r *reducer) without(units []unit) []*history.Operation {
 			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return gone[op] })
+	left := slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return gone[op] })
+	if r.model.project != nil {
+		for i, op := range left {
+			left[i] = r.model.project(op, values)
+		}
+	}
+	return left
 }
 
 func (r *reducer) namesOneOf(op *history.Operation, values map[string]bool) bool {

@@ -69,13 +69,6 @@ func parseTransactions(t testing.TB, input string) []history.Operation {
 			words := strings.SplitN(strings.TrimSpace(s), " ", 3)
 			require.Len(t, words, 3, line)
 			value := parseValue(words[2])
-			if list, ok := strings.CutPrefix(words[2], "["); ok {
-				var vs []history.Value
-				for _, w := range strings.Fields(strings.TrimSuffix(list, "]")) {
-					vs = append(vs, parseValue(w))
-				}
-				value = history.List(vs...)
-			}
 			arg := value
 			if words[0] == "r" {
 				arg = history.Nil

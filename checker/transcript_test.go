@@ -24,10 +24,11 @@ import (
 //	0 get@k -> nil [50, 60]    of key k
 //	0 put 1 #7     [10, 20]    with log index 7
 //
-// Commands: register, kv-append; key= limits the output to one key.
+// Commands: register, sum (a model as a user of the package writes one), and the names of Models.
 func TestLinearizable(t *testing.T) {
 	datadriven.RunTest(t, "testdata/linearizable", func(t *testing.T, d *datadriven.TestData) string {
-		models := map[string]Model{"register": Register(), "kv-append": KVAppend(), "counter": counter()}
+		models := Models()
+		models["register"], models["sum"] = Register(), sum()
 		m, ok := models[d.Cmd]
 		if !ok {
 			d.Fatalf(t, "no model %q", d.Cmd)
@@ -79,11 +80,12 @@ func parseOperations(t testing.TB, input string) []history.Operation {
 }
 
 func parseOperation(line string) (op history.Operation, err error) {
-	open, times, ok := strings.Cut(line, "[")
-	from, to, comma := strings.Cut(strings.TrimSuffix(strings.TrimSpace(times), "]"), ",")
-	if !ok || !comma {
+	at := strings.LastIndex(line, "[")
+	from, to, comma := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line[at+1:]), "]"), ",")
+	if at < 0 || !comma {
 		return op, fmt.Errorf("no [from, to]")
 	}
+	open := line[:at]
 	if op.Call, err = parseTime(from); err != nil {
 		return op, err
 	}
@@ -136,13 +138,20 @@ func parseValue(s string) history.Value {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return history.Int(n)
 	}
+	if list, ok := strings.CutPrefix(s, "["); ok {
+		var vs []history.Value
+		for _, w := range strings.Fields(strings.TrimSuffix(list, "]")) {
+			vs = append(vs, parseValue(w))
+		}
+		return history.List(vs...)
+	}
 	return history.String(strings.Trim(s, `"`))
 }
 
-// counter is a model as a user of the package writes one: add returns the new sum.
-func counter() Model {
+// sum is a model as a user of the package writes one: add returns the new sum.
+func sum() Model {
 	return Model{
-		Name: "counter",
+		Name: "sum",
 		Init: func() any { return int64(0) },
 		Step: func(_ context.Context, s any, op *history.Operation) (any, bool) {
 			n, _ := op.Input.AsInt()

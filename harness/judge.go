@@ -135,6 +135,9 @@ func conclude(v *store.Verdict) {
 func reason(v store.Verdict) string {
 	var why []string
 	for _, r := range v.Results {
+		if r.Verdict == checker.Unknown && v.Verdict == r.Verdict && r.Checker == runChecker && v.Operations.OK == 0 {
+			return r.Reason // all else follows from it
+		}
 		if r.Verdict == v.Verdict && r.Reason != "" {
 			why = append(why, r.Reason)
 		}

@@ -220,7 +220,7 @@ func memoryTest(t *testing.T, store *memoryStore, faults string) Test {
 	specs, err := nemesis.ParseFaults(faults)
 	require.NoError(t, err)
 	b := usualBounds
-	b.ready, b.hurried, b.final, b.stuck = 5*time.Second, 5*time.Second, 10*time.Second, 200*time.Millisecond
+	b.ready, b.hurried, b.final, b.stuck = 5*time.Second, 30*time.Second, time.Minute, time.Minute
 	return Test{System: store, Workload: "register", Faults: specs, Clients: 5, Rate: 1000, Duration: time.Second, Seed: 1,
 		OperationTimeout: 100 * time.Millisecond, Results: t.TempDir(), bounds: &b}
 }

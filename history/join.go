@@ -84,18 +84,62 @@ func Load(path string) (*History, error) {
 	return r.Join()
 }
 
-// Join reads the rest of the history and joins invocations with completions.
+// Join reads the rest of the history and joins invocations with completions. Lines are parsed in a goroutine of their
+// own while earlier ones are joined.
 func (r *Reader) Join() (*History, error) {
-	var j joiner
-	for {
-		e, err := r.Next()
-		if err == io.EOF {
-			j.h.Warnings = r.Warnings()
-			return &j.h, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		j.add(&e)
+	batches, free := make(chan []Event, joinBatches), make(chan []Event, joinBatches+1)
+	for range joinBatches + 1 {
+		free <- make([]Event, 0, joinBatch)
 	}
+	var last error // of reading; valid once batches is closed
+	go func() {
+		defer close(batches)
+		for batch := range free {
+			for len(batch) < joinBatch && last == nil {
+				var e Event
+				if e, last = r.Next(); last == nil {
+					batch = append(batch, e)
+				}
+			}
+			batches <- batch
+			if last != nil {
+				return
+			}
+		}
+	}()
+	var j joiner
+	for batch := range batches {
+		if j.h.Operations == nil {
+			j.h.Operations = make([]Operation, 0, r.guess(len(batch)))
+		}
+		for i := range batch {
+			j.add(&batch[i])
+		}
+		clear(batch)
+		free <- batch[:0]
+	}
+	if last != io.EOF {
+		return nil, last
+	}
+	j.h.Warnings = r.Warnings()
+	return &j.h, nil
+}
+
+const (
+	joinBatch   = 1024 // events
+	joinBatches = 4
+)
+
+// guess is about how many operations the file holds, from its size; it only saves copying. It
+// sets aside about as much memory as the file is long.
+func (r *Reader) guess(events int) int {
+	if r.file == nil || r.zstd != nil || events < joinBatch {
+		return events
+	}
+	info, err := r.file.Stat()
+	if err != nil {
+		return events
+	}
+	const line = 90 // bytes, about
+	return int(info.Size()/line/2) + events
 }

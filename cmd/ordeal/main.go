@@ -55,21 +55,25 @@ func (v verdictReached) code() int {
 	return exitUnknown
 }
 
-func main() { os.Exit(run()) }
+func main() { os.Exit(guarded(run)) }
 
-// run gives the program's exit code. A panic would end it with 2, which stands for the verdict unknown.
-func run() (code int) {
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), interruptions()...)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	outlivePipes()
+	return exitCode(root().ExecuteContext(ctx))
+}
+
+// guarded gives a program that panics an exit code of its own: Go's is 2, which stands for the verdict unknown.
+func guarded(program func() int) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "ordeal: a bug of ordeal itself: %v\n%s", p, debug.Stack())
 			code = exitFailed
 		}
 	}()
-	ctx, stop := signal.NotifyContext(context.Background(), interruptions()...)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	outlivePipes()
-	return exitCode(root().ExecuteContext(ctx))
+	return program()
 }
 
 // interruptions are the signals that end a run early and in order. A program under nohup is not to hear of its terminal.

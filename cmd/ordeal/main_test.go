@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -167,7 +168,11 @@ var signals = map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTER
 
 // sendSignal sends a signal to a program in the background: signal INT NAME
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(named(ts, args[1]).cmd.Process.Signal(signals[args[0]]))
+	s := signals[args[0]]
+	if s == syscall.SIGHUP && signal.Ignored(s) {
+		s = syscall.SIGTERM // the tests run under nohup, and so does the program: it does not hear of its terminal
+	}
+	ts.Check(named(ts, args[1]).cmd.Process.Signal(s))
 }
 
 // ended waits for the end of a program in the background, and wants an exit code: ended CODE NAME. -1: by a signal.
@@ -199,6 +204,15 @@ func gone(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // A panic must not end the program with 2, which is the verdict unknown.
+func TestPanicIsNoVerdict(t *testing.T) {
+	if code := guarded(func() int { panic("a test") }); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	if code := guarded(func() int { return exitInvalid }); code != exitInvalid {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	for err, want := range map[error]int{
 		nil:                           exitValid,

@@ -23,7 +23,8 @@ type System struct{}
 // Name is how command lines and reports call it.
 func (System) Name() string { return "ordeal" }
 
-// Open makes a client. Nodes are called n1, n2, ... after their ids.
+// Open makes a client that reads at node first and writes wherever the leader is. Nodes are called n1, n2, ... after
+// their ids.
 func (System) Open(node string, addresses map[string]string) (systems.Client, error) {
 	o := client.Options{Nodes: map[raft.NodeID]string{}}
 	for name, address := range addresses {
@@ -33,30 +34,36 @@ func (System) Open(node string, addresses map[string]string) (systems.Client, er
 		}
 		o.Nodes[id] = address
 	}
-	home, err := nodeID(node)
+	id, err := nodeID(node)
 	if err != nil {
 		return nil, err
 	}
-	o.Home = home
+	o.Home = id
 	c, err := client.New(o)
 	if err != nil {
 		return nil, err
 	}
-	return &storeClient{c}, nil
+	return &storeClient{client: c, home: &home{node: id, address: addresses[node]}}, nil
 }
 
 func nodeID(name string) (raft.NodeID, error) {
 	number, found := strings.CutPrefix(name, "n")
 	id, err := strconv.ParseUint(number, 10, 64)
 	if !found || err != nil || id == 0 {
-		return 0, fmt.Errorf("node %q: want n1, n2, ...", name)
+		return 0, fmt.Errorf("node %q: names are n1, n2 and so on", name)
 	}
 	return raft.NodeID(id), nil
 }
 
-type storeClient struct{ client *client.Client }
+type storeClient struct {
+	client *client.Client
+	home   *home
+}
 
-func (c *storeClient) Close() { c.client.Close() }
+func (c *storeClient) Close() {
+	c.client.Close()
+	c.home.close()
+}
 
 // Invoke implements systems.Client. A compare-and-set answers with the value it saw, whether or not it set.
 func (c *storeClient) Invoke(ctx context.Context, op workloads.Operation) systems.Completion {
@@ -64,9 +71,11 @@ func (c *storeClient) Invoke(ctx context.Context, op workloads.Operation) system
 	if err != nil {
 		return systems.Completion{Type: history.Fail, Error: err.Error()}
 	}
-	r, err := c.client.Do(ctx, txn, wire.ReadIndex)
-	if err != nil {
-		return failure(err)
+	r, served := c.home.read(ctx, txn)
+	if !served {
+		if r, err = c.client.Do(ctx, txn, wire.ReadIndex); err != nil {
+			return failure(err)
+		}
 	}
 	done := systems.Completion{Type: history.OK, Node: nodeName(r.Node), LogIndex: r.LogIndex}
 	if op.F == "put" {

@@ -54,5 +54,5 @@ func TestNodeNames(t *testing.T) {
 	_, err := System{}.Open("n0", map[string]string{"n1": "127.0.0.1:1"})
 	require.Error(t, err)
 	_, err = System{}.Open("n1", map[string]string{"one": "127.0.0.1:1"})
-	require.ErrorContains(t, err, "want n1, n2")
+	require.ErrorContains(t, err, "names are n1, n2")
 }

@@ -1,0 +1,35 @@
+package checker
+
+import (
+	"context"
+	"testing"
+
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBank(t *testing.T) {
+	read := func(balances ...int64) history.Operation {
+		var accounts []history.Value
+		for i, b := range balances {
+			accounts = append(accounts, history.List(history.Int(int64(i)), history.Int(b)))
+		}
+		return history.Operation{Process: 3, F: "read", Type: history.OK, Call: 1, Return: 2, Output: history.List(accounts...)}
+	}
+	for _, c := range []struct {
+		name    string
+		ops     []history.Operation
+		verdict Verdict
+		reason  string
+	}{
+		{"moved", []history.Operation{read(10, 0), read(3, 7)}, Valid, ""},
+		{"lost", []history.Operation{read(10, 0), read(3, 5)}, Invalid, "client 3 read accounts that add up to 8, not 10"},
+		{"overdrawn", []history.Operation{read(11, -1)}, Invalid, "client 3 read a balance of -1 in account 1"},
+		{"no read", []history.Operation{{F: "transfer", Type: history.OK}}, Unknown, "nothing to judge by"},
+		{"no accounts", []history.Operation{{F: "read", Type: history.OK, Output: history.Int(1)}}, Unknown, "a list of [account, balance]"},
+	} {
+		r := Bank(10).Check(context.Background(), &history.History{Operations: c.ops}, Options{})
+		require.Equal(t, c.verdict, r.Verdict, c.name)
+		require.Contains(t, r.Reason, c.reason, c.name)
+	}
+}

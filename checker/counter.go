@@ -1,0 +1,106 @@
+package checker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// Counter is an integer, 0 at first.
+//
+//	add: input is what to add; output is the new value, or nil where the system does not tell.
+//	read: output is the value.
+func Counter() Model {
+	return Model{
+		Name:     "counter",
+		Init:     func() any { return int64(0) },
+		Step:     counterStep,
+		ReadOnly: func(op *history.Operation) bool { return op.F == "read" },
+		Check:    counterCheck,
+		exact:    decideCounter,
+	}
+}
+
+func counterCheck(op *history.Operation) error {
+	switch op.F {
+	case "add":
+		if _, ok := op.Input.AsInt(); !ok {
+			return fmt.Errorf("add needs an integer, not %v", op.Input)
+		}
+		if k := op.Output.Kind(); op.Type == history.OK && k != history.KindInt && k != history.KindNil {
+			return fmt.Errorf("add answers with the new value, not %v", op.Output)
+		}
+	case "read":
+		if _, ok := op.Output.AsInt(); !ok && op.Type == history.OK {
+			return fmt.Errorf("a read of a counter answers with an integer, not %v", op.Output)
+		}
+	default:
+		return fmt.Errorf("a counter has add and read, not %q", op.F)
+	}
+	return nil
+}
+
+func counterStep(_ context.Context, s any, op *history.Operation) (any, bool) {
+	d, _ := op.Input.AsInt()
+	if op.F == "read" {
+		d = 0
+	}
+	sum := s.(int64) + d
+	got, told := op.Output.AsInt()
+	return sum, op.Type != history.OK || !told || got == sum
+}
+
+// decideCounter is exact when every add is positive, certain and told its result: the results are the order.
+func decideCounter(ops []*history.Operation) (Verdict, []int32, string, bool) {
+	return decideCounterWithout(counterRules, ops)
+}
+
+// counterRule names one condition of the checker, so that tests can leave it out and see that it is needed.
+type counterRule int
+
+const (
+	ruleSums counterRule = iota
+	ruleAddsInOrder
+	ruleReadsInOrder
+	counterRules
+)
+
+func decideCounterWithout(dropped counterRule, ops []*history.Operation) (Verdict, []int32, string, bool) {
+	order := make([]int32, len(ops))
+	for i, op := range ops {
+		order[i] = int32(i)
+		d, _ := op.Input.AsInt()
+		if _, told := op.Output.AsInt(); op.Type != history.OK || !told || op.F == "add" && d <= 0 {
+			return Unknown, nil, "", false
+		}
+	}
+	result := func(i int32) int64 {
+		n, _ := ops[i].Output.AsInt()
+		return n
+	}
+	slices.SortStableFunc(order, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(result(a), result(b)), cmp.Compare(ops[a].F, ops[b].F)) // an add before the reads of its result
+	})
+	sum, all := int64(0), emptySpan()
+	var since span // up to the last add
+	since = all
+	for _, i := range order {
+		d, _ := ops[i].Input.AsInt()
+		before, rule := since, ruleReadsInOrder
+		if ops[i].F == "add" {
+			before, rule = all, ruleAddsInOrder
+			sum += d
+		}
+		if result(i) != sum && dropped != ruleSums || ops[i].Return < before.lastCall && dropped != rule {
+			return Invalid, nil, byResult, true
+		}
+		all.add(ops[i], i)
+		if ops[i].F == "add" {
+			since = all
+		}
+	}
+	return Valid, nil, byResult, true
+}

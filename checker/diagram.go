@@ -1,0 +1,83 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// Diagram draws operations over time for a terminal, a line a client:
+//
+//	client 3  |put 42|
+//	client 4          |put 43|
+//	client 7                  |get -> 42|
+//
+// Time runs to the right; only the order of beginnings and ends is to scale. An operation without an end goes on as
+// "- - >".
+func Diagram(operations []history.Operation) string {
+	d := diagram{columns: make(map[time.Duration]int)}
+	d.place(operations)
+	var clients []int
+	lines := make(map[int]string)
+	sorted := slices.Clone(operations)
+	slices.SortStableFunc(sorted, func(a, b history.Operation) int { return compareTimes(a.Call, b.Call) })
+	for _, op := range sorted {
+		if _, ok := lines[op.Process]; !ok {
+			clients = append(clients, op.Process)
+		}
+		lines[op.Process] = d.draw(lines[op.Process], &op)
+	}
+	width := 0
+	for _, c := range clients {
+		width = max(width, len(fmt.Sprint(c)))
+	}
+	var b strings.Builder
+	for _, c := range clients {
+		fmt.Fprintf(&b, "client %-*d  %s\n", width, c, lines[c])
+	}
+	return b.String()
+}
+
+// diagram is where moments stand.
+type diagram struct{ columns map[time.Duration]int }
+
+// place gives each moment a column, far enough from the beginnings of what ends there.
+func (d *diagram) place(operations []history.Operation) {
+	var moments []time.Duration
+	for _, op := range operations {
+		moments = append(moments, op.Call)
+		if end := returned(&op); end != history.Forever {
+			moments = append(moments, end)
+		}
+	}
+	slices.Sort(moments)
+	column := 0
+	for _, m := range slices.Compact(moments) {
+		for _, op := range operations {
+			if returned(&op) == m {
+				column = max(column, d.columns[op.Call]+len(describeOperation(&op))+1)
+			}
+		}
+		d.columns[m] = column
+		column++
+	}
+}
+
+func (d *diagram) draw(line string, op *history.Operation) string {
+	from := d.columns[op.Call]
+	if n := len(line); n < from {
+		line += strings.Repeat(" ", from-n)
+	}
+	line += "|" + describeOperation(op)
+	end := returned(op)
+	if end == history.Forever {
+		return line + " - - >"
+	}
+	if n, to := len(line), d.columns[end]; n < to {
+		line += strings.Repeat(" ", to-n)
+	}
+	return line + "|"
+}
