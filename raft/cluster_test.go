@@ -20,18 +20,22 @@ type cluster struct {
 }
 
 // newCluster starts n servers with empty disks, all of them voters.
-func newCluster(n int, config Config) *cluster {
-	c := &cluster{clocks: make([]time.Duration, n), groups: make([]int, n), asked: map[uint64]uint64{}, trace: &strings.Builder{}}
+func newCluster(n int, config Config) *cluster { return newClusterWithSpares(n, 0, config) }
+
+// newClusterWithSpares has servers besides, which are not started and may join later.
+func newClusterWithSpares(n, spares int, config Config) *cluster {
+	all := n + spares
+	c := &cluster{clocks: make([]time.Duration, all), groups: make([]int, all), asked: map[uint64]uint64{}, trace: &strings.Builder{}}
 	config.ElectionTimeout, config.HeartbeatInterval = electionTimeout, heartbeatInterval
 	for i := range n {
 		config.Configuration.Voters = append(config.Configuration.Voters, NodeID(i+1))
 	}
-	for i := range n {
+	for i := range all {
 		config.ID, config.Random = NodeID(i+1), rand.New(rand.NewPCG(1, uint64(i)))
-		c.servers = append(c.servers, &server{config: config})
+		c.servers = append(c.servers, &server{config: config, chunkSize: 24})
 	}
 	c.safety = newSafety(c.servers)
-	for i := range n {
+	for i := range n { // the spares later
 		c.restart(NodeID(i + 1))
 	}
 	return c
@@ -60,7 +64,7 @@ func (c *cluster) restart(id NodeID) {
 
 // preset gives a server another disk, and restarts it.
 func (c *cluster) preset(id NodeID, hs HardState, terms ...uint64) {
-	c.server(id).disk = disk{hs, entriesOfTerms(terms...)}
+	c.server(id).disk = disk{hardState: hs, entries: entriesOfTerms(terms...)}
 	c.restart(id)
 }
 
@@ -107,8 +111,20 @@ func (c *cluster) ready(id NodeID) bool {
 // persist makes all writes of a server durable, and sends what waited for them.
 func (c *cluster) persist(id NodeID) {
 	s := c.server(id)
+	installed := s.installs
 	c.send(s.persist(len(s.queue)))
+	if s.installs > installed {
+		c.logf("%d takes up the snapshot at %d", id, s.machine.index)
+	}
 	c.must(c.safety.check(s))
+}
+
+// retire stops a server that knows that it was removed, as its driver would.
+func (c *cluster) retire(id NodeID) {
+	if s := c.server(id); s.core != nil && s.core.Removed() && len(s.queue) == 0 {
+		c.logf("%d stops by itself: it was removed", id)
+		s.crash(0)
+	}
 }
 
 func (c *cluster) send(messages []Message) {
@@ -160,6 +176,7 @@ func (c *cluster) stabilize(ids ...NodeID) {
 				busy = true
 				c.persist(id)
 			}
+			c.retire(id)
 		}
 		for _, m := range c.take(func(m Message) bool { return slices.Contains(ids, m.To) && slices.Contains(ids, m.From) }) {
 			busy = true
@@ -203,6 +220,16 @@ func describe(m Message) string {
 		for _, e := range m.Entries {
 			b += " " + describeEntry(e)
 		}
+		if m.Removed {
+			b += " removed"
+		}
+	case InstallSnapshot:
+		b += fmt.Sprintf(" snapshot=%d/%d bytes=%d-%d", m.Snapshot.LastIncludedIndex, m.Snapshot.LastIncludedTerm, m.Offset, m.Offset+uint64(len(m.Chunk)))
+		if m.Done {
+			b += " done"
+		}
+	case InstallSnapshotReply:
+		b += fmt.Sprintf(" snapshot=%d next=%d", m.MatchIndex, m.Offset)
 	case AppendEntriesReply:
 		if m.Reject {
 			b += fmt.Sprintf(" refused prev=%d hint=%d/%d", m.PrevLogIndex, m.HintIndex, m.HintTerm)
@@ -210,9 +237,12 @@ func describe(m Message) string {
 			b += fmt.Sprintf(" match=%d round=%d", m.MatchIndex, m.Round)
 		}
 	case RequestVoteReply, PreVoteReply:
-		if m.Reject {
+		switch {
+		case m.Removed:
+			b += fmt.Sprintf(" removed commit=%d", m.MatchIndex)
+		case m.Reject:
 			b += " refused"
-		} else {
+		default:
 			b += " granted"
 		}
 	}
@@ -224,12 +254,32 @@ func describeEntry(e Entry) string {
 	if e.Kind == EntryNoOp {
 		return fmt.Sprintf("%d/%d:noop", e.Index, e.Term)
 	}
+	if e.Kind == EntryConfiguration {
+		if c, err := DecodeConfiguration(e.Data); err == nil {
+			return fmt.Sprintf("%d/%d:%s", e.Index, e.Term, describeConfiguration(c))
+		}
+	}
 	return strings.TrimSuffix(fmt.Sprintf("%d/%d:%s", e.Index, e.Term, e.Data), ":")
 }
 
+// describeConfiguration gives the voters, those of C-old after a slash, and learners after a plus.
+func describeConfiguration(c Configuration) string {
+	b := fmt.Sprint(c.Voters)
+	if c.Joint() {
+		b += fmt.Sprintf("/%v", c.Outgoing)
+	}
+	if len(c.Learners) > 0 {
+		b += fmt.Sprintf("+%v", c.Learners)
+	}
+	return b
+}
+
 func describeWrite(r Ready) (b string) {
+	if r.Installed != nil {
+		b += fmt.Sprintf(" snapshot=%d/%d", r.Installed.LastIncludedIndex, r.Installed.LastIncludedTerm)
+	}
 	if r.HardState != nil {
-		b = fmt.Sprintf(" term=%d vote=%d", r.HardState.Term, r.HardState.Vote)
+		b += fmt.Sprintf(" term=%d vote=%d", r.HardState.Term, r.HardState.Vote)
 	}
 	for _, e := range r.Entries {
 		b += " " + describeEntry(e)

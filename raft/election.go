@@ -6,7 +6,7 @@ func (c *Core) electionTimeout() {
 	if c.removed {
 		return
 	}
-	if !c.configuration().Voter(c.id) {
+	if !c.mayStand() {
 		// Learners and removed servers do not stand, but those whom no leader tells ask whether they are still wanted.
 		c.leader, c.preVotes = 0, nil
 		c.askForVotes(Message{Kind: PreVote, Term: c.term + 1})
@@ -17,6 +17,21 @@ func (c *Core) electionTimeout() {
 		return
 	}
 	c.startElection(false)
+}
+
+// mayStand reports whether this server stands for election: as a voter, or as one until the newest configuration is known to
+// be committed. Without it, who may be the only one to hold that, nobody might be electable (thesis 4.2.2). Its own vote
+// counts only where it is a voter.
+func (c *Core) mayStand() bool {
+	for i := len(c.configurations) - 1; i >= 0; i-- {
+		if c.configurations[i].configuration.Voter(c.id) {
+			return true
+		}
+		if c.configurations[i].index <= c.log.commit {
+			return false
+		}
+	}
+	return false
 }
 
 // startPreVote asks whether an election could be won, without a new term (thesis 9.6, R15).

@@ -2,6 +2,7 @@ package raft
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -42,6 +43,111 @@ func (c *randomCluster) carry(m Message) {
 	c.schedule(event{at: c.now + delay, kind: eventMessage, server: int(m.To - 1), message: m})
 }
 
+// scheduleDisk sets when the first of the writes under way is done.
+func (c *randomCluster) scheduleDisk(i int) {
+	if len(c.servers[i].queue) > 0 && !c.diskBusy[i] {
+		c.diskBusy[i] = true
+		c.schedule(event{at: c.diskDone(i), kind: eventDisk, server: i, life: c.lives[i]})
+	}
+}
+
+// snapshotWhenDue begins to save the state, now and then though a follower is being sent the last snapshot.
+func (c *randomCluster) snapshotWhenDue(s *server) {
+	last := s.core.Snapshot().LastIncludedIndex
+	if c.every == 0 || s.machine.index < last+c.every || s.core.SendingSnapshot() && (c.healed || !c.chance(0.1)) {
+		return
+	}
+	for _, w := range s.queue {
+		if w.save != nil {
+			return
+		}
+	}
+	s.takeSnapshot(c.random.Uint64N(c.retain + 1))
+}
+
+// rare is what all servers together went through.
+func (c *randomCluster) rare() (all rareStates) {
+	for _, s := range c.servers {
+		all.add(s.rare)
+	}
+	return all
+}
+
+// stop: a server that was removed stops by itself; of what it had yet to write, some may still be written.
+func (c *randomCluster) stop(i int) {
+	s := c.servers[i]
+	s.rare.removed++
+	s.crash(c.random.IntN(len(s.queue) + 1))
+}
+
+// changeMembers asks a leader, if there is one, for any other set of servers, and starts those that are to join.
+func (c *randomCluster) changeMembers() error {
+	i := c.pick(1)
+	s := c.servers[i]
+	if s.core == nil || c.maxVoters == 0 {
+		return nil
+	}
+	var to Configuration
+	order, voters := c.random.Perm(len(c.servers)), 1+c.random.IntN(c.maxVoters)
+	for _, k := range order[:voters] {
+		to.Voters = append(to.Voters, NodeID(k+1))
+	}
+	for _, k := range order[voters:min(voters+c.random.IntN(3), len(order))] {
+		to.Learners = append(to.Learners, NodeID(k+1))
+	}
+	if c.chance(0.3) { // learners only
+		now, _ := s.core.Configuration()
+		to.Voters = slices.Clone(now.Voters)
+		to.Learners = slices.DeleteFunc(to.Learners, func(id NodeID) bool { return slices.Contains(to.Voters, id) })
+	}
+	slices.Sort(to.Voters)
+	slices.Sort(to.Learners)
+	s.core.Tick(c.clocks[i].local(c.now))
+	if err := c.safety.check(s); err != nil {
+		return err
+	}
+	if err := s.core.ChangeMembership(to); err == nil {
+		for _, id := range to.Members() {
+			c.schedule(event{at: c.now + c.upTo(electionTimeout), kind: eventStart, server: int(id - 1)})
+		}
+	}
+	if err := c.drive(i); err != nil {
+		return err
+	}
+	if c.chance(0.3) {
+		c.isolate(i)
+	}
+	return nil
+}
+
+// startMembers: the operators start again whoever is named by the configuration that the newest leader uses.
+func (c *randomCluster) startMembers() {
+	for _, id := range c.members().Members() {
+		if c.servers[id-1].core == nil {
+			c.schedule(event{at: c.now + c.upTo(electionTimeout), kind: eventStart, server: int(id - 1)})
+		}
+	}
+}
+
+// members is the configuration of the server with the newest log.
+func (c *randomCluster) members() Configuration {
+	best := &server{}
+	var log LogStart
+	for _, s := range c.servers {
+		if s.core == nil {
+			continue
+		}
+		last := LogStart{s.core.log.lastIndex(), s.core.log.lastTerm()}
+		if best.core == nil || last.Term > log.Term || last.Term == log.Term && last.Index > log.Index {
+			best, log = s, last
+		}
+	}
+	if best.core == nil {
+		return c.safety.committedConfiguration(c.safety.lastCommitted()).configuration
+	}
+	return best.core.configuration()
+}
+
 // diskDone is when a write that is queued now is durable.
 func (c *randomCluster) diskDone(i int) time.Duration {
 	if c.slow[i] {
@@ -67,6 +173,9 @@ func (c *randomCluster) pick(p float64) int {
 
 // client proposes or reads, mostly at a leader.
 func (c *randomCluster) client() error {
+	if c.healed {
+		c.startMembers()
+	}
 	i := c.pick(0.8)
 	s := c.servers[i]
 	if s.core == nil {
@@ -93,18 +202,47 @@ func (c *randomCluster) progressed() bool {
 	if at == 0 || !c.proofRead || c.safety.lastCommitted() < at || c.safety.committed[at-1].term != c.proof.term {
 		return false
 	}
-	for _, s := range c.servers {
-		if uint64(len(s.applied)) < at {
+	last := c.safety.configurations[len(c.safety.configurations)-1].configuration
+	members := last.Members()
+	for _, id := range members {
+		if s := c.servers[id-1]; s.core == nil || s.machine.index < at || s.core.Changing() {
 			return false
 		}
 	}
-	return true
+	for _, s := range c.servers {
+		if s.core != nil && !slices.Contains(members, s.config.ID) && c.mustStop(s.core, last) {
+			return false
+		}
+	}
+	return !last.Joint()
+}
+
+// mustStop reports whether a server that is out can learn so: it remembers that it was a member, and one of those whom it
+// knows is still one.
+func (c *randomCluster) mustStop(core *Core, members Configuration) bool {
+	return core.wasMember() && slices.ContainsFunc(core.configuration().Voters, members.Voter)
+}
+
+// describe tells where everybody stands.
+func (c *randomCluster) describe() (b string) {
+	for i, s := range c.servers {
+		if s.core == nil {
+			b += fmt.Sprintf("\n%d is down", i+1)
+			continue
+		}
+		st := s.core.Status()
+		_, index := s.core.Configuration()
+		b += fmt.Sprintf("\n%d %v term=%d leader=%d log=%d-%d/%d commit=%d applied=%d uses %s of %d removed=%v", st.ID, st.Role, st.Term, st.Leader,
+			s.core.log.lastIncludedIndex+1, st.LastIndex, s.core.log.lastTerm(), st.Commit, s.machine.index,
+			describeConfiguration(st.Configuration), index, s.core.Removed())
+	}
+	return b
 }
 
 // nemesis does one bad thing, or heals the network.
 func (c *randomCluster) nemesis() error {
 	i, j := c.pick(0.3), c.random.IntN(len(c.servers))
-	switch c.random.IntN(9) {
+	switch c.random.IntN(12) {
 	case 0:
 		c.cut[i][j] = true
 	case 1:
@@ -127,6 +265,8 @@ func (c *randomCluster) nemesis() error {
 		c.slow[i] = !c.slow[i]
 	case 7, 8:
 		return c.transfer(j)
+	case 9, 10, 11:
+		return c.changeMembers()
 	}
 	return nil
 }

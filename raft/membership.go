@@ -93,7 +93,7 @@ func (l *leading) enlist(c *Core, members Configuration) {
 	l.order = l.order[:0]
 	for _, id := range members.Members() {
 		if p := l.peers[id]; p != nil {
-			p.departing = false
+			p.departing, p.farewell = false, 0
 		} else if id != c.id {
 			l.peers[id] = &progress{next: c.log.lastIndex() + 1, lastHeard: c.now}
 		}

@@ -20,13 +20,16 @@ var (
 )
 
 // Random clusters over a bad network, with slow disks, crashes and drifting clocks keep every safety property after
-// every step, answer no stale read, and make progress once all faults are healed (R1-R13, R15, R18, R20, R22).
+// every step, answer no stale read, and make progress once all faults are healed (R1-R13, R15-R18, R20, R22). They take
+// snapshots and change their members all the time.
 func TestRandomClustersAreSafeAndLive(t *testing.T) {
 	count := *seeds
 	if testing.Short() {
 		count = min(count, 300)
 	}
 	var reads, commits atomic.Uint64
+	var rare rareStates
+	var mutex sync.Mutex
 	work := make(chan uint64)
 	failures := make(chan string, runtime.GOMAXPROCS(0))
 	stop := make(chan struct{})
@@ -43,6 +46,9 @@ func TestRandomClustersAreSafeAndLive(t *testing.T) {
 				}
 				reads.Add(uint64(r.readsAnswered))
 				commits.Add(r.safety.lastCommitted())
+				mutex.Lock()
+				rare.add(r.rare())
+				mutex.Unlock()
 			}
 		})
 	}
@@ -61,7 +67,10 @@ feed:
 		t.Error(f)
 	}
 	t.Logf("%d clusters: %d entries committed, %d reads confirmed", count, commits.Load(), reads.Load())
+	t.Log(rare)
 	require.Greater(t, commits.Load(), count, "the clusters hardly did anything")
+	require.True(t, count < 300 || min(rare.installed, rare.kept, rare.resumed, rare.otherLeader, rare.finished, rare.joint,
+		rare.left, rare.rolledBack, rare.removed) > 0, "a state was never reached: %v", rare)
 	require.Greater(t, reads.Load(), count, "the clusters hardly answered reads")
 }
 
@@ -97,14 +106,19 @@ type randomCluster struct {
 	ticks   []time.Duration
 	cut     [][]bool // cut[from][to]: one way
 	slow    []bool   // disks
-	healed  bool
-	safety  *safety
-	weather weather
+	// diskBusy: the end of the first write under way is scheduled.
+	diskBusy []bool
+	healed   bool
+	safety   *safety
+	weather  weather
 
 	readIDs       uint64
 	asked         map[uint64]uint64 // last committed index at the time a read was asked
 	readsAnswered int
 	steps         int
+
+	every, retain uint64 // a snapshot is taken after so many entries (0: never), and leaves at most so many before it
+	maxVoters     int    // of configurations that the nemesis asks for; 0: it changes no members
 
 	proof      position // healed: the command whose application everywhere shows progress
 	proofGiven time.Duration
@@ -174,8 +188,8 @@ func runRandomCluster(seed uint64) (c *randomCluster, err error) {
 			err = fmt.Errorf("at %v: panic: %v", c.now, p)
 		}
 	}()
-	for i := range c.servers {
-		c.schedule(event{kind: eventStart, server: i})
+	for _, id := range c.servers[0].config.Configuration.Voters {
+		c.schedule(event{kind: eventStart, server: int(id - 1)})
 	}
 	c.schedule(event{kind: eventClient})
 	c.schedule(event{kind: eventNemesis})
@@ -187,7 +201,7 @@ func runRandomCluster(seed uint64) (c *randomCluster, err error) {
 	c.heal()
 	for !c.progressed() {
 		if c.now > badTime+goodTime {
-			return c, fmt.Errorf("no progress within %v of the healing of all faults", goodTime)
+			return c, fmt.Errorf("no progress within %v of the healing of all faults:%s", goodTime, c.describe())
 		}
 		if err := c.step(); err != nil {
 			return c, fmt.Errorf("at %v, healed: %w", c.now, err)
@@ -198,9 +212,9 @@ func runRandomCluster(seed uint64) (c *randomCluster, err error) {
 
 func newRandomCluster(seed uint64) *randomCluster {
 	r := rand.New(rand.NewPCG(seed, 0))
-	n := []int{3, 3, 3, 5, 5, 2, 4}[r.IntN(7)]
-	c := &randomCluster{random: r, asked: map[uint64]uint64{}, clocks: make([]clock, n), lives: make([]int, n),
-		ticks: make([]time.Duration, n), slow: make([]bool, n), cut: make([][]bool, n)}
+	n, all := []int{3, 3, 3, 5, 5, 2, 4}[r.IntN(7)], 7
+	c := &randomCluster{random: r, asked: map[uint64]uint64{}, clocks: make([]clock, all), lives: make([]int, all),
+		ticks: make([]time.Duration, all), slow: make([]bool, all), diskBusy: make([]bool, all), cut: make([][]bool, all)}
 	pick := func(of ...float64) float64 { return of[r.IntN(len(of))] }
 	c.weather = weather{loss: pick(0, 0.02, 0.2), duplicate: pick(0, 0.1), late: pick(0, 0.05, 0.2),
 		batching: pick(0, 0.5, 0.9), nemesis: time.Duration(pick(30, 100, 300)) * time.Millisecond}
@@ -213,11 +227,14 @@ func newRandomCluster(seed uint64) *randomCluster {
 	for i := range n {
 		config.Configuration.Voters = append(config.Configuration.Voters, NodeID(i+1))
 	}
-	for i := range n {
+	c.every, c.retain = []uint64{0, 2, 5, 20}[r.IntN(4)], r.Uint64N(8)
+	c.maxVoters = []int{0, 3, 5}[r.IntN(3)]
+	chunkSize := []int{8, 24, snapshotSize}[r.IntN(3)]
+	for i := range all {
 		config.ID, config.Random = NodeID(i+1), rand.New(rand.NewPCG(seed, uint64(i+1)))
-		c.servers = append(c.servers, &server{config: config})
+		c.servers = append(c.servers, &server{config: config, chunkSize: chunkSize})
 		c.clocks[i] = clock{offset: time.Duration(r.Int64N(int64(time.Hour))), rate: 1 + drift*(2*r.Float64()-1)}
-		c.cut[i] = make([]bool, n)
+		c.cut[i] = make([]bool, all)
 	}
 	c.safety = newSafety(c.servers)
 	return c
@@ -259,6 +276,7 @@ func (c *randomCluster) step() error {
 	case eventMessage:
 		s.core.Step(e.message)
 	case eventDisk:
+		c.diskBusy[e.server] = false
 		n := min(1, len(s.queue))
 		if c.random.IntN(3) == 0 {
 			n = len(s.queue) // one sync for many writes
@@ -280,7 +298,7 @@ func (c *randomCluster) start(i int) error {
 		return nil
 	}
 	c.lives[i]++
-	c.ticks[i] = 0
+	c.ticks[i], c.diskBusy[i] = 0, false
 	if err := s.start(c.clocks[i].local(c.now)); err != nil {
 		return err
 	}
@@ -293,11 +311,9 @@ func (c *randomCluster) drive(i int) error {
 	for busy := true; busy; {
 		var r Ready
 		var send []Message
-		waiting := len(s.queue)
 		r, send, busy = s.work()
-		if len(s.queue) > waiting {
-			c.schedule(event{at: c.diskDone(i), kind: eventDisk, server: i, life: c.lives[i]})
-		}
+		c.snapshotWhenDue(s)
+		c.scheduleDisk(i)
 		if err := c.route(send); err != nil {
 			return err
 		}
@@ -313,6 +329,10 @@ func (c *randomCluster) drive(i int) error {
 		if err := c.safety.check(s); err != nil {
 			return err
 		}
+	}
+	if s.core.Removed() {
+		c.stop(i)
+		return nil
 	}
 	if at := max(c.clocks[i].real(s.core.Deadline()), c.now); c.ticks[i] == 0 || at < c.ticks[i] {
 		c.ticks[i] = at

@@ -1,6 +1,10 @@
 package raft
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
 
 // safety watches a cluster from outside and reports the first step that breaks a property of the paper's figure 3, or
 // one of the stronger ones that this core promises. It remembers everything that any server ever did, so that
@@ -12,6 +16,8 @@ type safety struct {
 	votes     map[ballot]NodeID
 	entries   map[position]uint64 // digest of the log up to (index, term), whoever holds it
 	committed []commitment        // committed[i] is of index i+1
+	// configurations are those committed, and at first the initial one, at index 0.
+	configurations []configurationAt
 }
 
 // observed is what a server looked like at the last check, in its present life.
@@ -20,8 +26,8 @@ type observed struct {
 	term       uint64
 	diskTerm   uint64 // of all lives
 	commit     uint64
-	applied    int
 	role       Role
+	inForce    configurationAt
 	lastDigest []entryDigest // of its log
 }
 
@@ -39,7 +45,7 @@ type commitment struct{ term, digest, leaderTerm uint64 }
 
 func newSafety(servers []*server) *safety {
 	return &safety{servers: servers, seen: make([]observed, len(servers)), leaders: map[uint64]NodeID{},
-		votes: map[ballot]NodeID{}, entries: map[position]uint64{}}
+		votes: map[ballot]NodeID{}, entries: map[position]uint64{}, configurations: []configurationAt{{0, servers[0].config.Configuration}}}
 }
 
 // lastCommitted is the greatest index that any server ever knew to be committed.
@@ -55,7 +61,7 @@ func (y *safety) check(s *server) error {
 		return nil
 	}
 	for _, property := range []func(*server, *observed) error{
-		y.monotone, y.logs, y.commits, y.leadership, y.stateMachine, y.durability} {
+		y.monotone, y.logs, y.commits, y.membership, y.leadership, y.stateMachine, y.durability} {
 		if err := property(s, o); err != nil {
 			return fmt.Errorf("server %d, term %d: %w", s.config.ID, s.core.term, err)
 		}
@@ -75,21 +81,28 @@ func (y *safety) monotone(s *server, o *observed) error {
 	return nil
 }
 
-// logs: log matching, and leader append-only.
+// logs: log matching, and leader append-only. What a snapshot has taken out of a log is committed, and as it was everywhere.
 func (y *safety) logs(s *server, o *observed) error {
 	log := &s.core.log
-	same := min(o.commit, log.lastIndex())
-	for same < log.lastIndex() && same < uint64(len(o.lastDigest)) && log.entries[same].Term == o.lastDigest[same].term {
+	if err := y.included(log, o); err != nil {
+		return err
+	}
+	at := func(i uint64) Entry { return log.entries[i-log.lastIncludedIndex] } // entry i+1
+	same := max(min(o.commit, log.lastIndex()), log.lastIncludedIndex)
+	for same < log.lastIndex() && same < uint64(len(o.lastDigest)) && at(same).Term == o.lastDigest[same].term {
 		same++
 	}
 	if same < uint64(len(o.lastDigest)) && o.role == Leader && o.term == s.core.term {
 		return fmt.Errorf("leader append-only: a leader removed its entry %d", same+1)
 	}
 	o.lastDigest = o.lastDigest[:same]
-	for _, e := range log.entries[same:] {
-		before := uint64(0)
-		if e.Index > 1 {
-			before = o.lastDigest[e.Index-2].digest
+	for ; same < log.lastIndex(); same++ {
+		e, before := at(same), uint64(0)
+		if e.Index != same+1 {
+			return fmt.Errorf("the log has entry %d at index %d", e.Index, same+1)
+		}
+		if same > 0 {
+			before = o.lastDigest[same-1].digest
 		}
 		d := digest(before, e)
 		at := position{e.Index, e.Term}
@@ -98,6 +111,27 @@ func (y *safety) logs(s *server, o *observed) error {
 		}
 		y.entries[at] = d
 		o.lastDigest = append(o.lastDigest, entryDigest{e.Term, d})
+	}
+	return nil
+}
+
+// included fills in, from what is committed, the part of the log that a snapshot covers.
+func (y *safety) included(log *raftLog, o *observed) error {
+	last := log.lastIncludedIndex
+	switch {
+	case last == 0:
+		return nil
+	case last > y.lastCommitted():
+		return fmt.Errorf("the log begins after entry %d, which nobody has committed", last)
+	case y.committed[last-1].term != log.lastIncludedTerm:
+		return fmt.Errorf("the log begins after entry %d of term %d, and that of term %d was committed", last, log.lastIncludedTerm, y.committed[last-1].term)
+	}
+	for i := min(o.commit, last); i < last; i++ {
+		d := entryDigest{y.committed[i].term, y.committed[i].digest}
+		if i < uint64(len(o.lastDigest)) && o.lastDigest[i] == d {
+			continue
+		}
+		o.lastDigest = append(o.lastDigest[:min(i, uint64(len(o.lastDigest)))], d) // and look anew at what follows
 	}
 	return nil
 }
@@ -114,6 +148,7 @@ func digest(before uint64, e Entry) uint64 {
 
 // commits: all servers commit the same entries, and what is committed is on the disks of a majority.
 func (y *safety) commits(s *server, o *observed) error {
+	news := false
 	for ; o.commit < s.core.log.commit; o.commit++ {
 		if o.commit >= uint64(len(o.lastDigest)) {
 			return fmt.Errorf("commit index %d is beyond the log's end %d", s.core.log.commit, len(o.lastDigest))
@@ -126,23 +161,94 @@ func (y *safety) commits(s *server, o *observed) error {
 			continue
 		}
 		y.committed = append(y.committed, commitment{here.term, here.digest, s.core.term})
+		news = true
+		if e := s.core.log.entry(o.commit + 1); e.Kind == EntryConfiguration {
+			if err := y.changed(e); err != nil {
+				return err
+			}
+		}
 	}
-	if n := y.lastCommitted(); n == o.commit && n > 0 && s.core.role == Leader {
-		return y.stored(n)
+	if news && s.core.role == Leader {
+		return y.stored(s)
 	}
 	return nil
 }
 
-// stored: an entry a majority holds on disk survives the loss of power of any minority.
-func (y *safety) stored(index uint64) error {
-	n := 0
-	for _, s := range y.servers {
-		if s.disk.holds(index, y.committed[index-1].term) {
-			n++
+// changed looks at a configuration that is committed: voters change through the joint configuration only.
+func (y *safety) changed(e Entry) error {
+	to, err := DecodeConfiguration(e.Data)
+	if err != nil {
+		return err
+	}
+	from := y.configurations[len(y.configurations)-1].configuration
+	switch {
+	case from.Joint() && (to.Joint() || !slices.Equal(from.Voters, to.Voters)),
+		to.Joint() && !slices.Equal(from.Voters, to.Outgoing),
+		!from.Joint() && !to.Joint() && !slices.Equal(from.Voters, to.Voters):
+		return fmt.Errorf("configuration %+v at %d follows %+v", to, e.Index, from)
+	}
+	y.configurations = append(y.configurations, configurationAt{e.Index, to})
+	return nil
+}
+
+// committedConfiguration is the one of all that is committed up to index.
+func (y *safety) committedConfiguration(index uint64) configurationAt {
+	for i := len(y.configurations) - 1; ; i-- {
+		if y.configurations[i].index <= index {
+			return y.configurations[i]
 		}
 	}
-	if n <= len(y.servers)/2 {
-		return fmt.Errorf("entry %d is committed, and on %d of %d disks only", index, n, len(y.servers))
+}
+
+// membership: a server uses the newest configuration in its log, committed or not, and of all in it only one can be not yet
+// committed; what snapshots hold is committed.
+func (y *safety) membership(s *server, o *observed) error {
+	core := s.core
+	last := core.configurations[len(core.configurations)-1]
+	if o.inForce.index > last.index {
+		s.rare.rolledBack++
+	}
+	want := y.committedConfiguration(core.log.lastIncludedIndex)
+	pending := 0
+	for i := len(core.log.entries) - 1; i >= 0; i-- {
+		e := core.log.entries[i]
+		if e.Kind != EntryConfiguration {
+			continue
+		}
+		if want.index < e.Index {
+			c, err := DecodeConfiguration(e.Data)
+			if err != nil {
+				return err
+			}
+			want = configurationAt{e.Index, c}
+		}
+		if e.Index <= y.lastCommitted() {
+			break
+		}
+		if pending++; pending > 1 {
+			return fmt.Errorf("configuration at %d was appended before the one at %d was committed", want.index, e.Index)
+		}
+	}
+	if !bytes.Equal(last.configuration.Encode(), want.configuration.Encode()) {
+		return fmt.Errorf("uses configuration %+v of %d, and the newest in its log is %+v of %d", last.configuration, last.index, want.configuration, want.index)
+	}
+	if handed := core.log.handed; !bytes.Equal(core.ConfigurationAt(handed).Encode(), y.committedConfiguration(handed).configuration.Encode()) {
+		return fmt.Errorf("a snapshot at %d would hold configuration %+v, and %+v is committed", handed, core.ConfigurationAt(handed), y.committedConfiguration(handed))
+	}
+	if o.role == Leader && core.role != Leader && core.removed {
+		s.rare.left++
+	}
+	o.inForce = last
+	return nil
+}
+
+// stored: an entry that a quorum of the leader's configuration holds on disk survives the loss of power of any minority. The
+// quorum of a joint configuration, which may have committed just now, is one of C-new too.
+func (y *safety) stored(leader *server) error {
+	n := y.lastCommitted()
+	configuration := leader.core.configuration()
+	if !configuration.quorum(func(id NodeID) bool { return y.servers[id-1].disk.holds(n, y.committed[n-1].term) }) {
+		return fmt.Errorf("entry %d is committed, and not on the disks of a quorum of %+v", n, configuration)
 	}
 	return nil
 }
@@ -167,18 +273,19 @@ func (y *safety) leadership(s *server, o *observed) error {
 	return nil
 }
 
-// stateMachine: entries are applied once each, in order, only when committed and on the server's own disk.
-func (y *safety) stateMachine(s *server, o *observed) error {
-	for ; o.applied < len(s.applied); o.applied++ {
-		e := s.applied[o.applied]
-		switch {
-		case e.Index != uint64(o.applied)+1:
-			return fmt.Errorf("state machine safety: entry %d applied where %d is next", e.Index, o.applied+1)
-		case e.Index > y.lastCommitted() || y.committed[o.applied].digest != o.lastDigest[o.applied].digest:
-			return fmt.Errorf("state machine safety: entry %d applied, and not committed", e.Index)
-		case !s.disk.holds(e.Index, e.Term):
-			return fmt.Errorf("entry %d applied before it is on disk", e.Index)
-		}
+// stateMachine: every state is that of all committed entries in their order, whether they were applied here or came in a
+// snapshot, and is on the server's own disk.
+func (y *safety) stateMachine(s *server, _ *observed) error {
+	m := s.machine
+	switch {
+	case m.index == 0:
+		return nil
+	case m.index > y.lastCommitted() || y.committed[m.index-1].digest != m.digest:
+		return fmt.Errorf("state machine safety: the state after entry %d is not that of the committed entries", m.index)
+	case !s.disk.holds(m.index, m.term):
+		return fmt.Errorf("entry %d applied before it is on disk", m.index)
+	case m.index != s.core.log.handed:
+		return fmt.Errorf("the state machine is at entry %d, the core holds it to be at %d", m.index, s.core.log.handed)
 	}
 	return nil
 }

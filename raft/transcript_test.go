@@ -52,11 +52,12 @@ func (s *story) run(d *datadriven.TestData) string {
 }
 
 func (s *story) new(d *datadriven.TestData) {
-	var n, lease, maxAppend int
+	var n, spares, lease, maxAppend int
+	d.MaybeScanArgs(s.t, "spares", &spares)
 	d.ScanArgs(s.t, "servers", &n)
 	d.MaybeScanArgs(s.t, "lease", &lease)
 	d.MaybeScanArgs(s.t, "max-append", &maxAppend)
-	s.c = newCluster(n, Config{PreVote: d.HasArg("prevote"), CheckQuorum: d.HasArg("checkquorum"),
+	s.c = newClusterWithSpares(n, spares, Config{PreVote: d.HasArg("prevote"), CheckQuorum: d.HasArg("checkquorum"),
 		LeaseDuration: time.Duration(lease) * time.Millisecond, MaxAppendBytes: maxAppend})
 }
 
@@ -78,6 +79,9 @@ var commands = map[string]func(*story, *datadriven.TestData) error{
 	"crash":     (*story).crash,
 	"restart":   (*story).restart,
 	"log":       (*story).log,
+	"snapshot":  (*story).snapshot,
+	"change":    (*story).change,
+	"members":   (*story).members,
 	"status":    (*story).status,
 }
 
@@ -241,6 +245,9 @@ func (s *story) log(d *datadriven.TestData) error {
 			continue
 		}
 		line := fmt.Sprintf("%d:", id)
+		if last := core.log.lastIncludedIndex; last > 0 {
+			line += fmt.Sprintf(" (%d before)", last)
+		}
 		for _, e := range core.log.entries {
 			line += fmt.Sprintf(" %d", e.Term)
 			if e.Index == core.log.commit {
@@ -261,6 +268,52 @@ func (s *story) status(d *datadriven.TestData) error {
 		st := s.c.core(id).Status()
 		s.c.logf("%d %v term=%d vote=%d leader=%d commit=%d last=%d durable=%d", id, st.Role, st.Term, st.Vote, st.Leader,
 			st.Commit, st.LastIndex, st.Durable)
+	}
+	return nil
+}
+
+// snapshot takes one, and drops the log behind it.
+func (s *story) snapshot(d *datadriven.TestData) error {
+	var retain uint64
+	d.MaybeScanArgs(s.t, "retain", &retain)
+	for _, id := range s.servers(d) {
+		server := s.c.server(id)
+		server.takeSnapshot(retain)
+		s.c.persist(id)
+		s.c.persist(id) // the log goes when the snapshot is durable
+		s.c.logf("%d has a snapshot at %d, its log begins after %d", id, server.core.Snapshot().LastIncludedIndex, server.disk.start.Index)
+	}
+	return nil
+}
+
+func (s *story) change(d *datadriven.TestData) error {
+	ids := func(key string) (set []NodeID) {
+		if arg, given := d.Arg(key); given {
+			for i := range arg.Vals {
+				var id uint64
+				arg.Scan(s.t, i, &id)
+				set = append(set, NodeID(id))
+			}
+		}
+		return set
+	}
+	return s.c.core(s.servers(d)[0]).ChangeMembership(Configuration{Voters: ids("voters"), Learners: ids("learners")})
+}
+
+// members shows the configuration in force at each server, ? after one that it does not know to be committed.
+func (s *story) members(d *datadriven.TestData) error {
+	for _, id := range s.servers(d) {
+		core := s.c.core(id)
+		if core == nil {
+			s.c.logf("%d is down", id)
+			continue
+		}
+		c, index := core.Configuration()
+		mark := ""
+		if index > core.log.commit {
+			mark = "?"
+		}
+		s.c.logf("%d: %s%s", id, describeConfiguration(c), mark)
 	}
 	return nil
 }
