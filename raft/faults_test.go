@@ -217,10 +217,13 @@ func (c *randomCluster) progressed() bool {
 	return !last.Joint()
 }
 
-// mustStop reports whether a server that is out can learn so: it remembers that it was a member, and one of those whom it
-// knows is still one.
+// mustStop reports whether a server that is out can learn so: it was a member by a committed configuration and remembers
+// one, and one of those whom it would ask is still a member.
 func (c *randomCluster) mustStop(core *Core, members Configuration) bool {
-	return core.wasMember() && slices.ContainsFunc(core.configuration().Voters, members.Voter)
+	return core.wasMember() && slices.ContainsFunc(core.configuration().Voters, members.Voter) &&
+		slices.ContainsFunc(c.safety.configurations, func(at configurationAt) bool {
+			return slices.Contains(at.configuration.Members(), core.id)
+		})
 }
 
 // describe tells where everybody stands.
