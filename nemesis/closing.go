@@ -3,15 +3,23 @@ package nemesis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// close leaves the cluster whole, whatever went wrong before: all links open, every process running.
+// close leaves the cluster whole, whatever went wrong before: all links open, every process running, every node a voter where
+// that is ours to see to.
 func (n *Nemesis) close(ctx context.Context) Event {
 	e := Event{Fault: Closing, Mode: "all", Phase: PhaseHeal, Text: "all links open, all processes run", Start: n.now()}
 	var against []string
 	if err := n.world.Cut(ctx, nil); err != nil {
 		against = append(against, "heal: "+err.Error())
+	}
+	if n.changesMembers() {
+		e.Text = "all links open, all processes run, all nodes vote"
+		if err := n.gather(ctx, &e); err != nil {
+			against = append(against, err.Error())
+		}
 	}
 	running := 0
 	for _, node := range n.world.Nodes() {
@@ -31,6 +39,24 @@ func (n *Nemesis) close(ctx context.Context) Event {
 		e.observe("something is left: " + strings.Join(against, "; "))
 	}
 	return e
+}
+
+// gather makes every node a voter. Those who may not be out are started first: without a majority nobody comes back.
+func (n *Nemesis) gather(ctx context.Context, e *Event) error {
+	for _, node := range n.world.Nodes() {
+		if n.isOut(node) {
+			continue
+		}
+		if err := n.revive(ctx, node, e); err != nil {
+			e.observe(fmt.Sprintf("%s: %v", node, err))
+		}
+	}
+	return n.bringBack(ctx, n.world.Nodes(), closingAwaited, e)
+}
+
+// changesMembers reports whether the schedule does.
+func (n *Nemesis) changesMembers() bool {
+	return slices.ContainsFunc(n.schedule.Steps, func(s Step) bool { return s.Fault == MembershipChange })
 }
 
 // revive makes the node's process run if it does not.

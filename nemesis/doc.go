@@ -1,6 +1,6 @@
 // Package nemesis hurts a cluster on purpose: it injects faults, proves that they took hold, heals them and proves that they
 // are gone. It knows a cluster only as a World, a few verbs that plain processes, containers and simulations all have,
-// and knows nothing of what the nodes do.
+// and as Members where it has them, and knows nothing else of what the nodes do.
 //
 // # From a flag to a fault
 //
@@ -17,7 +17,8 @@
 // A fault that does nothing is worse than none, because the verdict then speaks of an ordeal that never was. So nothing
 // is believed because a call returned without an error: cut links are probed and must not be crossed, links that the
 // partition leaves open must be crossed, killed processes must be gone, and all this again shortly before the heal.
-// What the evidence does not show is reported as not taken, with the reason.
+// A change of members shows in what the nodes say of them and in the end of the removed nodes' processes, a transfer in another
+// node that leads a later term. What the evidence does not show is reported as not taken, with the reason.
 //
 // # Terms
 //

@@ -9,8 +9,10 @@ import (
 
 // The faults there are.
 const (
-	Partition = "partition"
-	Kill      = "kill"
+	Partition        = "partition"
+	Kill             = "kill"
+	MembershipChange = "membership"
+	Leadership       = "leader"
 )
 
 // mode is one way of a fault.
@@ -21,6 +23,8 @@ type mode struct {
 	needs int
 	// onRequest modes are drawn only when they are named: they say nothing that another mode does not say.
 	onRequest func(nodes int) bool
+	// instant modes are over when they are injected.
+	instant bool
 	// choose draws what the mode does. nil: it depends on who leads, which only the run can tell.
 	choose func(nodes []string, rng *rand.Rand) plan
 }
@@ -34,21 +38,22 @@ type plan struct {
 
 // kind is a fault with its modes, the most telling first.
 type kind struct {
-	name  string
-	modes []mode
+	name    string
+	modes   []mode
+	members bool // it needs a cluster with Members
 }
 
 // kinds is the catalogue. The order of the modes is that of the first round of a schedule: what often leaves a majority comes
 // first, because a cluster that serves nobody shows no wrong answers.
 var kinds = []kind{
-	{Kill, []mode{
+	{name: Kill, modes: []mode{
 		{name: "leader", needs: 1, help: "the current leader"},
 		{name: "one", needs: 1, help: "a random node", choose: killing(func(int) int { return 1 })},
 		{name: "minority", needs: 3, help: "as many random nodes as leave a majority", choose: killing(minoritySize)},
 		{name: "majority", needs: 2, help: "as few random nodes as leave no majority", choose: killing(majoritySize)},
 		{name: "all", needs: 1, help: "every node", choose: killing(func(n int) int { return n })},
 	}},
-	{Partition, []mode{
+	{name: Partition, modes: []mode{
 		{name: "primary", needs: 2, help: "the current leader alone"},
 		{name: "minority", needs: 5, help: "the current leader with as many others as leave a majority without it"},
 		{name: "majority", needs: 3, help: "a random minority from the majority", choose: cutting(MajorityGrudge)},
@@ -57,6 +62,14 @@ var kinds = []kind{
 		{name: "one", needs: 2, help: "a random node alone", choose: cutting(OneGrudge)},
 		{name: "halves", needs: 2, help: "in the middle; with an even number of nodes nobody has a majority",
 			onRequest: func(nodes int) bool { return nodes%2 == 1 || nodes == 2 }, choose: cutting(HalvesGrudge)},
+	}},
+	{name: MembershipChange, members: true, modes: []mode{
+		{name: "shrink", needs: 3, help: "a random voter is removed, and added again", choose: removing(1)},
+		{name: "leader", needs: 3, help: "the current leader is"},
+		{name: "two", needs: 5, help: "two random voters are, in one change", choose: removing(2)},
+	}},
+	{name: Leadership, members: true, modes: []mode{
+		{name: "transfer", needs: 2, instant: true, help: "leadership is handed to a random other voter"},
 	}},
 }
 
@@ -74,6 +87,17 @@ func killing(size func(nodes int) int) func([]string, *rand.Rand) plan {
 
 func killPlan(targets []string) plan {
 	return plan{targets: targets, text: "kill " + words(targets)}
+}
+
+func removing(size int) func([]string, *rand.Rand) plan {
+	return func(nodes []string, rng *rand.Rand) plan {
+		targets, _ := divide(nodes, size, rng)
+		return removalPlan(targets)
+	}
+}
+
+func removalPlan(targets []string) plan {
+	return plan{targets: targets, text: "remove " + words(targets)}
 }
 
 func cutting(grudge func([]string, *rand.Rand) Grudge) func([]string, *rand.Rand) plan {
@@ -96,6 +120,8 @@ func leaderPlan(fault, mode string, nodes []string, leader string) plan {
 	switch {
 	case fault == Kill:
 		return killPlan([]string{leader})
+	case fault == MembershipChange:
+		return removalPlan([]string{leader})
 	case mode == "minority":
 		return partitionPlan(MinorityGrudge(nodes, leader))
 	}

@@ -12,6 +12,10 @@ func (n *Nemesis) injectKill(ctx context.Context, f *fault, e *Event) {
 	before := map[string]ProcessState{}
 	var against []string
 	for _, node := range f.step.Targets {
+		if n.isOut(node) && len(f.step.Targets) > 1 {
+			e.observe(node + " is out of the cluster, and left alone")
+			continue
+		}
 		state, err := n.world.Process(ctx, node)
 		if err != nil {
 			against = append(against, fmt.Sprintf("%s cannot be asked: %v", node, err))
@@ -45,6 +49,9 @@ func (n *Nemesis) injectKill(ctx context.Context, f *fault, e *Event) {
 			f.killed[node] = was
 		}
 	}
+	if len(f.killed) == 0 && len(against) == 0 {
+		against = append(against, "nobody was there to be killed")
+	}
 	e.Took = len(against) == 0
 	if !e.Took {
 		e.observe("did not take hold: " + strings.Join(against, "; "))
@@ -54,6 +61,7 @@ func (n *Nemesis) injectKill(ctx context.Context, f *fault, e *Event) {
 func (n *Nemesis) healKill(ctx context.Context, f *fault, e *Event) {
 	var early, against []string
 	down := slices.DeleteFunc(slices.Clone(f.step.Targets), func(node string) bool { _, ok := f.killed[node]; return !ok })
+	stood := len(down) > 0
 	for _, node := range down {
 		state, err := n.world.Process(ctx, node)
 		switch {
@@ -62,13 +70,18 @@ func (n *Nemesis) healKill(ctx context.Context, f *fault, e *Event) {
 		case state.Running:
 			early = append(early, fmt.Sprintf("%s runs again as pid %d", node, state.PID))
 			continue
+		case n.isOut(node):
+			e.observe(node + " was removed meanwhile: it stays down until it is brought back")
+			delete(f.killed, node)
+			continue
 		}
 		if err := n.world.Start(ctx, node); err != nil {
 			against = append(against, fmt.Sprintf("start %s: %v", node, err))
 		}
 	}
 	e.Done = n.now()
-	e.Stood = len(early) == 0 && len(down) > 0
+	e.Stood = len(early) == 0 && stood
+	down = slices.DeleteFunc(down, func(node string) bool { _, ok := f.killed[node]; return !ok })
 	if len(early) > 0 {
 		e.observe("did not stand to its end: " + strings.Join(early, "; "))
 	}
@@ -85,7 +98,7 @@ func (n *Nemesis) healKill(ctx context.Context, f *fault, e *Event) {
 			e.observe(fmt.Sprintf("%s: pid %d runs, its process number %d", node, state.PID, state.Starts))
 		}
 	}
-	if len(down) == 0 {
+	if !stood {
 		e.observe("there is nothing to start: it killed nothing")
 	}
 	e.Took = len(against) == 0

@@ -40,13 +40,17 @@ type modelWorld struct {
 	nodes    []string
 	cut      map[Link]uint64 // cut links with the packets dropped since
 	process  map[string]ProcessState
+	voters   []string
+	learners []string
+	leader   string
+	term     uint64
 	nextPID  int
 	breakage string
 	calls    []string
 }
 
 func newModelWorld(clock *fakeClock, nodes []string, breakage string) *modelWorld {
-	w := &modelWorld{clock: clock, nodes: nodes, cut: map[Link]uint64{}, process: map[string]ProcessState{}, nextPID: 100, breakage: breakage}
+	w := &modelWorld{clock: clock, nodes: nodes, voters: slices.Clone(nodes), cut: map[Link]uint64{}, process: map[string]ProcessState{}, nextPID: 100, breakage: breakage}
 	for _, node := range nodes {
 		w.nextPID++
 		w.process[node] = ProcessState{Running: true, PID: w.nextPID, Starts: 1}
@@ -58,6 +62,7 @@ func (w *modelWorld) broken(how string) bool { return w.breakage == how }
 
 func (w *modelWorld) call(ctx context.Context, format string, args ...any) error {
 	w.clock.now += time.Millisecond
+	defer w.live()
 	w.calls = append(w.calls, fmt.Sprintf(format, args...))
 	return ctx.Err()
 }
@@ -166,7 +171,99 @@ func (w *modelWorld) Process(_ context.Context, node string) (ProcessState, erro
 	if w.broken("process cannot be asked") {
 		return ProcessState{}, errors.New("agent does not answer")
 	}
+	w.live()
 	return w.process[node], nil
+}
+
+// reach reports whether two nodes run and hear each other.
+func (w *modelWorld) reach(a, b string) bool {
+	_, there := w.cut[Link{a, b}]
+	_, back := w.cut[Link{b, a}]
+	return w.process[a].Running && w.process[b].Running && !there && !back
+}
+
+// live lets the nodes do what they do by themselves: elect, let learners vote, stop when they are out.
+func (w *modelWorld) live() {
+	leads := func(node string) bool {
+		reached := 0
+		for _, v := range w.voters {
+			if w.reach(node, v) {
+				reached++
+			}
+		}
+		return slices.Contains(w.voters, node) && reached > len(w.voters)/2
+	}
+	if !leads(w.leader) {
+		w.leader = ""
+		if i := slices.IndexFunc(w.nodes, leads); i >= 0 {
+			w.leader = w.nodes[i]
+			w.term++
+		}
+	}
+	if w.leader == "" {
+		return
+	}
+	caughtUp := !slices.ContainsFunc(w.learners, func(l string) bool { return !w.reach(w.leader, l) })
+	if len(w.learners) > 0 && caughtUp && !w.broken("learners never vote") {
+		w.voters = append(w.voters, w.learners...)
+		slices.Sort(w.voters)
+		w.learners = nil
+	}
+	for _, node := range w.nodes {
+		s := w.process[node]
+		if !slices.Contains(w.voters, node) && !slices.Contains(w.learners, node) && w.reach(w.leader, node) && !w.broken("removed node runs on") {
+			s.Running, s.Ended = false, "exit status 0"
+			if w.broken("removed node crashes") {
+				s.Ended = "exit status 2"
+			}
+			w.process[node] = s
+		}
+	}
+}
+
+func (w *modelWorld) Membership(ctx context.Context, node string) (Membership, error) {
+	w.live()
+	if !w.process[node].Running || w.broken("nobody tells the members") {
+		return Membership{}, errors.New("connection refused")
+	}
+	return Membership{Leads: node == w.leader, Term: w.term, Voters: slices.Clone(w.voters), Learners: slices.Clone(w.learners)}, ctx.Err()
+}
+
+func (w *modelWorld) ChangeMembers(ctx context.Context, add, remove []string) error {
+	if err := w.call(ctx, "change +%v -%v", add, remove); err != nil {
+		return err
+	}
+	switch {
+	case w.leader == "":
+		return errors.New("nobody leads")
+	case w.broken("change is refused") && len(remove) > 0:
+		return errors.New("another change of the configuration is under way")
+	case w.broken("change does nothing"), w.broken("add does nothing") && len(add) > 0:
+		return nil
+	case len(w.learners) > 0:
+		return errors.New("another change of the configuration is under way")
+	}
+	w.voters = slices.DeleteFunc(w.voters, func(v string) bool { return slices.Contains(remove, v) })
+	w.learners = slices.Clone(add)
+	if w.broken("answer is lost") {
+		w.live()
+		return errors.New("connection reset")
+	}
+	return nil
+}
+
+func (w *modelWorld) TransferLeadership(ctx context.Context, to string) error {
+	if err := w.call(ctx, "transfer %s", to); err != nil {
+		return err
+	}
+	switch {
+	case w.broken("transfer is refused"):
+		return errors.New("another change of the configuration is under way")
+	case w.leader != "" && w.reach(w.leader, to) && !w.broken("transfer does nothing"):
+		w.leader = to
+		w.term++
+	}
+	return nil
 }
 
 // whole tells what is left of any fault.
@@ -179,6 +276,9 @@ func (w *modelWorld) whole() string {
 		if !s.Running || s.Paused {
 			left = append(left, node+" does not run")
 		}
+	}
+	if !slices.Equal(w.voters, w.nodes) || len(w.learners) > 0 {
+		left = append(left, fmt.Sprintf("voters are %v, learners %v", w.voters, w.learners))
 	}
 	slices.Sort(left)
 	return strings.Join(left, ", ")

@@ -32,9 +32,11 @@ type Options struct {
 // Nemesis carries out a schedule on a cluster.
 type Nemesis struct {
 	world    World
+	members  Members // nil: the cluster has none, and the schedule does not need it
 	schedule Schedule
 	options  Options
 	events   []Event
+	owed     []string // removed nodes that could not be brought back when their fault was healed
 
 	mu     sync.Mutex
 	active []*fault // in the order of injection
@@ -44,12 +46,21 @@ type Nemesis struct {
 type fault struct {
 	step   Step                    // as resolved
 	killed map[string]ProcessState // what this fault killed, as it was before
+	out    []string                // what this fault removed from the cluster, or may have
+	before view                    // of a transfer: as it was
+	took   bool                    // of a change of members, or a transfer
 }
 
-// New prepares a run. It refuses a schedule that the cluster's nodes do not fit.
+// New prepares a run. It refuses a schedule that does not fit the cluster's nodes, or that needs Members of a cluster without.
 func New(world World, schedule Schedule, options Options) (*Nemesis, error) {
 	if err := schedule.Validate(world.Nodes()); err != nil {
 		return nil, err
+	}
+	members, _ := world.(Members)
+	for _, step := range schedule.Steps {
+		if NeedsMembers(step.Fault) && members == nil {
+			return nil, fmt.Errorf("schedule: step at %v: %s needs a cluster whose members can be changed, and nobody knows how to with this one", step.At, step.Fault)
+		}
 	}
 	if options.Clock == nil {
 		options.Clock = NewClock(time.Now())
@@ -60,7 +71,7 @@ func New(world World, schedule Schedule, options Options) (*Nemesis, error) {
 	if options.Report == nil {
 		options.Report = func(Event) {}
 	}
-	return &Nemesis{world: world, schedule: schedule, options: options}, nil
+	return &Nemesis{world: world, members: members, schedule: schedule, options: options}, nil
 }
 
 // Validate tells whether the schedule can be run on the nodes.
@@ -97,9 +108,9 @@ func (n *Nemesis) Active() []string {
 }
 
 // Run carries out the schedule and returns its events. The times of the steps count from the call. When ctx ends, Run injects
-// nothing more and heals what is injected, in bounded time. Whatever happens, it ends by opening all links and
-// starting all processes, with an event of the fault Closing that says whether that is so. Errors of the cluster are
-// evidence. An injection that found nobody to hurt has no heal.
+// nothing more and heals what is injected, in bounded time. Whatever happens, it ends by opening all links, starting all
+// processes and, where the schedule changes members, making every node a voter, with an event of the fault Closing that
+// says whether that is so. Errors of the cluster are evidence. An injection that found nobody to hurt has no heal.
 func (n *Nemesis) Run(ctx context.Context) []Event {
 	start := n.options.Clock.Now()
 	for _, step := range n.schedule.Steps {
@@ -136,7 +147,9 @@ func (n *Nemesis) do(ctx context.Context, step Step) {
 
 func (n *Nemesis) inject(ctx context.Context, step Step) {
 	e := Event{ID: step.ID, Fault: step.Fault, Mode: step.Mode, Phase: PhaseInject, Start: n.now()}
-	step, err := n.resolve(ctx, step)
+	f := &fault{step: step}
+	err := n.resolve(ctx, f)
+	step = f.step
 	e.Text, e.Targets = step.Text, step.Targets
 	if err != nil {
 		e.Text = "the leader"
@@ -145,14 +158,18 @@ func (n *Nemesis) inject(ctx context.Context, step Step) {
 		n.report(e)
 		return
 	}
-	f := &fault{step: step}
 	n.mu.Lock()
 	n.active = append(n.active, f)
 	n.mu.Unlock()
-	if step.Fault == Kill {
+	switch step.Fault {
+	case Kill:
 		n.injectKill(ctx, f, &e)
-	} else {
+	case Partition:
 		n.injectPartition(ctx, f, &e)
+	case MembershipChange:
+		n.injectMembership(ctx, f, &e)
+	case Leadership:
+		n.injectTransfer(ctx, f, &e)
 	}
 	n.report(e)
 }
@@ -163,29 +180,46 @@ func (n *Nemesis) heal(ctx context.Context, f *fault, calledOff bool) {
 	if calledOff {
 		e.observe("the run was called off: healed before its time")
 	}
-	if f.step.Fault == Kill {
+	switch f.step.Fault {
+	case Kill:
 		n.healKill(ctx, f, &e)
-	} else {
+	case Partition:
 		n.healPartition(ctx, f, &e)
+	case MembershipChange:
+		n.healMembership(ctx, f, &e)
+	case Leadership:
+		n.healTransfer(f, &e)
 	}
 	n.mu.Lock()
 	n.active = slices.DeleteFunc(n.active, func(a *fault) bool { return a == f })
 	n.mu.Unlock()
+	if f.step.Fault == Kill || f.step.Fault == Partition {
+		n.repay(ctx, &e) // it may have stood in the way
+	}
 	n.report(e)
 }
 
 // resolve fills in what only the run can tell.
-func (n *Nemesis) resolve(ctx context.Context, step Step) (Step, error) {
+func (n *Nemesis) resolve(ctx context.Context, f *fault) error {
+	step := &f.step
 	if step.Text != "" {
-		return step, nil
+		return nil
 	}
-	leader, err := n.leader(ctx)
-	if err != nil {
-		return step, err
+	var p plan
+	if step.Fault == Leadership {
+		var err error
+		if f.before, p, err = n.chooseHeir(ctx, step.ID); err != nil {
+			return err
+		}
+	} else {
+		leader, err := n.leader(ctx)
+		if err != nil {
+			return err
+		}
+		p = leaderPlan(step.Fault, step.Mode, n.world.Nodes(), leader)
 	}
-	p := leaderPlan(step.Fault, step.Mode, n.world.Nodes(), leader)
 	step.Links, step.Targets, step.Text = p.links, p.targets, p.text
-	return step, nil
+	return nil
 }
 
 func (n *Nemesis) leader(ctx context.Context) (string, error) {

@@ -118,6 +118,52 @@ func TestCancelHealsEverything(t *testing.T) {
 	})
 }
 
+// The same of changes of members and transfers, on their own and one among the other.
+func TestEveryChangeTakes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		specs := []Spec{{Fault: MembershipChange}, {Fault: Leadership}}[:rapid.IntRange(1, 2).Draw(t, "kinds")]
+		s := drawScheduleOf(t, specs)
+		r := newRun(t, arguments{leader: "n2"}, s)
+		r.options.Leader = func() string { return r.world.leader }
+		events := r.run(t)
+		require.Len(t, events, len(s.Steps)+1)
+		for _, e := range events {
+			require.True(t, e.Took, "%+v", e)
+			require.LessOrEqual(t, e.Start, e.Done)
+			require.LessOrEqual(t, e.Done, e.End)
+			if e.Phase == PhaseHeal && e.ID > 0 {
+				require.True(t, e.Stood, "%+v", e)
+			}
+		}
+		require.Empty(t, r.world.whole())
+	})
+}
+
+// Among kills and partitions a change may fail for good reasons. Called off or not, in the end every node votes and runs.
+func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
+	took := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScheduleOf(t, []Spec{{Fault: Kill}, {Fault: Partition}, {Fault: MembershipChange}, {Fault: Leadership}})
+		var a arguments
+		if rapid.Bool().Draw(t, "called off") {
+			a.cancel = time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
+		}
+		r := newRun(t, a, s)
+		r.options.Leader = func() string { return r.world.leader }
+		events := r.run(t)
+		closing := events[len(events)-1]
+		require.True(t, closing.Took, "%+v", closing)
+		require.Empty(t, r.world.whole())
+		for _, e := range events {
+			require.NotEmpty(t, e.Evidence)
+			if e.Took && e.Phase == PhaseInject {
+				took[e.Fault]++
+			}
+		}
+	})
+	require.Len(t, took, 4, "%v", took)
+}
+
 // A cluster that does nothing of what it is told never yields a fault that counts.
 func TestNothingTakesOnADeadWorld(t *testing.T) {
 	for _, breakage := range []string{"cut does nothing", "cut fails", "cut forgets a link", "cut cuts all", "probe fails"} {
@@ -138,6 +184,84 @@ func TestNothingTakesOnADeadWorld(t *testing.T) {
 				require.False(t, e.Took, "%s: %+v", breakage, e)
 			}
 		}
+	}
+}
+
+// Likewise one whose members do not change, or change in another way than they ought to.
+func TestNoChangeTakesOnADeadWorld(t *testing.T) {
+	for breakage, want := range map[string]string{
+		"change does nothing":      "the change is not done",
+		"change is refused":        "another change of the configuration is under way",
+		"nobody tells the members": "no node says that it leads",
+		"removed node runs on":     "is out and still runs as pid",
+		"removed node crashes":     "did not stop by itself: exit status 2",
+		"process cannot be asked":  "agent does not answer",
+	} {
+		s, err := NewSchedule([]Spec{{Fault: MembershipChange}}, nodeNames(5), 1, 30*time.Second)
+		require.NoError(t, err)
+		injected := 0
+		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
+			if e.Phase == PhaseInject {
+				injected++
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+			}
+			if injected == 1 && e.Phase == PhaseInject {
+				require.Contains(t, e.Evidence[len(e.Evidence)-1], want, breakage)
+			}
+		}
+		require.Positive(t, injected)
+	}
+	for breakage, want := range map[string]string{
+		"transfer does nothing":    "n1 leads term 1, as n1 did term 1",
+		"transfer is refused":      "another change of the configuration is under way",
+		"nobody tells the members": "no node says that it leads",
+	} {
+		s, err := NewSchedule([]Spec{{Fault: Leadership}}, nodeNames(5), 1, 10*time.Second)
+		require.NoError(t, err)
+		for _, e := range newRun(t, arguments{breakage: breakage}, s).run(t) {
+			if e.Phase == PhaseInject {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+				require.Contains(t, e.Evidence[len(e.Evidence)-1], want, breakage)
+			}
+		}
+	}
+}
+
+// Nodes that do not come back are told of by the heal and by the closing.
+func TestNodesThatStayOut(t *testing.T) {
+	for _, breakage := range []string{"add does nothing", "learners never vote", "start fails"} {
+		s, err := NewSchedule([]Spec{{Fault: MembershipChange, Mode: "shrink"}}, nodeNames(5), 1, 5*time.Second)
+		require.NoError(t, err)
+		events := newRun(t, arguments{breakage: breakage}, s).run(t)
+		require.True(t, events[0].Took, "%+v", events[0])
+		require.Equal(t, PhaseHeal, events[1].Phase)
+		for _, e := range events[1:] {
+			if e.Fault == Closing || e.ID == 1 {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+			}
+		}
+	}
+}
+
+// A change that was made although the answer to it was lost counts.
+func TestAnswersThatAreLost(t *testing.T) {
+	s, err := NewSchedule([]Spec{{Fault: MembershipChange}}, nodeNames(5), 1, 20*time.Second)
+	require.NoError(t, err)
+	r := newRun(t, arguments{leader: "n1", breakage: "answer is lost"}, s)
+	r.options.Leader = func() string { return r.world.leader }
+	for _, e := range r.run(t) {
+		require.True(t, e.Took, "%+v", e)
+	}
+}
+
+// A cluster without Members is refused a schedule that needs them.
+func TestNewRefusesChangesWithoutMembers(t *testing.T) {
+	for _, fault := range []string{MembershipChange, Leadership} {
+		s, err := NewSchedule([]Spec{{Fault: fault}}, nodeNames(3), 1, 10*time.Second)
+		require.NoError(t, err)
+		plain := struct{ World }{newModelWorld(&fakeClock{}, s.Nodes, "")}
+		_, err = New(plain, s, Options{})
+		require.ErrorContains(t, err, fault+" needs a cluster whose members can be changed")
 	}
 }
 

@@ -24,9 +24,10 @@ func TestParseFaults(t *testing.T) {
 
 func TestParseFaultsErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"kil":                      `faults: there is no fault "kil"; there are: kill, partition`,
-		"clock:rate=1.5":           `faults: there is no fault "clock"; there are: kill, partition`,
-		"kill,,partition":          `faults: an empty name between commas; there are: kill, partition`,
+		"kil":                      `faults: there is no fault "kil"; there are: kill, partition, membership, leader`,
+		"clock:rate=1.5":           `faults: there is no fault "clock"; there are: kill, partition, membership, leader`,
+		"kill,,partition":          `faults: an empty name between commas; there are: kill, partition, membership, leader`,
+		"membership:grow":          `faults: membership has no mode "grow"; it has: shrink, leader, two`,
 		"kill,none":                `faults: "none" stands alone or not at all`,
 		"kill:nobody":              `faults: kill has no mode "nobody"; it has: leader, one, minority, majority, all`,
 		"partition:":               `faults: partition has no mode ""; it has: primary, minority, majority, bridge, one-way, one, halves`,

@@ -41,9 +41,10 @@ const (
 	fullLength            = 30 * time.Second
 	minFault, maxFault    = 1500 * time.Millisecond, 4 * time.Second
 	minCalm, maxCalm      = 1 * time.Second, 3 * time.Second
+	instantLength         = 250 * time.Millisecond // of a fault that is over at once, in the schedule
 	smallestScale         = 0.45
 	tightest              = 0.75 // how far faults and calm may be squeezed for the sake of covering every mode
-	closingPart           = 20  // of the duration, a part in so many is kept calm at the end
+	closingPart           = 20   // of the duration, a part in so many is kept calm at the end
 	secondFaultLikelihood = 0.5
 	secondFaultLength     = 0.45 // what a second fault adds to an episode on average, in lengths of a fault
 )
@@ -87,14 +88,19 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	overlap := 1 + secondFaultLength*float64(len(s.kinds)-1)
 	mean := scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
 	count := max(1, int(float64(room)/mean))
-	if all := (s.uncovered() + len(s.kinds) - 1) / len(s.kinds); count < all && float64(room) >= tightest*mean*float64(all) {
+	if all := s.episodesToCover(); count < all && float64(room) >= tightest*mean*float64(all) {
 		count = all
 	}
-	doubles := s.uncovered() - count // episodes that have to have a second fault if every mode is to have its turn
+	// Every mode is to have its turn: so many faults each episode needs, and so many episodes one more.
+	least, more := s.uncovered()/count, s.uncovered()%count
 	episodes := make([]episode, count)
 	var total time.Duration
 	for i := range episodes {
-		episodes[i] = drawEpisode(s, doubles-i > 0, rng)
+		needs := least
+		if i < more {
+			needs++
+		}
+		episodes[i] = drawEpisode(s, needs, rng)
 		total += episodes[i].calm + episodes[i].length
 	}
 	stretch := float64(room) / float64(total)
@@ -104,9 +110,9 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	return episodes
 }
 
-func drawEpisode(s *supply, double bool, rng *rand.Rand) episode {
+func drawEpisode(s *supply, needs int, rng *rand.Rand) episode {
 	count := 1
-	for count < len(s.kinds) && (rng.Float64() < secondFaultLikelihood || double && count < 2) {
+	for count < len(s.kinds) && (rng.Float64() < secondFaultLikelihood || count < needs) {
 		count++
 	}
 	e := episode{calm: drawBetween(minCalm, maxCalm, rng)}
@@ -116,6 +122,9 @@ func drawEpisode(s *supply, double bool, rng *rand.Rand) episode {
 		if end > 0 { // It begins while the one before stands, and may end before it or after.
 			p.from = time.Duration((0.2 + 0.5*rng.Float64()) * float64(end))
 			p.to += p.from
+		}
+		if p.mode.instant {
+			p.to = p.from + instantLength
 		}
 		end = p.to
 		e.length = max(e.length, p.to)
@@ -247,6 +256,15 @@ func (s *supply) uncovered() int {
 	return n
 }
 
+// episodesToCover is how many episodes give every mode its turn, if none has more than one fault of a kind.
+func (s *supply) episodesToCover() int {
+	n := (s.uncovered() + len(s.kinds) - 1) / len(s.kinds)
+	for _, r := range s.kinds {
+		n = max(n, len(r.modes)-r.covered)
+	}
+	return n
+}
+
 // take draws count modes of as many kinds: those with the most modes to cover, then those that had the fewest turns; which comes
 // first is drawn.
 func (s *supply) take(count int) []span {
@@ -261,6 +279,15 @@ func (s *supply) take(count int) []span {
 	for i, r := range order {
 		spans[i] = span{kind: r.kind, mode: r.next(s.rng)}
 	}
+	// What is over at once comes while the others stand.
+	slices.SortStableFunc(spans, func(a, b span) int {
+		if a.mode.instant == b.mode.instant {
+			return 0
+		} else if a.mode.instant {
+			return 1
+		}
+		return -1
+	})
 	return spans
 }
 

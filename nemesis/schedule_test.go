@@ -80,9 +80,12 @@ func TestScheduleTranscripts(t *testing.T) {
 }
 
 func drawSchedule(t *rapid.T) Schedule {
-	specs := []Spec{{Fault: Kill}, {Fault: Partition}}[:rapid.IntRange(1, 2).Draw(t, "kinds")]
+	return drawScheduleOf(t, []Spec{{Fault: Kill}, {Fault: Partition}}[:rapid.IntRange(1, 2).Draw(t, "kinds")])
+}
+
+func drawScheduleOf(t *rapid.T, specs []Spec) Schedule {
 	duration := time.Duration(rapid.Int64Range(0, int64(5*time.Minute)).Draw(t, "duration"))
-	s, err := NewSchedule(specs, nodeNames(rapid.IntRange(2, 7).Draw(t, "nodes")), rapid.Uint64().Draw(t, "seed"), duration)
+	s, err := NewSchedule(specs, nodeNames(rapid.IntRange(3, 7).Draw(t, "nodes")), rapid.Uint64().Draw(t, "seed"), duration)
 	require.NoError(t, err)
 	return s
 }
@@ -168,6 +171,45 @@ func TestScheduleCoversEveryMode(t *testing.T) {
 	})
 }
 
+// A minute has room for every mode of all faults. Transfers come while something else stands.
+func TestScheduleCoversEveryModeOfAllFaults(t *testing.T) {
+	specs := []Spec{{Fault: Kill}, {Fault: Partition}, {Fault: MembershipChange}, {Fault: Leadership}}
+	rapid.Check(t, func(t *rapid.T) {
+		s, err := NewSchedule(specs, nodeNames(5), rapid.Uint64().Draw(t, "seed"), time.Minute)
+		require.NoError(t, err)
+		seen := map[string]int{}
+		standing, amid, most := 0, 0, 0
+		for _, step := range s.Steps {
+			if step.Phase == PhaseHeal {
+				standing--
+				continue
+			}
+			if step.Fault == Leadership && standing > 0 {
+				amid++
+			}
+			seen[step.Fault+":"+step.Mode]++
+			standing++
+			most = max(most, standing)
+		}
+		require.Len(t, seen, 15, "%v", seen)
+		require.Positive(t, amid)
+		require.Greater(t, most, 1)
+	})
+}
+
+// However short the time, every fault asked for comes.
+func TestScheduleHasEveryFault(t *testing.T) {
+	specs := []Spec{{Fault: Kill}, {Fault: Partition}, {Fault: MembershipChange}, {Fault: Leadership}}
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScheduleOf(t, specs)
+		seen := map[string]bool{}
+		for _, step := range s.Steps {
+			seen[step.Fault] = true
+		}
+		require.Len(t, seen, 4)
+	})
+}
+
 func TestNoMoreThanOneRoundApart(t *testing.T) {
 	s, err := NewSchedule([]Spec{{Fault: Partition}}, nodeNames(5), 3, 10*time.Minute)
 	require.NoError(t, err)
@@ -198,10 +240,10 @@ func TestScheduleSurvivesJSON(t *testing.T) {
 func TestValidate(t *testing.T) {
 	nodes := nodeNames(3)
 	for want, step := range map[string]Step{
-		`schedule: step at 1s: there is no fault "clock"; there are: kill, partition`: {At: time.Second, Fault: "clock", Phase: PhaseInject},
-		`schedule: step at 1s: the phase is "hurt"; it must be "inject" or "heal"`:    {At: time.Second, Fault: Kill, Phase: "hurt"},
-		`schedule: step at 1s: there is no node "n9"; the cluster has [n1 n2 n3]`:     {At: time.Second, Fault: Kill, Phase: PhaseInject, Targets: []string{"n9"}},
-		`schedule: step at 2s: there is no node "n7"; the cluster has [n1 n2 n3]`:     {At: 2 * time.Second, Fault: Partition, Phase: PhaseInject, Links: []Link{{"n1", "n7"}}},
+		`schedule: step at 1s: there is no fault "clock"; there are: kill, partition, membership, leader`: {At: time.Second, Fault: "clock", Phase: PhaseInject},
+		`schedule: step at 1s: the phase is "hurt"; it must be "inject" or "heal"`:                        {At: time.Second, Fault: Kill, Phase: "hurt"},
+		`schedule: step at 1s: there is no node "n9"; the cluster has [n1 n2 n3]`:                         {At: time.Second, Fault: Kill, Phase: PhaseInject, Targets: []string{"n9"}},
+		`schedule: step at 2s: there is no node "n7"; the cluster has [n1 n2 n3]`:                         {At: 2 * time.Second, Fault: Partition, Phase: PhaseInject, Links: []Link{{"n1", "n7"}}},
 	} {
 		_, err := New(newModelWorld(&fakeClock{}, nodes, ""), Schedule{Steps: []Step{step}}, Options{})
 		require.EqualError(t, err, want)
