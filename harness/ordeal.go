@@ -9,6 +9,7 @@ import (
 
 	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
@@ -20,7 +21,11 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		r.notServing(ctx, "of its start")
 		return nil
 	}
-	tormentor, err := nemesis.New(watched{r.cluster, r.watch}, schedule,
+	world, err := r.world()
+	if err != nil {
+		return err
+	}
+	tormentor, err := nemesis.New(world, schedule,
 		nemesis.Options{Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault})
 	if err != nil {
 		return err
@@ -46,6 +51,24 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 	}
 	r.readAll(context.WithoutCancel(ctx), workers)
 	return nil
+}
+
+// world is the cluster as the nemesis gets it, with its members where the system lets them be changed.
+func (r *run) world() (nemesis.World, error) {
+	plain := watched{r.cluster, r.watch}
+	system, ok := r.test.System.(systems.Administrator)
+	if !ok {
+		return plain, nil
+	}
+	addresses := map[string]string{}
+	for _, node := range r.cluster.Nodes() {
+		addresses[node] = r.cluster.StatusAddress(node)
+	}
+	members, err := system.Administer(addresses)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.test.System.Name(), err)
+	}
+	return watchedMembers{plain, members}, nil
 }
 
 func (r *run) notServing(ctx context.Context, since string) {

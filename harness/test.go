@@ -54,6 +54,11 @@ func (t *Test) Check() error {
 	case t.System == nil:
 		return errors.New("a test needs a system")
 	}
+	for _, spec := range t.Faults {
+		if _, ok := t.System.(systems.Administrator); !ok && nemesis.NeedsMembers(spec.Fault) {
+			return fmt.Errorf("--faults %s: nobody knows how to change the members of %s", spec, t.System.Name())
+		}
+	}
 	if _, err := workloads.NewGenerator(t.Workload, workloads.Options{Workers: t.Clients}); err != nil {
 		return fmt.Errorf("--workload %s: %w", t.Workload, err)
 	}

@@ -22,16 +22,21 @@ type processWatch struct {
 	crashes []string
 	foreign []string         // kills that were not the nemesis's
 	killed  map[string]int   // node to the number of the start that the nemesis killed
+	removed map[string]bool  // nodes that the nemesis has removed, true once it has asked for them again
+	term    uint64           // the latest that a node has told of
 	noted   map[string]int   // node to the number of the start whose end was noted
 	blind   map[string]error // nodes whose process could not be looked at the last time
 }
 
 func newProcessWatch(c Cluster, now func() time.Duration) *processWatch {
-	return &processWatch{cluster: c, now: now, killed: map[string]int{}, noted: map[string]int{}, blind: map[string]error{}}
+	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, noted: map[string]int{}, blind: map[string]error{}}
 }
 
-// killed is how a process ends that somebody killed.
-const killed = "signal: killed"
+// How a process ends that somebody killed, and one that stops by itself because it was removed from the cluster.
+const (
+	killed  = "signal: killed"
+	stopped = "exit status 0"
+)
 
 func (w *processWatch) run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -60,7 +65,9 @@ func (w *processWatch) look(ctx context.Context, node string) {
 	}
 	w.noted[node] = state.Starts
 	at := w.now().Round(time.Millisecond)
+	_, removed := w.removed[node]
 	switch {
+	case removed && state.Ended == stopped:
 	case state.Ended != killed:
 		w.crashes = append(w.crashes, fmt.Sprintf("%s ended by itself before %v (%s); its log says why", node, at, state.Ended))
 	case w.killed[node] != state.Starts:
@@ -77,6 +84,36 @@ func (w *processWatch) kills(ctx context.Context, node string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.killed[node] = state.Starts
+}
+
+// changes notes that the nemesis is about to ask for a change of members.
+func (w *processWatch) changes(add, remove []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, node := range remove {
+		w.removed[node] = false
+	}
+	for _, node := range add {
+		if _, was := w.removed[node]; was {
+			w.removed[node] = true
+		}
+	}
+}
+
+// tells takes in what a node says of the members. A node that was asked for again counts as one that may not stop once the
+// latest leader has it as a voter and no change is under way.
+func (w *processWatch) tells(m nemesis.Membership) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.term = max(w.term, m.Term)
+	if !m.Leads || m.Term < w.term || m.Joint || len(m.Learners) > 0 {
+		return
+	}
+	for node, asked := range w.removed {
+		if asked && slices.Contains(m.Voters, node) {
+			delete(w.removed, node)
+		}
+	}
 }
 
 // found are the crashes so far, in words.
@@ -114,4 +151,29 @@ func (w watched) Kill(ctx context.Context, node string) error {
 func (w watched) Start(ctx context.Context, node string) error {
 	w.watch.look(ctx, node)
 	return w.World.Start(ctx, node)
+}
+
+// watchedMembers is watched of a cluster whose members can be changed. A removed node ends by itself, and that is no crash.
+type watchedMembers struct {
+	watched
+	members nemesis.Members
+}
+
+var _ nemesis.Members = watchedMembers{}
+
+func (w watchedMembers) Membership(ctx context.Context, node string) (nemesis.Membership, error) {
+	m, err := w.members.Membership(ctx, node)
+	if err == nil {
+		w.watch.tells(m)
+	}
+	return m, err
+}
+
+func (w watchedMembers) ChangeMembers(ctx context.Context, add, remove []string) error {
+	w.watch.changes(add, remove)
+	return w.members.ChangeMembers(ctx, add, remove)
+}
+
+func (w watchedMembers) TransferLeadership(ctx context.Context, to string) error {
+	return w.members.TransferLeadership(ctx, to)
 }

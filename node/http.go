@@ -29,7 +29,10 @@ type StatusReport struct {
 	Outgoing  []raft.NodeID `json:"outgoing,omitempty"` // voters of C-old while the configuration is joint
 	Learners  []raft.NodeID `json:"learners,omitempty"`
 	Peers     []PeerReport  `json:"peers,omitempty"` // leaders only
-	Warnings  []string      `json:"warnings,omitempty"`
+	// Addresses are the peer addresses (host:port) at which this node looks for the servers that it knows of, members or not:
+	// of its --peer flags and, for servers that those do not name, of the configuration.
+	Addresses map[raft.NodeID]string `json:"addresses"`
+	Warnings  []string               `json:"warnings,omitempty"`
 }
 
 // PeerReport is what a leader knows of a follower (R4).
@@ -77,6 +80,7 @@ func (s *Server) report(st Status) StatusReport {
 		Role: st.Role.String(), Term: st.Term, Vote: st.Vote, Leader: st.Leader, Commit: st.Commit, Applied: st.Applied,
 		LastIndex: st.LastIndex, Durable: st.Durable, Snapshot: st.Snapshot, Keys: st.Keys, Sessions: st.Sessions,
 		Voters: st.Configuration.Voters, Outgoing: st.Configuration.Outgoing, Learners: st.Configuration.Learners}
+	r.Addresses = s.addresses(st.Configuration)
 	for _, p := range st.Peers {
 		r.Peers = append(r.Peers, PeerReport{p.ID, p.Match, p.Next, (s.now() - p.LastHeard).Milliseconds()})
 	}

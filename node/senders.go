@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 
 	"github.com/ordeal-dev/ordeal/node/transport"
 	"github.com/ordeal-dev/ordeal/node/wire"
@@ -17,13 +18,17 @@ type runningSender struct {
 }
 
 // Reconfigured is for the driver: there is a sender for every member. Those of servers that are members no more stay: they
-// are told that they are out, and a sender without messages does nothing.
+// are told that they are out, and a sender without messages does nothing. Where a server is reached is this node's to say,
+// if its flags name it: not all see it at the address in the configuration.
 func (s *Server) Reconfigured(c raft.Configuration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range c.Addresses {
 		if a.ID == s.options.ID {
 			continue
+		}
+		if own, ok := s.options.Peers[a.ID]; ok {
+			a.Peer = own
 		}
 		if old := s.senders[a.ID]; old != nil && old.address == a.Peer {
 			continue
@@ -37,6 +42,16 @@ func (s *Server) Reconfigured(c raft.Configuration) {
 			s.start(sender)
 		}
 	}
+}
+
+// addresses are where this node looks for the servers that it knows of, members or not.
+func (s *Server) addresses(c raft.Configuration) map[raft.NodeID]string {
+	all := map[raft.NodeID]string{}
+	for _, a := range c.Addresses {
+		all[a.ID] = a.Peer
+	}
+	maps.Copy(all, s.options.Peers)
+	return all
 }
 
 // start makes a sender run. s.mu is held.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
@@ -31,4 +32,12 @@ type Completion struct {
 	Node     string // who answered, or was asked last
 	LogIndex uint64 // where the system says it took effect; 0 where it does not say
 	Error    string // Fail and Info: why
+}
+
+// Administrator is a System whose members can be changed while it runs, and whose leadership can be handed over.
+type Administrator interface {
+	System
+	// Administer makes the means for that. Addresses (host:port) are those of all nodes' HTTP ports. Every node was given all
+	// nodes when it was started.
+	Administer(addresses map[string]string) (nemesis.Members, error)
 }

@@ -104,7 +104,7 @@ moment and started again has all it acknowledged. Exit codes: 0 stopped by a sig
 	f.StringVar(&o.ListenPeer, "listen-peer", "127.0.0.1:7000", "host:port for the other servers")
 	f.StringVar(&o.ListenClient, "listen-client", "127.0.0.1:7001", "host:port for clients")
 	f.StringVar(&o.ListenHTTP, "listen-http", "127.0.0.1:7002", "host:port for /status and /healthz")
-	f.StringArrayVar(&peers, "peer", nil, "ID=HOST:PORT of a server's peer port; once for each server, this one included")
+	f.StringArrayVar(&peers, "peer", nil, "ID=HOST:PORT of a server's peer port, as this node reaches it; once for each server, this one included. It counts even where the cluster's configuration has another address for the server")
 	f.DurationVar(&o.Heartbeat, "heartbeat", 50*time.Millisecond, "how often a leader sends at least")
 	f.DurationVar(&o.ElectionTimeout, "election-timeout", 300*time.Millisecond, "least time without a leader before an election; each wait is drawn between this and twice this")
 	f.BoolVar(&o.PreVote, "pre-vote", true, "ask before disturbing with an election (thesis 9.6)")
