@@ -120,8 +120,6 @@ func leaderPlan(fault, mode string, nodes []string, leader string) plan {
 	switch {
 	case fault == Kill:
 		return killPlan([]string{leader})
-	case fault == MembershipChange:
-		return removalPlan([]string{leader})
 	case mode == "minority":
 		return partitionPlan(MinorityGrudge(nodes, leader))
 	}

@@ -27,6 +27,12 @@ func (n *Nemesis) injectMembership(ctx context.Context, f *fault, e *Event) {
 	}
 }
 
+// chooseLeader is the plan to remove who leads.
+func (n *Nemesis) chooseLeader(ctx context.Context) (plan, error) {
+	v, err := n.await(ctx, leaderAwaited, func(view) error { return nil })
+	return removalPlan([]string{v.leader}), err
+}
+
 // remove has the targets removed, and returns once the change is done, with what is seen then.
 func (n *Nemesis) remove(ctx context.Context, f *fault, e *Event) (view, error) {
 	targets := f.step.Targets

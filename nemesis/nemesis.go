@@ -206,17 +206,20 @@ func (n *Nemesis) resolve(ctx context.Context, f *fault) error {
 		return nil
 	}
 	var p plan
-	if step.Fault == Leadership {
-		var err error
-		if f.before, p, err = n.chooseHeir(ctx, step.ID); err != nil {
-			return err
+	var err error
+	switch step.Fault {
+	case Leadership:
+		f.before, p, err = n.chooseHeir(ctx, step.ID)
+	case MembershipChange:
+		p, err = n.chooseLeader(ctx)
+	default:
+		var leader string
+		if leader, err = n.leader(ctx); err == nil {
+			p = leaderPlan(step.Fault, step.Mode, n.world.Nodes(), leader)
 		}
-	} else {
-		leader, err := n.leader(ctx)
-		if err != nil {
-			return err
-		}
-		p = leaderPlan(step.Fault, step.Mode, n.world.Nodes(), leader)
+	}
+	if err != nil {
+		return err
 	}
 	step.Links, step.Targets, step.Text = p.links, p.targets, p.text
 	return nil

@@ -46,7 +46,7 @@ func (n *Nemesis) healTransfer(f *fault, e *Event) {
 
 // chooseHeir draws another voter than the leader.
 func (n *Nemesis) chooseHeir(ctx context.Context, id int) (view, plan, error) {
-	v, err := n.await(ctx, leaderPatience, func(v view) error {
+	v, err := n.await(ctx, leaderAwaited, func(v view) error {
 		if len(v.Voters) < 2 {
 			return fmt.Errorf("%s is the only voter", v.leader)
 		}
