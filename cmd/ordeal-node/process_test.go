@@ -64,11 +64,11 @@ func (l *log) String() string {
 	return l.b.String()
 }
 
-// startCluster starts size nodes and waits until they serve.
-func startCluster(t *testing.T, size int) *cluster {
+// startCluster starts size nodes, each with these flags too, and waits until they serve.
+func startCluster(t *testing.T, size int, flags ...string) *cluster {
 	c := &cluster{t: t, nodes: map[raft.NodeID]*process{}, size: size}
 	for id := raft.NodeID(1); id <= raft.NodeID(size); id++ {
-		c.nodes[id] = &process{cluster: c, id: id, data: t.TempDir(), peer: freeAddress(), client: freeAddress(), http: freeAddress()}
+		c.nodes[id] = &process{cluster: c, id: id, data: t.TempDir(), peer: freeAddress(), client: freeAddress(), http: freeAddress(), extra: flags}
 	}
 	t.Cleanup(c.end)
 	for _, p := range c.nodes {
