@@ -41,7 +41,10 @@ const (
 	fullLength            = 30 * time.Second
 	minFault, maxFault    = 1500 * time.Millisecond, 4 * time.Second
 	minCalm, maxCalm      = 1 * time.Second, 3 * time.Second
+	atOnce                = 2                      // faults that stand
 	instantLength         = 250 * time.Millisecond // of a fault that is over at once, in the schedule
+	instantAhead          = 500 * time.Millisecond // and how long before others it comes
+	instantLikelihood     = 0.5
 	smallestScale         = 0.45
 	tightest              = 0.75 // how far faults and calm may be squeezed for the sake of covering every mode
 	closingPart           = 20   // of the duration, a part in so many is kept calm at the end
@@ -51,8 +54,9 @@ const (
 
 // NewSchedule draws a schedule. It is a pure function: the same arguments give the same schedule.
 //
-// A schedule is a row of episodes with calm between them and after them. An episode has one fault, or several of different
-// kinds that overlap: a kill while a partition stands, healed in either order. Each mode asked for comes once, the most
+// A schedule is a row of episodes with calm between them and after them. An episode has one fault, or two of different
+// kinds that overlap: a kill while a partition stands, healed in either order; more would leave a cluster that does nothing.
+// A fault that is over at once comes right before them, or while the first of them stands. Each mode asked for comes once, the most
 // telling first, before any comes again, as far as the time allows.
 func NewSchedule(specs []Spec, nodes []string, seed uint64, duration time.Duration) (Schedule, error) {
 	s := Schedule{Nodes: slices.Clone(nodes), Seed: seed, Duration: duration}
@@ -60,6 +64,9 @@ func NewSchedule(specs []Spec, nodes []string, seed uint64, duration time.Durati
 	supply, err := newSupply(specs, len(nodes), rng)
 	if err != nil {
 		return Schedule{}, err
+	}
+	if len(supply.kinds) == 0 { // transfers alone
+		supply.kinds, supply.instant = supply.instant, nil
 	}
 	if len(supply.kinds) > 0 {
 		s.Steps = steps(drawEpisodes(supply, duration, rng), nodes, rng)
@@ -85,7 +92,7 @@ type span struct {
 func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	scale := min(1, max(smallestScale, float64(duration)/float64(fullLength)))
 	room := duration - duration/closingPart
-	overlap := 1 + secondFaultLength*float64(len(s.kinds)-1)
+	overlap := 1 + secondFaultLength*float64(min(len(s.kinds), atOnce)-1)
 	mean := scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
 	count := max(1, int(float64(room)/mean))
 	if all := s.episodesToCover(); count < all && float64(room) >= tightest*mean*float64(all) {
@@ -93,6 +100,7 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	}
 	// Every mode is to have its turn: so many faults each episode needs, and so many episodes one more.
 	least, more := s.uncovered()/count, s.uncovered()%count
+	most := max(min(atOnce, len(s.kinds)), (len(s.kinds)+count-1)/count)
 	episodes := make([]episode, count)
 	var total time.Duration
 	for i := range episodes {
@@ -100,7 +108,7 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 		if i < more {
 			needs++
 		}
-		episodes[i] = drawEpisode(s, needs, rng)
+		episodes[i] = drawEpisode(s, min(needs, most), most, rng)
 		total += episodes[i].calm + episodes[i].length
 	}
 	stretch := float64(room) / float64(total)
@@ -110,9 +118,9 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	return episodes
 }
 
-func drawEpisode(s *supply, needs int, rng *rand.Rand) episode {
+func drawEpisode(s *supply, needs, most int, rng *rand.Rand) episode {
 	count := 1
-	for count < len(s.kinds) && (rng.Float64() < secondFaultLikelihood || count < needs) {
+	for count < most && (rng.Float64() < secondFaultLikelihood || count < needs) {
 		count++
 	}
 	e := episode{calm: drawBetween(minCalm, maxCalm, rng)}
@@ -130,7 +138,28 @@ func drawEpisode(s *supply, needs int, rng *rand.Rand) episode {
 		e.length = max(e.length, p.to)
 		e.faults = append(e.faults, p)
 	}
+	for _, r := range s.instant {
+		if r.covered < len(r.modes) || rng.Float64() < instantLikelihood {
+			e.addInstant(span{kind: r.kind, mode: r.next(rng)}, rng)
+		}
+	}
 	return e
+}
+
+// addInstant has a fault that is over at once come before the others, which may follow on its heels, or amid the first.
+func (e *episode) addInstant(p span, rng *rand.Rand) {
+	if rng.IntN(2) == 0 {
+		p.from = time.Duration((0.2 + 0.5*rng.Float64()) * float64(e.faults[0].to))
+	} else {
+		for i := range e.faults {
+			e.faults[i].from += instantAhead
+			e.faults[i].to += instantAhead
+		}
+		e.length += instantAhead
+	}
+	p.to = p.from + instantLength
+	e.length = max(e.length, p.to)
+	e.faults = append(e.faults, p)
 }
 
 func (e *episode) stretch(by float64) {
@@ -171,8 +200,9 @@ func steps(episodes []episode, nodes []string, rng *rand.Rand) []Step {
 
 // supply hands out modes: for each kind one round after the other, the first in the catalogue's order, later ones shuffled.
 type supply struct {
-	kinds []*rounds
-	rng   *rand.Rand
+	kinds   []*rounds
+	instant []*rounds // all of whose modes are over at once
+	rng     *rand.Rand
 }
 
 type rounds struct {
@@ -199,7 +229,11 @@ func newSupply(specs []Spec, nodes int, rng *rand.Rand) (*supply, error) {
 	for _, r := range s.kinds {
 		r.sort()
 		r.left = slices.Clone(r.modes)
+		if !slices.ContainsFunc(r.modes, func(m mode) bool { return !m.instant }) {
+			s.instant = append(s.instant, r)
+		}
 	}
+	s.kinds = slices.DeleteFunc(s.kinds, func(r *rounds) bool { return slices.Contains(s.instant, r) })
 	return s, nil
 }
 
@@ -258,20 +292,21 @@ func (s *supply) uncovered() int {
 
 // episodesToCover is how many episodes give every mode its turn, if none has more than one fault of a kind.
 func (s *supply) episodesToCover() int {
-	n := (s.uncovered() + len(s.kinds) - 1) / len(s.kinds)
+	most := min(atOnce, len(s.kinds))
+	n := (s.uncovered() + most - 1) / most
 	for _, r := range s.kinds {
 		n = max(n, len(r.modes)-r.covered)
 	}
 	return n
 }
 
-// take draws count modes of as many kinds: those with the most modes to cover, then those that had the fewest turns; which comes
+// take draws count modes of as many kinds: those that had no turn yet, those with the most modes to cover, then those that had the fewest turns; which comes
 // first is drawn.
 func (s *supply) take(count int) []span {
 	order := slices.Clone(s.kinds)
 	s.rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	slices.SortStableFunc(order, func(a, b *rounds) int {
-		return cmp.Or(cmp.Compare(len(b.modes)-b.covered, len(a.modes)-a.covered), cmp.Compare(a.taken, b.taken))
+		return cmp.Or(cmp.Compare(min(a.taken, 1), min(b.taken, 1)), cmp.Compare(len(b.modes)-b.covered, len(a.modes)-a.covered), cmp.Compare(a.taken, b.taken))
 	})
 	order = order[:count]
 	s.rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
@@ -279,15 +314,6 @@ func (s *supply) take(count int) []span {
 	for i, r := range order {
 		spans[i] = span{kind: r.kind, mode: r.next(s.rng)}
 	}
-	// What is over at once comes while the others stand.
-	slices.SortStableFunc(spans, func(a, b span) int {
-		if a.mode.instant == b.mode.instant {
-			return 0
-		} else if a.mode.instant {
-			return 1
-		}
-		return -1
-	})
 	return spans
 }
 

@@ -171,30 +171,34 @@ func TestScheduleCoversEveryMode(t *testing.T) {
 	})
 }
 
-// A minute has room for every mode of all faults. Transfers come while something else stands.
+// A minute has room for every mode of all faults, no more than two of which stand at a time, but for transfers that come
+// amid another fault.
 func TestScheduleCoversEveryModeOfAllFaults(t *testing.T) {
 	specs := []Spec{{Fault: Kill}, {Fault: Partition}, {Fault: MembershipChange}, {Fault: Leadership}}
+	amidst := false
 	rapid.Check(t, func(t *rapid.T) {
 		s, err := NewSchedule(specs, nodeNames(5), rapid.Uint64().Draw(t, "seed"), time.Minute)
 		require.NoError(t, err)
 		seen := map[string]int{}
-		standing, amid, most := 0, 0, 0
+		standing, amid, most := 0, false, 0
 		for _, step := range s.Steps {
 			if step.Phase == PhaseHeal {
 				standing--
 				continue
 			}
 			if step.Fault == Leadership && standing > 0 {
-				amid++
+				amid = true
 			}
 			seen[step.Fault+":"+step.Mode]++
 			standing++
 			most = max(most, standing)
 		}
 		require.Len(t, seen, 15, "%v", seen)
-		require.Positive(t, amid)
+		amidst = amidst || amid
+		require.LessOrEqual(t, most, 3)
 		require.Greater(t, most, 1)
 	})
+	require.True(t, amidst)
 }
 
 // However short the time, every fault asked for comes.
