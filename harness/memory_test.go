@@ -206,6 +206,62 @@ func (c *memoryCluster) Probe(_ context.Context, links []nemesis.Link) ([]nemesi
 	return probes, nil
 }
 
+// administeredStore is a memoryStore on a cluster whose members can be changed.
+type administeredStore struct {
+	memoryStore
+	members *memoryMembers
+}
+
+func (s *administeredStore) Administer(map[string]string) (nemesis.Members, error) {
+	return s.members, nil
+}
+
+// memoryMembers are the members of a memoryCluster. The first voter leads, but for transfers.
+type memoryMembers struct {
+	cluster *memoryCluster
+	end     string // how a removed node's process ends
+
+	mu     sync.Mutex
+	voters []string
+	leader string
+	term   uint64
+}
+
+func newMemoryMembers(c *memoryCluster) *memoryMembers {
+	return &memoryMembers{cluster: c, end: stopped, voters: c.Nodes(), leader: c.names[0], term: 1}
+}
+
+func (m *memoryMembers) Membership(_ context.Context, node string) (nemesis.Membership, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return nemesis.Membership{Leads: node == m.leader, Term: m.term, Voters: slices.Clone(m.voters)}, nil
+}
+
+func (m *memoryMembers) ChangeMembers(_ context.Context, add, remove []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.voters = slices.DeleteFunc(append(m.voters, add...), func(node string) bool { return slices.Contains(remove, node) })
+	slices.Sort(m.voters)
+	for _, node := range remove {
+		m.cluster.end(node, m.end)
+	}
+	m.lead(m.voters[0])
+	return nil
+}
+
+func (m *memoryMembers) TransferLeadership(_ context.Context, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lead(to)
+	return nil
+}
+
+func (m *memoryMembers) lead(node string) {
+	if node != m.leader {
+		m.leader, m.term = node, m.term+1
+	}
+}
+
 // isGone asserts that the run has taken the cluster down.
 func (c *memoryCluster) isGone() {
 	c.t.Helper()

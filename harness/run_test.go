@@ -385,6 +385,43 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
+// Members are removed and added, and leadership goes round, where the system lets that be done. That removed nodes stop by
+// themselves is no crash.
+func TestRunChangesMembers(t *testing.T) {
+	t.Parallel()
+	c := newMemoryCluster(t, 3)
+	s := &administeredStore{members: newMemoryMembers(c)}
+	test := memoryTest(t, &s.memoryStore, "membership:shrink,leader")
+	test.System = s
+	o, err := Run(t.Context(), test, c)
+	require.NoError(t, err)
+	require.Equal(t, checker.Valid, o.Verdict.Verdict, o.Verdict.Reason)
+	require.Equal(t, c.names, s.members.voters)
+	var took []string
+	for _, f := range o.Verdict.Faults {
+		if f.Took {
+			took = append(took, f.Fault)
+		}
+	}
+	require.Contains(t, took, nemesis.MembershipChange)
+	require.Contains(t, took, nemesis.Leadership)
+	c.isGone()
+}
+
+// A removed node that ends in another way is a crash.
+func TestRunOfARemovedNodeThatCrashes(t *testing.T) {
+	t.Parallel()
+	c := newMemoryCluster(t, 3)
+	s := &administeredStore{members: newMemoryMembers(c)}
+	s.members.end = "exit status 255"
+	test := memoryTest(t, &s.memoryStore, "membership:shrink")
+	test.System = s
+	o, err := Run(t.Context(), test, c)
+	require.NoError(t, err)
+	require.Equal(t, checker.Invalid, o.Verdict.Verdict)
+	require.Contains(t, o.Verdict.Reason, "(exit status 255); its log says why")
+}
+
 func TestRunRefusesWhatItCannotRun(t *testing.T) {
 	good := memoryTest(t, &memoryStore{}, "")
 	for _, test := range []struct {
@@ -401,6 +438,7 @@ func TestRunRefusesWhatItCannotRun(t *testing.T) {
 		{func(t *Test) { t.OperationTimeout = 2 * longestTimeout }, "--timeout 2m0s"},
 		{func(t *Test) { t.Workload = "chess" }, "--workload chess"},
 		{func(t *Test) { t.System = nil }, "needs a system"},
+		{func(t *Test) { t.Faults = []nemesis.Spec{{Fault: nemesis.Leadership}} }, "--faults leader: nobody knows how to change the members of memory"},
 	} {
 		bad := good
 		test.change(&bad)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
 )
 
 func watching(t *testing.T) (*memoryCluster, *processWatch, watched) {
@@ -73,4 +75,59 @@ func TestWatchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w.run(ctx)
+}
+
+// A node that was removed may stop by itself, also when it was started again too early, until it is a voter again. Any other
+// end is a crash.
+func TestWatchOfRemovedNodes(t *testing.T) {
+	c, w, plain := watching(t)
+	ctx := t.Context()
+	members := newMemoryMembers(c)
+	world := watchedMembers{plain, members}
+	tell := func() {
+		for _, node := range c.Nodes() {
+			_, err := world.Membership(ctx, node)
+			require.NoError(t, err)
+		}
+		w.lookAll(ctx)
+	}
+	c.end("n2", stopped)
+	tell()
+	require.Len(t, w.found(), 1, "nobody has removed it")
+	require.NoError(t, world.Start(ctx, "n2"))
+
+	require.NoError(t, world.ChangeMembers(ctx, nil, []string{"n2"}))
+	tell()
+	require.NoError(t, world.Start(ctx, "n2"))
+	c.end("n2", stopped)
+	tell()
+	require.Len(t, w.found(), 1)
+	require.NoError(t, world.Start(ctx, "n2"))
+	c.end("n2", "exit status 255")
+	tell()
+	require.Len(t, w.found(), 2)
+
+	require.NoError(t, world.Start(ctx, "n2"))
+	require.NoError(t, world.ChangeMembers(ctx, []string{"n2"}, nil))
+	c.end("n2", stopped)
+	w.lookAll(ctx)
+	require.Len(t, w.found(), 2, "it had not heard that it is a voter again")
+	require.NoError(t, world.Start(ctx, "n2"))
+	tell()
+	c.end("n2", stopped)
+	tell()
+	require.Len(t, w.found(), 3)
+}
+
+// A leader that was deposed does not say who is a voter.
+func TestWatchBelievesTheLatestLeader(t *testing.T) {
+	c, w, _ := watching(t)
+	w.changes(nil, []string{"n2"})
+	w.changes([]string{"n2"}, nil)
+	w.tells(nemesis.Membership{Term: 7, Voters: []string{"n1", "n3"}})
+	w.tells(nemesis.Membership{Leads: true, Term: 6, Voters: c.Nodes()})
+	w.tells(nemesis.Membership{Leads: true, Term: 7, Voters: c.Nodes(), Learners: []string{"n4"}})
+	c.end("n2", stopped)
+	w.lookAll(t.Context())
+	require.Empty(t, w.found())
 }

@@ -36,7 +36,7 @@ func (n *Nemesis) chooseLeader(ctx context.Context) (plan, error) {
 // remove has the targets removed, and returns once the change is done, with what is seen then.
 func (n *Nemesis) remove(ctx context.Context, f *fault, e *Event) (view, error) {
 	targets := f.step.Targets
-	before, err := n.await(ctx, leaderAwaited, func(v view) error {
+	seen, err := n.await(ctx, leaderAwaited, func(v view) error {
 		if f.out != nil && !containsAny(v.Voters, targets) {
 			return nil // it was taken, though the answer said something else or was lost
 		}
@@ -45,14 +45,14 @@ func (n *Nemesis) remove(ctx context.Context, f *fault, e *Event) (view, error) 
 				return fmt.Errorf("%s is no voter (%s)", node, v.Membership.text())
 			}
 		}
+		if f.out == nil {
+			e.observe("before: " + v.text())
+		}
 		f.out = targets // whatever is said of it: it may take place yet
 		return n.members.ChangeMembers(ctx, nil, targets)
 	})
-	if before.leader != "" {
-		e.observe("before: " + before.text())
-	}
 	if err != nil {
-		return before, err
+		return seen, err
 	}
 	after, err := n.await(ctx, changeAwaited, func(v view) error {
 		if !v.settled() || containsAny(v.Voters, targets) {
