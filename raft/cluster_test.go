@@ -166,7 +166,10 @@ func (c *cluster) stabilize(ids ...NodeID) {
 	if len(ids) == 0 {
 		ids = c.ids()
 	}
-	for busy := true; busy; {
+	for busy, rounds := true, 0; busy; rounds++ {
+		if rounds > 1000 {
+			panic("the servers do not come to rest")
+		}
 		busy = false
 		for _, id := range ids {
 			if c.core(id) == nil {

@@ -15,6 +15,10 @@
 //   - Send Ready.AfterWrite only when this Ready's write and all before it are durable, then call Persisted.
 //     They are the promises: votes and acknowledgements. A message to oneself goes back in by Step.
 //   - Apply Ready.Committed in order.
+//   - Store Ready.Chunks and tell ChunkStored, or InstallSnapshot when the snapshot is whole and durable. Save snapshots of
+//     one's own with ConfigurationAt the applied index, asked for at that moment, and tell Compact when they are durable.
+//   - Once Removed, stop, when the messages of the last Ready have left. An id is not to be used again with an empty disk: its
+//     vote might count twice.
 //
 // Names are those of the paper ("In Search of an Understandable Consensus Algorithm (extended version)", Ongaro and
 // Ousterhout) and of the thesis ("Consensus: Bridging Theory and Practice", Ongaro). R1 to R22 in tests and comments

@@ -150,7 +150,6 @@ const departurePatience = 10
 // complete log stand for election, and steps down (paper section 6).
 func (c *Core) leave() {
 	if heir := c.heir(); heir != 0 {
-		c.leading.transferred = true
 		c.send(Message{Kind: TimeoutNow, To: heir})
 	}
 	c.removed = c.stranger(c.id) // or a learner

@@ -340,7 +340,9 @@ func TestR17_UnknownCandidatesGetVotes(t *testing.T) {
 		c := newClusterWithSpares(3, 1, config)
 		c.elect(1)
 		require.NoError(t, c.core(1).ChangeMembership(Configuration{Voters: []NodeID{1, 2, 3}}))
-		c.stabilize() // so that what 3 knows is of an entry, not of the start
+		c.stabilize()
+		c.elapse(1, heartbeatInterval)
+		c.stabilize() // what 3 knows is of an entry, and committed
 		c.groups[2] = 1
 		c.restart(4)
 		require.NoError(t, c.core(1).ChangeMembership(Configuration{Voters: []NodeID{1, 3, 4}}))
