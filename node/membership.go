@@ -93,7 +93,7 @@ func (d *Driver) continueChange() {
 	case d.core.Status().Role != raft.Leader:
 		d.endChange(ErrUnknownChange)
 	case change.promoted || d.core.Changing():
-	case d.caughtUp(newcomers(now, change.target)):
+	case d.caughtUp(newcomers(now, change.target), change.began):
 		if err := d.promote(change); err != nil {
 			d.endChange(err)
 		}
@@ -102,8 +102,14 @@ func (d *Driver) continueChange() {
 	}
 }
 
-func (d *Driver) caughtUp(ids []raft.NodeID) bool {
-	return !slices.ContainsFunc(ids, func(id raft.NodeID) bool { return !d.core.CaughtUp(id, catchUpLag) })
+// caughtUp reports whether the learners have answered since the change began and lack little. A short log alone is no sign: a
+// server that is down lacks no more of it than one that has just caught up.
+func (d *Driver) caughtUp(ids []raft.NodeID, since time.Duration) bool {
+	heard := map[raft.NodeID]bool{}
+	for _, p := range d.core.Status().Peers {
+		heard[p.ID] = p.LastHeard > since && d.core.CaughtUp(p.ID, catchUpLag)
+	}
+	return !slices.ContainsFunc(ids, func(id raft.NodeID) bool { return !heard[id] })
 }
 
 func (d *Driver) endChange(err error) {
