@@ -43,7 +43,7 @@ const (
 	minCalm, maxCalm      = 1 * time.Second, 3 * time.Second
 	smallestScale         = 0.45
 	tightest              = 0.75 // how far faults and calm may be squeezed for the sake of covering every mode
-	closingPart           = 20  // of the duration, a part in so many is kept calm at the end
+	closingPart           = 20   // of the duration, a part in so many is kept calm at the end
 	secondFaultLikelihood = 0.5
 	secondFaultLength     = 0.45 // what a second fault adds to an episode on average, in lengths of a fault
 )
