@@ -27,9 +27,10 @@ var benchOperations = flag.Int("operations", 1_000_000, "operations of the long 
 // shape is a history of registers as a correct system gives it: half gets, four tenths puts, a tenth compare-and-sets.
 type shape struct {
 	operations, keys, clients int
-	crashed                   int  // writes that crash and take effect a hundred operations later
-	stale                     bool // the last read is stale
-	values                    int  // as many different ones; 0: each is written once
+	crashed                   int    // writes that crash and take effect a hundred operations later
+	stale                     bool   // the last read is stale
+	seed                      uint64 // of the random choices
+	values                    int    // as many different ones; 0: each is written once
 }
 
 func (s shape) String() string {
@@ -48,7 +49,7 @@ func (s shape) String() string {
 
 // record makes the history's events in order; the clock counts events.
 func (s shape) record(add func(history.Event)) {
-	r := rand.New(rand.NewPCG(1, uint64(s.operations)))
+	r := rand.New(rand.NewPCG(1+s.seed, uint64(s.operations)))
 	values := make([]int64, s.keys) // 0: nil
 	written := make([][]int64, s.keys)
 	type client struct {
