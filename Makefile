@@ -60,6 +60,13 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
 
+# How long the benchmarks' long histories are: make bench-checker OPERATIONS=100000
+OPERATIONS ?= 1000000
+
+.PHONY: bench-checker
+bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
+	$(GO) test ./checker -run '^$$' -bench 'Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
+
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these:"; gofmt -l .; exit 1; }
