@@ -32,7 +32,11 @@ func printDiagrams(w io.Writer, v store.Verdict) error {
 				continue
 			}
 			drawn++
-			if _, err := fmt.Fprintf(w, "\n  key %s over time\n    %s\n", printable(k.Key), printable(strings.Join(lines, "\n"), '\n')); err != nil {
+			title := "over time"
+			if k.Key != "" {
+				title = "key " + printable(k.Key) + " " + title
+			}
+			if _, err := fmt.Fprintf(w, "\n  %s\n    %s\n", title, printable(strings.Join(lines, "\n"), '\n')); err != nil {
 				return err
 			}
 		}
