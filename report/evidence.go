@@ -77,7 +77,7 @@ func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left i
 func newEvidence(k checker.KeyResult, faults *faultView) evidence {
 	ops := slices.Clone(k.Evidence)
 	slices.SortStableFunc(ops, func(a, b history.Operation) int { return cmp.Compare(a.Call, b.Call) })
-	e := evidence{Key: shown(k.Key, 120), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 40)}
+	e := evidence{Key: shown(k.Key, 120), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 80)}
 	if len(ops) > maxEvidence {
 		ops, e.Left = ops[:maxEvidence], len(ops)-maxEvidence
 	}

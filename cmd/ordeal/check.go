@@ -113,7 +113,11 @@ func (f *checkFlags) one(ctx context.Context, w io.Writer, path string) (checker
 	if err != nil || ownHistory(path) {
 		return f.history(ctx, w, path, err)
 	}
-	if f.workload != "" || f.format != "" || !isFile(run.Path(store.TestFile)) {
+	bare := !isFile(run.Path(store.TestFile))
+	if bare && f.workload == "" && (isFile(run.Path(store.VerdictFile)) || isFile(run.Path(store.HarnessLogFile))) {
+		return "", fmt.Errorf("%s: %s is missing, so that nobody can tell what the run was to do and whether it did; to judge its history alone name the --workload", run.Folder, store.TestFile)
+	}
+	if f.workload != "" || f.format != "" || bare {
 		history, err := run.History()
 		if err != nil {
 			return "", err
