@@ -32,7 +32,7 @@ build: ## build ordeal and its nodes into build/
 
 .PHONY: test-cluster
 test-cluster: build ## the main job: five nodes, clients, kills and partitions, a verdict and a report
-	@$(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults $(FAULTS) \
+	@$(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \
 	  --time $(TIME) --rate $(RATE) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # What torture repeats: RUNS tests with fresh seeds; every run is kept, and the worst verdict is the exit code.
@@ -42,7 +42,7 @@ RUNS ?= 10
 torture: build ## RUNS tests one after the other with fresh seeds (make torture RUNS=20 TIME=120s)
 	@worst=0; for i in $$(seq $(RUNS)); do \
 	  echo "-- run $$i of $(RUNS)"; code=0; \
-	  $(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults $(FAULTS) \
+	  $(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \
 	    --time $(TIME) --rate $(RATE) --name torture --quiet $(ARGS) || code=$$?; \
 	  [ $$code -eq 0 ] || echo "-- run $$i ended with exit code $$code"; \
 	  [ $$code -eq 0 ] || [ $$worst -eq 1 ] || worst=$$code; [ $$code -ne 1 ] || worst=1; \
@@ -59,6 +59,13 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 .PHONY: test-docker
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
+
+# How long the benchmarks' long histories are: make bench-checker OPERATIONS=100000
+OPERATIONS ?= 1000000
+
+.PHONY: bench-checker
+bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
+	$(GO) test ./checker -run '^$$' -bench 'Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck

@@ -2,7 +2,9 @@ package checker
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -171,4 +173,19 @@ func TestCompiledRegisterIsTheModel(t *testing.T) {
 		ops := fit(&m, g.history())
 		require.Equal(t, decidePorcupine(b, ops, machineOf(&plain, ops), 0), decidePorcupine(b, ops, machineOf(&m, ops), 0), "%s", listing(ops))
 	}
+}
+
+// States that grow with the history count as memory too.
+func TestStatesCountAsMemory(t *testing.T) {
+	m := KVAppend()
+	var lines strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&lines, "0 append %q [%d, %d]\n", strings.Repeat("x", 100), 10*i, 10*i+5)
+	}
+	ops := fit(&m, parseOperations(t, lines.String()))
+	b := newBounds(context.Background(), 5<<20) // all states together: 500 * 500 * 100 / 2 bytes
+	defer b.release()
+	require.Equal(t, Unknown, decidePorcupine(b, ops, machineOf(&m, ops), 0))
+	require.True(t, b.oom.Load())
+	require.Equal(t, Valid, decidePorcupine(unbounded(t), ops, machineOf(&m, ops), 0))
 }

@@ -60,7 +60,7 @@ func (c *bank) judge(op *history.Operation) (Verdict, string) {
 			break
 		}
 		if n < 0 {
-			return Invalid, fmt.Sprintf("%s read a balance of %d in account %v", client(op), n, name)
+			return Invalid, fmt.Sprintf("%s read a balance of %d in account %v", process(op), n, name)
 		}
 		sum += n
 	}
@@ -68,7 +68,7 @@ func (c *bank) judge(op *history.Operation) (Verdict, string) {
 	case !ok:
 		return Unknown, fmt.Sprintf("cannot judge operation %d: a read of a bank answers with a list of [account, balance], not %v", op.Index, op.Output)
 	case sum != c.total:
-		return Invalid, fmt.Sprintf("%s read accounts that add up to %d, not %d", client(op), sum, c.total)
+		return Invalid, fmt.Sprintf("%s read accounts that add up to %d, not %d", process(op), sum, c.total)
 	}
 	return Valid, ""
 }

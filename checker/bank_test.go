@@ -23,8 +23,8 @@ func TestBank(t *testing.T) {
 		reason  string
 	}{
 		{"moved", []history.Operation{read(10, 0), read(3, 7)}, Valid, ""},
-		{"lost", []history.Operation{read(10, 0), read(3, 5)}, Invalid, "client 3 read accounts that add up to 8, not 10"},
-		{"overdrawn", []history.Operation{read(11, -1)}, Invalid, "client 3 read a balance of -1 in account 1"},
+		{"lost", []history.Operation{read(10, 0), read(3, 5)}, Invalid, "process 3 read accounts that add up to 8, not 10"},
+		{"overdrawn", []history.Operation{read(11, -1)}, Invalid, "process 3 read a balance of -1 in account 1"},
 		{"no read", []history.Operation{{F: "transfer", Type: history.OK}}, Unknown, "nothing to judge by"},
 		{"no accounts", []history.Operation{{F: "read", Type: history.OK, Output: history.Int(1)}}, Unknown, "a list of [account, balance]"},
 	} {

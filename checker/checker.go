@@ -21,4 +21,7 @@ type Options struct {
 	KeyTimeout time.Duration // for each key; 0: none but Timeout
 	Memory     int64         // bytes of heap the program may hold while checking; 0: three quarters of what the machine has free
 	Parallel   int           // keys checked at once; 0: as many as there are processors
+	// Unconfirmed keeps porcupine from checking what an exact checker has decided, as it does, a few seconds at most, where
+	// a key is small enough. For benchmarks.
+	Unconfirmed bool
 }

@@ -9,34 +9,34 @@ import (
 	"github.com/ordeal-dev/ordeal/history"
 )
 
-// Diagram draws operations over time for a terminal, a line a client:
+// Diagram draws operations over time for a terminal, a line a process:
 //
-//	client 3  |put 42|
-//	client 4          |put 43|
-//	client 7                  |get -> 42|
+//	process 3  |put 42|
+//	process 4          |put 43|
+//	process 7                  |get -> 42|
 //
 // Time runs to the right; only the order of beginnings and ends is to scale. An operation without an end goes on as
 // "- - >".
 func Diagram(operations []history.Operation) string {
 	d := diagram{columns: make(map[time.Duration]int)}
 	d.place(operations)
-	var clients []int
+	var processes []int
 	lines := make(map[int]string)
 	sorted := slices.Clone(operations)
 	slices.SortStableFunc(sorted, func(a, b history.Operation) int { return compareTimes(a.Call, b.Call) })
 	for _, op := range sorted {
 		if _, ok := lines[op.Process]; !ok {
-			clients = append(clients, op.Process)
+			processes = append(processes, op.Process)
 		}
 		lines[op.Process] = d.draw(lines[op.Process], &op)
 	}
 	width := 0
-	for _, c := range clients {
-		width = max(width, len(fmt.Sprint(c)))
+	for _, p := range processes {
+		width = max(width, len(fmt.Sprint(p)))
 	}
 	var b strings.Builder
-	for _, c := range clients {
-		fmt.Fprintf(&b, "client %-*d  %s\n", width, c, lines[c])
+	for _, p := range processes {
+		fmt.Fprintf(&b, "process %-*d  %s\n", width, p, lines[p])
 	}
 	return b.String()
 }

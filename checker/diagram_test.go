@@ -14,9 +14,9 @@ func TestDiagram(t *testing.T) {
 3 cas 42 1 -> 43 [55, 70]
 7 get -> 43 [61, 70]`)
 	require.Equal(t, ""+
-		"client 3   |put 42|         |cas 42 1 -> 43     |\n"+
-		"client 4           |put 43|\n"+
-		"client 12           |put 44 -> ? - - >\n"+
-		"client 7                   |get -> 42||get -> 43|\n", Diagram(ops))
+		"process 3   |put 42|         |cas 42 1 -> 43     |\n"+
+		"process 4           |put 43|\n"+
+		"process 12           |put 44 -> ? - - >\n"+
+		"process 7                   |get -> 42||get -> 43|\n", Diagram(ops))
 	require.Empty(t, Diagram(nil))
 }

@@ -32,8 +32,8 @@ func Example() {
 	fmt.Print(checker.Diagram(result.Keys[0].Evidence))
 	// Output:
 	// invalid
-	// key "x": client 7 read 42 after client 4's write of 43 had returned
-	// client 3  |put 42|
-	// client 4          |put 43|
-	// client 7                  |get -> 42|
+	// key "x": process 7 read 42 after process 4's write of 43 had returned
+	// process 3  |put 42|
+	// process 4          |put 43|
+	// process 7                  |get -> 42|
 }

@@ -19,8 +19,6 @@ const (
 func (r *run) explainAll() {
 	ctx, cancel := context.WithTimeout(r.ctx, explainTime)
 	defer cancel()
-	heap := limitHeap(r.options.Memory)
-	defer heap.release()
 	explained := 0
 	for _, i := range byKey(r.objects) {
 		k := &r.results[i]
@@ -29,7 +27,7 @@ func (r *run) explainAll() {
 		}
 		k.Reason = "its operations fit in no legal order"
 		if explained++; explained <= explainKeys {
-			r.explain(ctx, k, r.objects[i], heap.share(1))
+			r.explain(ctx, k, r.objects[i], r.heap.share(1))
 		}
 	}
 }
@@ -47,7 +45,7 @@ func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64
 	few := reduce(ctx, r.model, o.ops, some, memory)
 	if len(few) > evidenceLimit {
 		k.Reason = fmt.Sprintf("its operations fit in no legal order: the first %d of them that conflict end with %s's %s (too many to show; values that are written once would tell more)",
-			len(few), client(lastReturned(few)), describeOperation(lastReturned(few)))
+			len(few), process(lastReturned(few)), describeOperation(lastReturned(few)))
 		return
 	}
 	few = withWriters(r.model, few, o.ops)
@@ -124,10 +122,10 @@ func reasonFor(m *Model, few []*history.Operation) string {
 		}
 	}
 	if len(few) == 1 {
-		return fmt.Sprintf("%s's %s is possible in no state", client(few[0]), describeOperation(few[0]))
+		return fmt.Sprintf("%s's %s is possible in no state", process(few[0]), describeOperation(few[0]))
 	}
 	return fmt.Sprintf("these %d operations fit in no legal order", len(few))
 }
 
-// client names the process of an operation.
-func client(op *history.Operation) string { return fmt.Sprintf("client %d", op.Process) }
+// process names the process of an operation.
+func process(op *history.Operation) string { return fmt.Sprintf("process %d", op.Process) }

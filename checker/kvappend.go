@@ -61,7 +61,7 @@ func explainKVAppend(ops []*history.Operation) string {
 		for _, w := range ops {
 			in, _ := w.Input.AsString()
 			if w.F == "append" && w.Type == history.OK && w.Return < op.Call && in != "" && !strings.Contains(out, in) && !hasPut(ops) {
-				return fmt.Sprintf("%s read %v after %s's append of %v had returned", client(op), op.Output, client(w), w.Input)
+				return fmt.Sprintf("%s read %v after %s's append of %v had returned", process(op), op.Output, process(w), w.Input)
 			}
 		}
 		read = op
@@ -69,7 +69,7 @@ func explainKVAppend(ops []*history.Operation) string {
 	if read == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s read %v, which no order of the writes explains", client(read), read.Output)
+	return fmt.Sprintf("%s read %v, which no order of the writes explains", process(read), read.Output)
 }
 
 func hasPut(ops []*history.Operation) bool {

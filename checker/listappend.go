@@ -97,7 +97,7 @@ func repeated(list []int32) (int32, bool) {
 func (o *listOrder) name(t int32) string { return o.ts.name(t) }
 
 func (ts *txns) name(t int32) string {
-	return fmt.Sprintf("client %d's transaction %d", ts.all[t].op.Process, ts.all[t].op.Index)
+	return fmt.Sprintf("process %d's transaction %d", ts.all[t].op.Process, ts.all[t].op.Index)
 }
 
 // checkReads holds each read against the order, the writers, and the transaction's own appends.

@@ -214,11 +214,11 @@ func explainLock(ops []*history.Operation) string {
 	one, two := ops[a.acquire], ops[b.acquire]
 	switch {
 	case tokens && one.Output.Equal(two.Output):
-		return fmt.Sprintf("%s and %s acquired the lock with the same token %v", client(one), client(two), one.Output)
+		return fmt.Sprintf("%s and %s acquired the lock with the same token %v", process(one), process(two), one.Output)
 	case a.release == noOperation || returned(ops[b.acquire]) < ops[a.release].Call:
-		return fmt.Sprintf("%s acquired the lock while %s held it", client(two), client(one))
+		return fmt.Sprintf("%s acquired the lock while %s held it", process(two), process(one))
 	case tokens:
-		return fmt.Sprintf("%s acquired the lock with token %v, and %s with %v after it", client(one), one.Output, client(two), two.Output)
+		return fmt.Sprintf("%s acquired the lock with token %v, and %s with %v after it", process(one), one.Output, process(two), two.Output)
 	}
-	return fmt.Sprintf("%s and %s held the lock at the same time", client(one), client(two))
+	return fmt.Sprintf("%s and %s held the lock at the same time", process(one), process(two))
 }

@@ -65,6 +65,7 @@ type generalMachine struct {
 	ops     []*history.Operation
 	states  []any
 	numbers map[any]state
+	bytes   int64 // of the states, if they are strings
 }
 
 func (g *generalMachine) init() state { return 0 }
@@ -83,6 +84,9 @@ func (g *generalMachine) number(s any) state {
 		n = state(len(g.states))
 		g.states = append(g.states, s)
 		g.numbers[s] = n
+		if text, ok := s.(string); ok {
+			g.bytes += int64(len(text))
+		}
 	}
 	return n
 }

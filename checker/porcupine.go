@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 	"fmt"
-	"html"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/ordeal-dev/ordeal/history"
@@ -13,11 +12,12 @@ import (
 // starts a goroutine a partition, so it is given one object at a time, and each of its steps looks at the bounds. Once
 // they are reached no step is possible any more and the search ends by itself, soon and with nothing left running.
 type search struct {
-	m     machine
-	b     *bounds
-	entry int64 // bytes of one entry of porcupine's memory
-	steps int64 // left; 0 from the start: no limit
-	boxes []any // states as porcupine wants them, made once
+	m      machine
+	b      *bounds
+	entry  int64 // bytes of one entry of porcupine's memory
+	steps  int64 // left; 0 from the start: no limit
+	states int64 // bytes of the model's states so far
+	boxes  []any // states as porcupine wants them, made once
 }
 
 // Porcupine's memory, in bytes: for each operation its entries and list nodes, and for each configuration it remembers a
@@ -78,10 +78,21 @@ func (s *search) step(ctx context.Context, from, input, _ any) (ok bool, next an
 		}
 	}()
 	to, ok := s.m.step(ctx, from.(state), int(*input.(*int32)))
-	if !ok || !s.b.charge(s.entry) {
+	if !ok || !s.b.charge(s.entry+s.grown()) {
 		return false, from
 	}
 	return true, s.box(to)
+}
+
+// grown is what the states of the model took more, in bytes, since it was asked.
+func (s *search) grown() int64 {
+	g, ok := s.m.(*generalMachine)
+	if !ok {
+		return 0
+	}
+	more := g.bytes - s.states
+	s.states = g.bytes
+	return more
 }
 
 // equal is asked about configurations that agree in everything but perhaps the state. If that agrees too, the search has
@@ -120,6 +131,3 @@ func porcupineOperations(ops []*history.Operation) []porcupine.Operation {
 	}
 	return out
 }
-
-// escape makes text safe for porcupine's page, which takes descriptions as HTML.
-func escape(text string) string { return html.EscapeString(text) }

@@ -270,11 +270,11 @@ func explainQueue(ops []*history.Operation) string {
 		take := ops[conflict[len(conflict)-1]]
 		switch len(conflict) {
 		case 1:
-			return fmt.Sprintf("%s took %v, which nobody had enqueued", client(take), take.Output)
+			return fmt.Sprintf("%s took %v, which nobody had enqueued", process(take), take.Output)
 		case 2:
-			return fmt.Sprintf("%s took %v before %s enqueued it", client(take), take.Output, client(ops[conflict[0]]))
+			return fmt.Sprintf("%s took %v before %s enqueued it", process(take), take.Output, process(ops[conflict[0]]))
 		}
-		return fmt.Sprintf("%s took %v, which %s had taken as well", client(take), take.Output, client(ops[conflict[1]]))
+		return fmt.Sprintf("%s took %v, which %s had taken as well", process(take), take.Output, process(ops[conflict[1]]))
 	}
 	if d.checkOrder() != nil && len(d.elements) == 2 {
 		a, b := d.elements[0], d.elements[1]
@@ -290,7 +290,7 @@ func explainQueue(ops []*history.Operation) string {
 	if conflict := d.checkEmpty(); conflict != nil {
 		for _, i := range conflict {
 			if op := ops[i]; op.F == "dequeue" && op.Output.IsNil() {
-				return client(op) + " found the queue empty, though something was in it all the time"
+				return process(op) + " found the queue empty, though something was in it all the time"
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func notYetWritten(read *history.Operation, v history.Value, ops []*history.Oper
 	if writes[0] == read {
 		return fmt.Sprintf("%s, the value only it writes", didRead(read, v))
 	}
-	return fmt.Sprintf("%s before %s invoked its write of it", didRead(read, v), client(writes[0]))
+	return fmt.Sprintf("%s before %s invoked its write of it", didRead(read, v), process(writes[0]))
 }
 
 // replaced finds a read of a value after a write that surely came after all writes of that value had returned.
@@ -85,7 +85,7 @@ func replaced(read *history.Operation, v history.Value, ops []*history.Operation
 		if len(writes) == 0 || writes[0].Equal(v) || !allWrittenBefore(v, w.Call, ops) {
 			continue
 		}
-		return fmt.Sprintf("%s after %s's write of %v had returned", didRead(read, v), client(w), writes[0])
+		return fmt.Sprintf("%s after %s's write of %v had returned", didRead(read, v), process(w), writes[0])
 	}
 	return ""
 }
@@ -120,7 +120,7 @@ func olderThanRead(read *history.Operation, v history.Value, ops []*history.Oper
 		if wrote := registerMention(before).writes; len(wrote) > 0 && wrote[0].Equal(v) {
 			continue
 		}
-		return fmt.Sprintf("%s after %s had read %v, which had replaced it", didRead(read, v), client(before), u)
+		return fmt.Sprintf("%s after %s had read %v, which had replaced it", didRead(read, v), process(before), u)
 	}
 	return ""
 }
@@ -132,7 +132,7 @@ func swappedTwice(one *history.Operation, v history.Value, ops []*history.Operat
 	}
 	for _, other := range ops {
 		if other != one && swapped(other) && other.Output.Equal(v) {
-			return fmt.Sprintf("both %s's cas and %s's replaced %v, which was written once", client(one), client(other), v)
+			return fmt.Sprintf("both %s's cas and %s's replaced %v, which was written once", process(one), process(other), v)
 		}
 	}
 	return ""
@@ -146,10 +146,10 @@ func swapped(op *history.Operation) bool {
 
 func didRead(read *history.Operation, v history.Value) string {
 	if read.F == "cas" {
-		return fmt.Sprintf("%s's cas saw %v", client(read), v)
+		return fmt.Sprintf("%s's cas saw %v", process(read), v)
 	}
 	if v.IsNil() {
-		return client(read) + " read nothing"
+		return process(read) + " read nothing"
 	}
-	return fmt.Sprintf("%s read %v", client(read), v)
+	return fmt.Sprintf("%s read %v", process(read), v)
 }

@@ -49,9 +49,12 @@ type Anomaly struct {
 
 // KeyResult is the verdict on the operations of one object.
 type KeyResult struct {
-	Key        string        `json:"key"`
-	Verdict    Verdict       `json:"verdict"`
-	DecidedBy  string        `json:"decided_by"` // algorithm: "porcupine", "zones", ...
+	Key     string  `json:"key"`
+	Verdict Verdict `json:"verdict"`
+	// DecidedBy is the algorithm: "porcupine", "zones", ... Where another decided, and porcupine could afford to look too
+	// and found the same, it goes on ", porcupine agrees", or ", porcupine agrees on the evidence" where it could afford only
+	// that.
+	DecidedBy  string        `json:"decided_by"`
 	Reason     string        `json:"reason,omitempty"`
 	Operations int           `json:"operations"` // definite ones
 	Crashed    int           `json:"crashed"`    // info: may have taken effect at any later time, or never

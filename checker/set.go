@@ -256,7 +256,7 @@ func explainSet(ops []*history.Operation) string {
 		}
 		for _, v := range saw {
 			if !slices.ContainsFunc(ops, func(op *history.Operation) bool { return op.F == "add" && op.Input.Equal(v) && op.Call <= read.Return }) {
-				return fmt.Sprintf("%s saw %v in the set, which nobody had added", client(read), v)
+				return fmt.Sprintf("%s saw %v in the set, which nobody had added", process(read), v)
 			}
 		}
 		for _, op := range ops {
@@ -274,12 +274,12 @@ func missed(read *history.Operation, saw []history.Value, op *history.Operation)
 		return ""
 	}
 	if op.F == "add" && !slices.ContainsFunc(saw, op.Input.Equal) {
-		return fmt.Sprintf("%s read the set without %v after %s's add of it had returned", client(read), op.Input, client(op))
+		return fmt.Sprintf("%s read the set without %v after %s's add of it had returned", process(read), op.Input, process(op))
 	}
 	seen, _ := op.Output.AsList()
 	for _, v := range seen {
 		if !slices.ContainsFunc(saw, v.Equal) {
-			return fmt.Sprintf("%s read the set without %v after %s had seen it there", client(read), v, client(op))
+			return fmt.Sprintf("%s read the set without %v after %s had seen it there", process(read), v, process(op))
 		}
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -32,8 +33,8 @@ func Visualize(w io.Writer, m Model, operations []history.Operation) error {
 	s := &search{m: machine, b: b, entry: configurationSize(len(ops))}
 	model := s.model()
 	_, info := porcupine.CheckOperationsVerbose(model, porcupineOperations(ops), 0)
-	model.DescribeOperation = func(input, _ any) string { return escape(describeOperation(ops[*input.(*int32)])) }
-	model.DescribeState = func(s any) string { return escape(machine.describe(s.(state))) }
+	model.DescribeOperation = func(input, _ any) string { return label(describeOperation(ops[*input.(*int32)])) }
+	model.DescribeState = func(s any) string { return label(machine.describe(s.(state))) }
 	// The picture replays what the search found, whether or not the search was ended.
 	model.StepContext = func(ctx context.Context, from, input, _ any) (bool, any) {
 		to, ok := machine.step(ctx, from.(state), int(*input.(*int32)))
@@ -54,3 +55,9 @@ func pictured(m *Model, operations []history.Operation) []*history.Operation {
 	}
 	return o.ops
 }
+
+// label makes text fit for porcupine's page, which draws it as plain text on the bars and takes it as HTML beside them:
+// what HTML would take for markup is escaped, and only that, and the arrow is one that needs no escaping.
+func label(text string) string { return labels.Replace(text) }
+
+var labels = strings.NewReplacer(" -> ", " → ", "&", "&amp;", "<", "&lt;")

@@ -14,8 +14,8 @@ func TestVisualize(t *testing.T) {
 	ops[0].Input = history.String("<script>alert(1)</script>")
 	var page bytes.Buffer
 	require.NoError(t, Visualize(&page, Register(), ops))
-	require.Contains(t, page.String(), "get -\\u0026gt; nil")
-	require.Contains(t, page.String(), "put 3 -\\u0026gt; ?")
+	require.Contains(t, page.String(), "get → nil")
+	require.Contains(t, page.String(), "put 3 → ?")
 	require.NotContains(t, page.String(), "alert(1)</script>")
 	require.NotContains(t, page.String(), `\u003cscript\u003ealert`, "the description is escaped before it becomes a string of the page")
 	for _, link := range []string{"src=\"http", "href=\"http", "@import"} {

@@ -68,6 +68,9 @@ func (m Mutant) Build(ctx context.Context, root, command, output string, env ...
 	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-ldflags", "-X main.version=mutant:"+m.Name, "-o", output, command)
 	cmd.Dir = root
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if _, err := exec.LookPath("go"); err != nil {
+		return fmt.Errorf("building mutant %s needs Go: install it and put go on the PATH: %w", m.Name, err)
+	}
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building mutant %s: %w\n%s", m.Name, err, strings.TrimSpace(string(text)))
 	}

@@ -15,7 +15,7 @@ const (
 	// closingTimeout bounds all that is done after the run was called off.
 	closingTimeout = 30 * time.Second
 	// leaderPatience is how long an injection waits for somebody to lead, leaderPoll how often it asks.
-	leaderPatience = 500 * time.Millisecond
+	leaderPatience = 2 * time.Second
 	leaderPoll     = 25 * time.Millisecond
 )
 

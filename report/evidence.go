@@ -44,7 +44,7 @@ type evidenceRow struct {
 	Index                           int
 }
 
-// gatherEvidence draws the invalid keys, those with the least to read first.
+// gatherEvidence draws the invalid keys: first the one that the verdict names, then those with the least to read.
 func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left int) {
 	type found struct {
 		checker string
@@ -59,7 +59,8 @@ func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left i
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b found) int { return cmp.Compare(len(a.key.Evidence), len(b.key.Evidence)) })
+	rest := all[min(1, len(all)):] // the verdict's reason is that of the first
+	slices.SortStableFunc(rest, func(a, b found) int { return cmp.Compare(len(a.key.Evidence), len(b.key.Evidence)) })
 	if len(all) > maxEvidenceKeys {
 		all, left = all[:maxEvidenceKeys], len(all)-maxEvidenceKeys
 	}
@@ -76,7 +77,7 @@ func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left i
 func newEvidence(k checker.KeyResult, faults *faultView) evidence {
 	ops := slices.Clone(k.Evidence)
 	slices.SortStableFunc(ops, func(a, b history.Operation) int { return cmp.Compare(a.Call, b.Call) })
-	e := evidence{Key: shown(k.Key, 120), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 40)}
+	e := evidence{Key: shown(k.Key, 120), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 80)}
 	if len(ops) > maxEvidence {
 		ops, e.Left = ops[:maxEvidence], len(ops)-maxEvidence
 	}

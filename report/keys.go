@@ -28,7 +28,7 @@ func keyTable(v store.Verdict) (list []keyRow, left int) {
 	for _, r := range v.Results {
 		for _, k := range r.Keys {
 			list = append(list, keyRow{
-				Key: shown(k.Key, 120), Verdict: string(k.Verdict), Checker: shown(r.Checker, 40), By: shown(k.DecidedBy, 40),
+				Key: shown(k.Key, 120), Verdict: string(k.Verdict), Checker: shown(r.Checker, 40), By: shown(k.DecidedBy, 80),
 				Operations: k.Operations, Crashed: k.Crashed, Elapsed: float64(k.Elapsed.Microseconds()) / 1e3, Reason: shown(k.Reason, 300),
 			})
 		}

@@ -75,7 +75,7 @@ func checkVerdict(v checker.Verdict) error {
 	case checker.Valid, checker.Invalid, checker.Unknown:
 		return nil
 	}
-	return fmt.Errorf("the verdict is %.60q, and can only be valid, invalid or unknown; `ordeal check` writes it anew", string(v))
+	return fmt.Errorf("the verdict is %.60q, and can only be valid, invalid or unknown; `ordeal check` of the history judges the run again", string(v))
 }
 
 func decode(path string, b []byte, into any) error {

@@ -60,7 +60,7 @@ func command(code *int) *cobra.Command {
 Start one process for each server of the cluster. All get the same --cluster-id and the same list of --peer,
 each its own --id, --data and ports. Three servers on one machine:
 
-  for i in 1 2 3; do ordeal-node --id $i --cluster-id demo --data /tmp/demo$i \
+  for i in 1 2 3; do ./build/ordeal-node --id $i --cluster-id demo --data /tmp/demo$i \
     --listen-peer 127.0.0.1:700$i --listen-client 127.0.0.1:710$i --listen-http 127.0.0.1:720$i \
     --peer 1=127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003 & done
   curl 127.0.0.1:7201/status

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,21 +24,26 @@ import (
 )
 
 type checkFlags struct {
-	workload string
-	format   string
-	expected string
-	timeout  time.Duration
-	json     bool
+	workload   string
+	format     string
+	expected   string
+	isolation  string
+	total      int64 // of a bank; noTotal: what the first read adds up to
+	timeout    time.Duration
+	keyTimeout time.Duration
+	memory     byteCount
+	json       bool
 }
 
 func checkCommand() *cobra.Command {
 	f := &checkFlags{}
-	models := strings.Join(slices.Sorted(maps.Keys(checker.Models())), ", ")
+	f.total = noTotal
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "Check saved histories again",
 		Long: `check judges runs and histories that are on disk: a run's folder (results/latest), its history.jsonl, a Jepsen history
-(EDN), lines of a Jepsen log, or porcupine's key-value lines. With --expected it compares a folder of histories with a
+(EDN), lines of a Jepsen log, or porcupine's key-value lines. Transactions (list-append, rw-register) and banks are judged
+where --workload names them. With --expected it compares a folder of histories with a
 table of known verdicts: file, format, model, verdict, separated by tabs.
 
 The exit code is that of the worst verdict: 0 valid, 1 invalid, 2 unknown.`,
@@ -49,9 +53,13 @@ The exit code is that of the worst verdict: 0 valid, 1 invalid, 2 unknown.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.workload, "workload", "", "model for a history that does not say it: "+models)
+	flags.StringVar(&f.workload, "workload", "", "what a history that does not say it is of: "+strings.Join(checkWorkloads(), ", "))
 	flags.StringVar(&f.format, "format", "", "format of the history: ordeal, edn, edn-lines, jepsen-log; found out if not given")
 	flags.StringVar(&f.expected, "expected", "", "table of known verdicts; PATH is then the folder of the histories")
+	flags.StringVar(&f.isolation, "isolation", checker.StrictSerializable, "isolation level for list-append and rw-register")
+	flags.Int64Var(&f.total, "bank-total", noTotal, "what all accounts of a bank add up to; without it, what they do in the first read")
+	flags.DurationVar(&f.keyTimeout, "key-timeout", 0, "for each key; one not decided by then is unknown, the others stand (default: none but --timeout)")
+	flags.Var(&f.memory, "memory", "heap a check may hold, such as 1GiB; what needs more is unknown (default: three quarters of what is free)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "for each history; what is not decided by then is unknown")
 	flags.BoolVar(&f.json, "json", false, "results as JSON, one a line")
 	return cmd
@@ -87,10 +95,13 @@ func (f *checkFlags) check() error {
 	if f.timeout <= 0 {
 		return badArgument("--timeout %v: want a positive time", f.timeout)
 	}
+	if f.keyTimeout < 0 {
+		return badArgument("--key-timeout %v: want a positive time", f.keyTimeout)
+	}
 	if f.format != "" && !slices.Contains(formats, importer.Format(f.format)) {
 		return badArgument("--format %s: there are %v", f.format, formats)
 	}
-	if _, err := f.model(importer.Ordeal, &history.History{}); err != nil {
+	if _, err := f.judge(importer.Ordeal, &history.History{}); err != nil {
 		return badArgument("%w", err)
 	}
 	return nil
@@ -102,21 +113,32 @@ func (f *checkFlags) one(ctx context.Context, w io.Writer, path string) (checker
 	if err != nil || ownHistory(path) {
 		return f.history(ctx, w, path, err)
 	}
-	if f.workload != "" || f.format != "" || !isFile(run.Path(store.TestFile)) {
+	bare := !isFile(run.Path(store.TestFile))
+	if bare && f.workload == "" && (isFile(run.Path(store.VerdictFile)) || isFile(run.Path(store.HarnessLogFile))) {
+		return "", fmt.Errorf("%s: %s is missing, so that nobody can tell what the run was to do and whether it did; to judge its history alone name the --workload", run.Folder, store.TestFile)
+	}
+	if f.workload != "" || f.format != "" || bare {
 		history, err := run.History()
 		if err != nil {
 			return "", err
 		}
 		return f.history(ctx, w, history, nil)
 	}
-	o, err := harness.Recheck(ctx, run, checker.Options{Timeout: f.timeout})
+	o, err := harness.Recheck(ctx, run, f.options())
 	if err != nil {
 		return "", err
 	}
 	if f.json {
 		return o.Verdict.Verdict, json.NewEncoder(w).Encode(map[string]any{"path": path, "verdict": o.Verdict})
 	}
-	return o.Verdict.Verdict, printOutcome(w, o)
+	if err := printOutcome(w, o); err != nil {
+		return o.Verdict.Verdict, err
+	}
+	return o.Verdict.Verdict, printDiagrams(w, o.Verdict)
+}
+
+func (f *checkFlags) options() checker.Options {
+	return checker.Options{Timeout: f.timeout, KeyTimeout: f.keyTimeout, Memory: int64(f.memory)}
 }
 
 // ownHistory tells a file that is none of a run's, though it may lie in a run's folder.
@@ -141,16 +163,19 @@ func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notA
 	if err != nil {
 		return "", err
 	}
-	model, err := f.model(format, h)
+	judge, err := f.judge(format, h)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	v := harness.JudgeHistory(h, checker.Linearizable(model).Check(ctx, h, checker.Options{Timeout: f.timeout}))
+	v := judge(ctx, h, f.options())
 	if f.json {
 		return v.Verdict, json.NewEncoder(w).Encode(map[string]any{"path": path, "verdict": v})
 	}
-	fmt.Fprintf(w, "%s (%s, %s)\n", path, format, model.Name)
-	return v.Verdict, report.Text(w, v, report.TextOptions{Color: wantsColor(w)})
+	fmt.Fprintf(w, "%s (%s, %s)\n", path, format, v.Results[0].Model)
+	if err := report.Text(w, v, report.TextOptions{Color: wantsColor(w)}); err != nil {
+		return v.Verdict, err
+	}
+	return v.Verdict, printDiagrams(w, v)
 }
 
 // load reads a history in the format that the flags name, else in the one it looks like.
@@ -170,21 +195,6 @@ func (f *checkFlags) load(path string) (*history.History, importer.Format, error
 	return h, format, nil
 }
 
-// model is the one that the flags name, else the one that fits the history.
-func (f *checkFlags) model(format importer.Format, h *history.History) (checker.Model, error) {
-	name := f.workload
-	switch {
-	case name == "" && format == importer.EDNLines && holdsText(h):
-		name = "kv-append"
-	case name == "" || name == "register":
-		name = "cas-register"
-	}
-	if m, ok := checker.Models()[name]; ok {
-		return m, nil
-	}
-	return checker.Model{}, fmt.Errorf("--workload %s: no such model; there are %s", name, strings.Join(slices.Sorted(maps.Keys(checker.Models())), ", "))
-}
-
 // holdsText tells porcupine's key-value logs, whose values are strings, from Jepsen's registers: both are maps of EDN.
 func holdsText(h *history.History) bool {
 	return slices.ContainsFunc(h.Operations, func(op history.Operation) bool {
@@ -199,7 +209,7 @@ func (f *checkFlags) compare(ctx context.Context, w io.Writer, paths []string) e
 	if len(paths) != 1 {
 		return badArgument("--expected wants one PATH, the folder of the histories")
 	}
-	rows, err := checker.Expected(ctx, f.expected, paths[0], checker.Options{Timeout: f.timeout})
+	rows, err := checker.Expected(ctx, f.expected, paths[0], f.options())
 	if err != nil {
 		return badArgument("%w", err)
 	}

@@ -36,7 +36,11 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 	case "local":
 		return f.localCluster(ctx)
 	case "auto":
-		if err := docker.Available(ctx); err != nil {
+		err := docker.Available(ctx)
+		if ctx.Err() != nil {
+			return nil, failure{exitUnknown, errors.New("interrupted before anything was started")}
+		}
+		if err != nil {
 			show.note("cluster: local processes, because %v", err)
 			return f.localCluster(ctx)
 		}

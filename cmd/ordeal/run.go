@@ -120,6 +120,9 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 			return failure{exitFailed, fmt.Errorf("printing the verdict: %w", err)}
 		}
 	}
+	if err != nil && ctx.Err() != nil {
+		return failure{exitUnknown, fmt.Errorf("interrupted: %w\n  what there is of the run: %s", err, outcome.Run.Folder)}
+	}
 	if err != nil {
 		return failure{exitFailed, fmt.Errorf("%w\n  what there is of the run: %s", err, outcome.Run.Folder)}
 	}

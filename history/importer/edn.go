@@ -271,7 +271,11 @@ func (r *ednReader) atom() (form, error) {
 	case text[0] == ':':
 		f.kind = ednKeyword
 	default:
-		if n, err := strconv.ParseInt(strings.TrimSuffix(text, "N"), 10, 64); err == nil {
+		n, err := strconv.ParseInt(strings.TrimSuffix(text, "N"), 10, 64)
+		if errors.Is(err, strconv.ErrRange) {
+			return f, r.errorf("the number %.40s does not fit in 64 bits", text)
+		}
+		if err == nil {
 			f.kind, f.num = ednInt, n
 		}
 	}

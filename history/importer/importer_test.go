@@ -98,3 +98,9 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A number beyond 64 bits must not turn into text: the history would be taken for another kind.
+func TestNumbersBeyond64BitsAreRefused(t *testing.T) {
+	_, err := Decode(EDN, []byte("[{:process 0, :type :invoke, :f :write, :value 99999999999999999999}]"))
+	require.ErrorContains(t, err, "does not fit in 64 bits")
+}

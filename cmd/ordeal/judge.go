@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/history/importer"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// judge is the verdict on a history by itself.
+type judge func(ctx context.Context, h *history.History, o checker.Options) store.Verdict
+
+const noTotal = math.MinInt64
+
+// checkWorkloads are the names --workload takes.
+func checkWorkloads() []string {
+	names := slices.Collect(maps.Keys(checker.Models()))
+	return slices.Sorted(slices.Values(append(names, "register", "list-append", "rw-register", "bank")))
+}
+
+// judge is the one of the workload that the flags name, else of the one that fits the history.
+func (f *checkFlags) judge(format importer.Format, h *history.History) (judge, error) {
+	name := f.workload
+	switch {
+	case name == "" && format == importer.EDNLines && holdsText(h):
+		name = "kv-append"
+	case name == "" || name == "register":
+		name = "cas-register"
+	}
+	list, err := checker.ListAppend(f.isolation)
+	if err != nil {
+		return nil, fmt.Errorf("--isolation: %w", err)
+	}
+	switch name {
+	case "list-append":
+		return f.judgeTransactions(list), nil
+	case "rw-register":
+		registers, err := checker.RWRegister(f.isolation)
+		return f.judgeTransactions(registers), err
+	case "bank":
+		return f.judgeBank, nil
+	}
+	model, ok := checker.Models()[name]
+	if !ok {
+		return nil, fmt.Errorf("--workload %s: no such workload; there are %s", name, strings.Join(checkWorkloads(), ", "))
+	}
+	return func(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
+		if name == "set" {
+			h = withReads(h)
+		}
+		return harness.JudgeHistory(h, checker.Linearizable(model).Check(ctx, h, o))
+	}, nil
+}
+
+func (f *checkFlags) judgeTransactions(c checker.Checker) judge {
+	return func(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
+		v := harness.JudgeHistory(h, c.Check(ctx, h, o))
+		if v.Verdict == checker.Valid {
+			v.Reason = fmt.Sprintf("%d transactions show nothing that %s forbids", v.Operations.OK, f.isolation)
+		}
+		return v
+	}
+}
+
+func (f *checkFlags) judgeBank(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
+	h = withReads(h)
+	total, warning := f.total, ""
+	if total == noTotal {
+		total = firstTotal(h)
+		warning = fmt.Sprintf("the total, %d, was taken from the first read; --bank-total says what it has to be", total)
+	}
+	result := checker.Bank(total).Check(ctx, h, o)
+	if warning != "" {
+		result.Warnings = append(slices.Clip(result.Warnings), warning)
+	}
+	v := harness.JudgeHistory(h, result)
+	if v.Verdict == checker.Valid {
+		v.Reason = fmt.Sprintf("%d reads of the accounts add up to %d", v.ByF["read"].OK, total)
+	}
+	return v
+}
+
+// firstTotal is what the accounts add up to in the first read that completed; 0: there is none.
+func firstTotal(h *history.History) (total int64) {
+	first := -1
+	for i := range h.Operations {
+		op := &h.Operations[i]
+		if op.F == "read" && op.Type == history.OK && (first < 0 || op.Return < h.Operations[first].Return) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return 0
+	}
+	accounts, _ := h.Operations[first].Output.AsList()
+	for _, a := range accounts {
+		if _, balance, ok := a.AsPair(); ok {
+			n, _ := balance.AsInt()
+			total += n
+		}
+	}
+	return total
+}
+
+// withReads is the history with its gets called reads: Jepsen's reads are gets to the importer, which does not know of what.
+func withReads(h *history.History) *history.History {
+	renamed := *h
+	renamed.Operations = slices.Clone(h.Operations)
+	for i := range renamed.Operations {
+		if op := &renamed.Operations[i]; op.F == "get" {
+			op.F = "read"
+		}
+	}
+	return &renamed
+}
