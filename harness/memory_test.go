@@ -116,8 +116,17 @@ func (c *memoryCluster) ClientAddress(node string) string { return node + ":1" }
 func (c *memoryCluster) StatusAddress(string) string {
 	return strings.TrimPrefix(c.status.URL, "http://")
 }
-func (c *memoryCluster) Facts() map[string]string             { return map[string]string{"ground": "memory"} }
-func (c *memoryCluster) Pause(context.Context, string) error  { return errors.New("not here") }
+func (c *memoryCluster) Facts() map[string]string { return map[string]string{"ground": "memory"} }
+
+func (c *memoryCluster) Pause(_ context.Context, node string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.processes[node]
+	p.Paused = true
+	c.processes[node] = p
+	return nil
+}
+
 func (c *memoryCluster) Resume(context.Context, string) error { return errors.New("not here") }
 
 func (c *memoryCluster) Setup(ctx context.Context) error {

@@ -24,12 +24,13 @@ type processWatch struct {
 	killed  map[string]int   // node to the number of the start that the nemesis killed
 	removed map[string]bool  // nodes that the nemesis has removed, true once it has asked for them again
 	term    uint64           // the latest that a node has told of
+	paused  map[string]int   // node to the number of the start that somebody stopped
 	noted   map[string]int   // node to the number of the start whose end was noted
 	blind   map[string]error // nodes whose process could not be looked at the last time
 }
 
 func newProcessWatch(c Cluster, now func() time.Duration) *processWatch {
-	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, noted: map[string]int{}, blind: map[string]error{}}
+	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, paused: map[string]int{}, noted: map[string]int{}, blind: map[string]error{}}
 }
 
 // How a process ends that somebody killed, and one that stops by itself because it was removed from the cluster.
@@ -60,6 +61,10 @@ func (w *processWatch) look(ctx context.Context, node string) {
 		return
 	}
 	delete(w.blind, node)
+	if state.Running && state.Paused && w.paused[node] != state.Starts {
+		w.paused[node] = state.Starts
+		w.foreign = append(w.foreign, fmt.Sprintf("%s was stopped (SIGSTOP) before %v, and not by the nemesis", node, w.now().Round(time.Millisecond)))
+	}
 	if state.Running || state.Ended == "" || w.noted[node] == state.Starts {
 		return
 	}
@@ -68,6 +73,8 @@ func (w *processWatch) look(ctx context.Context, node string) {
 	_, removed := w.removed[node]
 	switch {
 	case removed && state.Ended == stopped:
+	case state.Ended == stopped:
+		w.foreign = append(w.foreign, fmt.Sprintf("%s stopped in good order before %v, and was not asked to by ordeal: did somebody send it a signal?", node, at))
 	case state.Ended != killed:
 		w.crashes = append(w.crashes, fmt.Sprintf("%s ended by itself before %v (%s); its log says why", node, at, state.Ended))
 	case w.killed[node] != state.Starts:

@@ -93,7 +93,7 @@ func TestWatchOfRemovedNodes(t *testing.T) {
 	}
 	c.end("n2", stopped)
 	tell()
-	require.Len(t, w.found(), 1, "nobody has removed it")
+	require.Len(t, w.doubts(), 1, "nobody has removed it")
 	require.NoError(t, world.Start(ctx, "n2"))
 
 	require.NoError(t, world.ChangeMembers(ctx, nil, []string{"n2"}))
@@ -101,22 +101,22 @@ func TestWatchOfRemovedNodes(t *testing.T) {
 	require.NoError(t, world.Start(ctx, "n2"))
 	c.end("n2", stopped)
 	tell()
-	require.Len(t, w.found(), 1)
+	require.Len(t, w.doubts(), 1, "it was removed")
 	require.NoError(t, world.Start(ctx, "n2"))
 	c.end("n2", "exit status 255")
 	tell()
-	require.Len(t, w.found(), 2)
+	require.Len(t, w.found(), 1)
 
 	require.NoError(t, world.Start(ctx, "n2"))
 	require.NoError(t, world.ChangeMembers(ctx, []string{"n2"}, nil))
 	c.end("n2", stopped)
 	w.lookAll(ctx)
-	require.Len(t, w.found(), 2, "it had not heard that it is a voter again")
+	require.Len(t, w.doubts(), 1, "it had not heard that it is a voter again")
 	require.NoError(t, world.Start(ctx, "n2"))
 	tell()
 	c.end("n2", stopped)
 	tell()
-	require.Len(t, w.found(), 3)
+	require.Len(t, w.doubts(), 2)
 }
 
 // A leader that was deposed does not say who is a voter.
@@ -130,4 +130,18 @@ func TestWatchBelievesTheLatestLeader(t *testing.T) {
 	c.end("n2", stopped)
 	w.lookAll(t.Context())
 	require.Empty(t, w.found())
+}
+
+// A node that somebody else told to stop, or froze, is nobody's crash, but the run was not what it should have been.
+func TestWatchDoubtsSignalsFromOutside(t *testing.T) {
+	c, w, _ := watching(t)
+	c.end("n1", stopped)
+	require.NoError(t, c.Pause(t.Context(), "n2"))
+	w.lookAll(t.Context())
+	w.lookAll(t.Context())
+	require.Empty(t, w.found())
+	require.Equal(t, []string{
+		"n1 stopped in good order before 1.5s, and was not asked to by ordeal: did somebody send it a signal?",
+		"n2 was stopped (SIGSTOP) before 1.5s, and not by the nemesis",
+	}, w.doubts())
 }
