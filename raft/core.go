@@ -105,7 +105,9 @@ type Core struct {
 
 	configurations []configurationAt // the log's, oldest first; the last one is in force
 
-	removed          bool // others have said that this server is out
+	removed          bool   // this server knows that it is out
+	toldOut          uint64 // since it last asked for votes: greatest commit index of those who say that it is out,
+	toldMember       uint64 // and greatest index of a configuration, of those who have one that names it
 	electionDeadline time.Duration
 	leaderContact    time.Duration   // when a leader, of this or an earlier term, was last heard, or minTime
 	preVotes         map[NodeID]bool // while asking for pre-votes: who would grant
@@ -265,6 +267,12 @@ func (c *Core) Step(m Message) {
 	if m.To != c.id || m.From == 0 || !m.Kind.Valid() {
 		return
 	}
+	if (m.Kind == PreVote || m.Kind == RequestVote) && c.stranger(m.From) {
+		c.tellRemoved(m)
+	}
+	if m.Kind == PreVoteReply || m.Kind == RequestVoteReply {
+		c.hear(m)
+	}
 	if m.Term < c.term {
 		c.refuseStale(m)
 		return
@@ -302,11 +310,7 @@ func (c *Core) Step(m Message) {
 func (c *Core) disturbs(m Message) bool {
 	switch m.Kind {
 	case RequestVote:
-		if !m.Transfer && c.stranger(m.From) {
-			c.tellRemoved(m)
-			return true
-		}
-		return !m.Transfer && c.cfg.CheckQuorum
+		return !m.Transfer && (c.cfg.CheckQuorum || c.stranger(m.From))
 	case RequestVoteReply, AppendEntriesReply, InstallSnapshotReply:
 		return m.Term > c.term && c.stranger(m.From)
 	}
@@ -372,6 +376,9 @@ func (c *Core) sendAfterWrite(m Message) {
 
 func (c *Core) reply(to, m Message) {
 	m.To = to.From
+	if (m.Kind == PreVoteReply || m.Kind == RequestVoteReply) && !m.Removed {
+		m.MatchIndex = c.memberAsOf(to.From)
+	}
 	c.sendAfterWrite(m)
 }
 

@@ -3,9 +3,10 @@ package raft
 // electionTimeout: no leader was heard of for a whole election timeout.
 func (c *Core) electionTimeout() {
 	c.resetElectionTimer()
-	if c.removed {
+	if c.removed = c.removed || c.toldOut > 0 && c.toldOut >= c.toldMember; c.removed {
 		return
 	}
+	c.toldOut, c.toldMember = 0, 0
 	if !c.mayStand() {
 		// Learners and removed servers do not stand, but those whom no leader tells ask whether they are still wanted.
 		c.leader, c.preVotes = 0, nil
@@ -99,12 +100,8 @@ func (c *Core) handleRequestVoteReply(m Message) {
 	}
 }
 
-// handlePreVote says whether the vote would be given in m.Term, and changes nothing. A stranger with a newer log may be a
-// member that this server has not heard of yet, and gets the same answer as others.
+// handlePreVote says whether the vote would be given in m.Term, and changes nothing.
 func (c *Core) handlePreVote(m Message) {
-	if c.stranger(m.From) {
-		c.tellRemoved(m)
-	}
 	if m.Term <= c.term || c.leaderAlive() || !c.log.upToDate(m.LastLogIndex, m.LastLogTerm) {
 		c.reply(m, Message{Kind: PreVoteReply, Reject: true})
 		return
@@ -113,9 +110,6 @@ func (c *Core) handlePreVote(m Message) {
 }
 
 func (c *Core) handlePreVoteReply(m Message) {
-	if m.Removed && c.wasMember() {
-		c.removedAsOf(m.MatchIndex)
-	}
 	if c.preVotes == nil || m.Reject || m.Term != c.term+1 {
 		return
 	}

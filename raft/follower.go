@@ -8,9 +8,7 @@ func (c *Core) handleAppendEntries(m Message) {
 		return
 	}
 	c.follow(m.From)
-	if m.Removed {
-		c.removedAsOf(m.Commit)
-	}
+	c.removed = c.removed || m.Removed && c.outAsOf(m.Commit)
 	if m.PrevLogIndex < c.log.lastIncludedIndex {
 		m = c.skipIncluded(m)
 	}
@@ -34,6 +32,7 @@ func (c *Core) follow(leader NodeID) {
 		c.becomeFollower(c.term)
 	}
 	c.preVotes = nil
+	c.toldOut = 0 // a leader knows best who is out
 	c.leader = leader
 	c.leaderContact = c.now
 	c.resetElectionTimer()

@@ -173,17 +173,37 @@ func (c *Core) stranger(id NodeID) bool {
 	return last.index > 0 && last.index <= c.log.commit && !slices.Contains(last.configuration.Members(), id)
 }
 
-// tellRemoved answers a stranger's request for a vote that it is out, for all that is committed here.
+// tellRemoved answers a stranger's request for a vote that it is out, for all that is committed here. It gets the same answer
+// as others besides: it may be a member that this server has not heard of yet.
 func (c *Core) tellRemoved(m Message) {
 	c.reply(m, Message{Kind: PreVoteReply, Reject: true, Removed: true, Term: m.Term, MatchIndex: c.log.commit})
 }
 
-// removedAsOf takes in that this server is in no configuration committed up to commit. If its log has a later one, that one
-// is not committed, or will bring it back.
-func (c *Core) removedAsOf(commit uint64) {
-	if last := c.configurations[len(c.configurations)-1]; last.index <= commit {
-		c.removed = true
+// outAsOf reports whether a server is out that the configuration committed at commit does not name. If its log has a later
+// one, that one is not committed, or will bring it back.
+func (c *Core) outAsOf(commit uint64) bool {
+	return c.configurations[len(c.configurations)-1].index <= commit
+}
+
+// hear takes in what an answer to a request for a vote says of whether this server is a member. Who is added again meets
+// servers that do not know yet, and who is removed others that are and do not know it either: the later configuration counts.
+func (c *Core) hear(m Message) {
+	switch {
+	case m.From == c.id:
+	case !m.Removed:
+		c.toldMember = max(c.toldMember, m.MatchIndex)
+	case c.wasMember() && c.outAsOf(m.MatchIndex):
+		c.toldOut = max(c.toldOut, m.MatchIndex)
 	}
+}
+
+// memberAsOf is the index of the configuration in force, committed or not, if it names id, or else 0.
+func (c *Core) memberAsOf(id NodeID) uint64 {
+	last := c.configurations[len(c.configurations)-1]
+	if !slices.Contains(last.configuration.Members(), id) {
+		return 0
+	}
+	return last.index
 }
 
 // wasMember: a server that no configuration here names waits to be added, and has not been removed, whatever those say who
@@ -194,7 +214,7 @@ func (c *Core) wasMember() bool {
 	})
 }
 
-// Removed reports whether this server knows that it is out: the leader said so, or others whom it asked, or it led until
-// C-new was committed. It then stops by itself, once what it was given in Ready is done (R17). Its own log does not tell:
+// Removed reports whether this server knows that it is out: the leader said so, or somebody whom it asked for want of a
+// leader and nobody knew better, or it led until C-new was committed. It then stops by itself, once what it was given in Ready is done (R17). Its own log does not tell:
 // a new server sees configurations without itself go by while it catches up.
 func (c *Core) Removed() bool { return c.removed }

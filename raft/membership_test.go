@@ -274,8 +274,14 @@ func TestR17_ToldRemoved(t *testing.T) {
 			require.NoError(t, s.start(0))
 			es := append(entriesOfTerms(1, 1, 1, 1), configurationEntry(5, 1, test.config))
 			s.core.Step(Message{Kind: AppendEntries, From: 2, To: 1, Term: 9, Entries: es, Commit: 1})
-			s.core.Step(Message{Kind: kind, From: 2, To: 1, Term: 9, Reject: kind == PreVoteReply, Removed: true, MatchIndex: test.said,
+			s.core.Tick(s.core.Deadline())
+			term := s.core.term
+			s.core.Step(Message{Kind: kind, From: 2, To: 1, Term: term, Reject: kind == PreVoteReply, Removed: true, MatchIndex: test.said,
 				PrevLogIndex: 5, PrevLogTerm: 1, Commit: test.said})
+			if kind == PreVoteReply { // others may know better
+				require.False(t, s.core.Removed())
+				s.core.Tick(s.core.Deadline())
+			}
 			require.Equal(t, test.want, s.core.Removed(), "%s, %v", test.name, kind)
 		}
 	}
@@ -283,8 +289,40 @@ func TestR17_ToldRemoved(t *testing.T) {
 	config.ID = 9
 	newcomer, err := New(config)
 	require.NoError(t, err)
+	newcomer.Tick(newcomer.Deadline())
 	newcomer.Step(Message{Kind: PreVoteReply, From: 2, To: 9, Term: 1, Reject: true, Removed: true, MatchIndex: 9})
+	newcomer.Tick(newcomer.Deadline())
 	require.False(t, newcomer.Removed(), "it never was a member, and waits to be one")
+}
+
+// A server that is added again meets some who do not know yet; one that is removed, others that are too. What the later
+// configuration says counts, and a leader's word above all (R17).
+func TestR17_RumoursOfARemoval(t *testing.T) {
+	rumour := Message{Kind: PreVoteReply, From: 2, To: 1, Term: 9, Reject: true, Removed: true, MatchIndex: 9}
+	for name, test := range map[string]struct {
+		other   Message
+		removed bool
+	}{
+		"nobody else":         {Message{}, true},
+		"said by two":         {Message{Kind: PreVoteReply, From: 3, Term: 9, Reject: true, Removed: true, MatchIndex: 9}, true},
+		"knows a later one":   {Message{Kind: PreVoteReply, From: 3, Term: 9, Reject: true, MatchIndex: 10}, false},
+		"in an earlier term":  {Message{Kind: PreVoteReply, From: 3, Term: 8, Reject: true, MatchIndex: 10}, false},
+		"votes and knows":     {Message{Kind: RequestVoteReply, From: 3, Term: 9, MatchIndex: 10}, false},
+		"knows an older one":  {Message{Kind: PreVoteReply, From: 3, Term: 9, Reject: true, MatchIndex: 8}, true},
+		"knows the first one": {Message{Kind: PreVoteReply, From: 3, Term: 9, Reject: true}, true},
+		"leader":              {Message{Kind: AppendEntries, From: 3, Term: 9}, false},
+		"leader's snapshot":   {Message{Kind: InstallSnapshot, From: 3, Term: 9, Snapshot: &SnapshotMeta{9, 9, Configuration{Voters: []NodeID{2, 3}}}}, false},
+		"leader says so":      {Message{Kind: AppendEntries, From: 3, Term: 9, Removed: true}, true},
+	} {
+		c := newCluster(3, Config{PreVote: true})
+		c.preset(1, HardState{Term: 9})
+		test.other.To = 1
+		c.timeout(1) // it asks
+		c.core(1).Step(rumour)
+		c.core(1).Step(test.other)
+		c.core(1).Tick(c.core(1).Deadline())
+		require.Equal(t, test.removed, c.core(1).Removed(), name)
+	}
 }
 
 // A removed server that missed it all is told when it asks, whatever its term, and then stops and stands no more (R17).

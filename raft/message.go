@@ -69,7 +69,8 @@ type Message struct {
 	// Replies.
 	Reject bool
 	// PreVoteReply: up to MatchIndex, the sender's commit index, the committed configuration does not name the asker; Term
-	// is the asker's. AppendEntries: that committed at Commit does not name the receiver (R17).
+	// is the asker's. Without it MatchIndex of a PreVoteReply or RequestVoteReply is the index of a configuration that does
+	// (0: none known). AppendEntries: the configuration committed at Commit does not name the receiver (R17).
 	Removed    bool
 	MatchIndex uint64 // AppendEntriesReply, accepted: the log matches the leader's up to here, durably
 	// AppendEntriesReply, rejected: PrevLogIndex is that of the request; the follower's log may match the leader's
