@@ -284,6 +284,10 @@ func (s *Server) drive(ctx context.Context) error {
 		s.driver.Tick(s.now())
 		b.drive(s.driver)
 		if s.driver.Removed() {
+			select { // what a leader says at its leaving is on its way
+			case <-ctx.Done():
+			case <-time.After(2 * s.options.Heartbeat):
+			}
 			return errRemoved
 		}
 	}

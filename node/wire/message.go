@@ -16,7 +16,7 @@ import (
 // AppendEntries: previous index, previous term, commit, round, number of entries, then of each its term, kind (1 byte)
 // and data (indexes follow from the previous one);
 // AppendEntriesReply: previous index, round, match index, hint index, hint term;
-// PreVoteReply: match index; InstallSnapshotReply: match index, offset;
+// PreVoteReply, RequestVoteReply: match index; InstallSnapshotReply: match index, offset;
 // InstallSnapshot: last included index, last included term, configuration (as in its entry), offset, chunk.
 func AppendMessage(b []byte, m raft.Message) []byte {
 	b = append(b, byte(m.Kind), flags(m))
@@ -40,7 +40,7 @@ func AppendMessage(b []byte, m raft.Message) []byte {
 		for _, v := range [...]uint64{m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm} {
 			b = binary.AppendUvarint(b, v)
 		}
-	case raft.PreVoteReply:
+	case raft.PreVoteReply, raft.RequestVoteReply:
 		b = binary.AppendUvarint(b, m.MatchIndex)
 	case raft.InstallSnapshotReply:
 		b = binary.AppendUvarint(b, m.MatchIndex)
@@ -111,7 +111,7 @@ func readMessage(r *codec.Reader) raft.Message {
 		m.Entries = readEntries(r, m.PrevLogIndex)
 	case raft.AppendEntriesReply:
 		m.PrevLogIndex, m.Round, m.MatchIndex, m.HintIndex, m.HintTerm = r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
-	case raft.PreVoteReply:
+	case raft.PreVoteReply, raft.RequestVoteReply:
 		m.MatchIndex = r.Uvarint()
 	case raft.InstallSnapshotReply:
 		m.MatchIndex, m.Offset = r.Uvarint(), r.Uvarint()

@@ -25,7 +25,7 @@ func drawMessage(t *rapid.T) raft.Message {
 			m.Entries = append(m.Entries, raft.Entry{Index: m.PrevLogIndex + 1 + uint64(i), Term: rapid.Uint64Min(1).Draw(t, "et"),
 				Kind: raft.EntryKind(rapid.IntRange(0, 2).Draw(t, "ek")), Data: rapid.SliceOfN(rapid.Byte(), 1, 9).Draw(t, "data")})
 		}
-	case raft.PreVoteReply:
+	case raft.PreVoteReply, raft.RequestVoteReply:
 		m.MatchIndex, m.Removed = n.Draw(t, "m"), rapid.Bool().Draw(t, "removed")
 	case raft.InstallSnapshotReply:
 		m.MatchIndex, m.Offset = n.Draw(t, "m"), n.Draw(t, "o")
