@@ -44,8 +44,13 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 			show.note("cluster: local processes, because %v", err)
 			return f.localCluster(ctx)
 		}
+		c, err := f.dockerCluster(ctx)
+		if err != nil {
+			show.note("cluster: local processes; a Docker engine answers, but %v", err)
+			return f.localCluster(ctx)
+		}
 		show.note("cluster: docker (an engine answers)")
-		return f.dockerCluster(ctx)
+		return c, nil
 	}
 	return nil, badArgument("--cluster %s: want auto, docker or local", f.cluster)
 }

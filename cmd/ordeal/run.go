@@ -142,6 +142,9 @@ func (f *runFlags) test() (harness.Test, error) {
 	if f.name != "" && (f.name != filepath.Base(f.name) || strings.HasPrefix(f.name, ".") || f.name == store.Latest) {
 		return t, badArgument("--name %q: want a plain name, it becomes a folder below --out", f.name)
 	}
+	if strings.TrimSpace(f.faults) == "" {
+		return t, badArgument("--faults: name faults, or none for a run without")
+	}
 	var err error
 	if t.Faults, err = nemesis.ParseFaults(f.faults); err != nil {
 		return t, badArgument("--faults %q: %w", f.faults, err)

@@ -75,7 +75,7 @@ func findComposeFile() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no docker-compose.yml here or above: run this in a checkout of ordeal, or name the file")
+			return "", errors.New("no docker-compose.yml here or above: run this in a checkout of ordeal, or name the file with --compose-file")
 		}
 		dir = parent
 	}
