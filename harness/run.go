@@ -39,9 +39,6 @@ var usualBounds = bounds{
 	check:    5 * time.Minute,
 }
 
-// ScheduleFile is the schedule of faults in a run's folder, as it was drawn (nemesis.Schedule).
-const ScheduleFile = "schedule.json"
-
 // Outcome is a finished run.
 type Outcome struct {
 	Run     *store.Run
@@ -197,7 +194,7 @@ func (r *run) drawSchedule() (nemesis.Schedule, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, store.WriteAtomically(r.folder.Path(ScheduleFile), append(text, '\n'))
+	return s, store.WriteAtomically(r.folder.Path(store.ScheduleFile), append(text, '\n'))
 }
 
 // teardown fetches the nodes' logs and takes the cluster down, also when the run was cut short.

@@ -37,10 +37,10 @@ func TestRunOfAFaithfulStoreIsValid(t *testing.T) {
 	c.isGone()
 
 	for _, file := range []string{store.TestFile, store.VerdictFile, store.ReportFile, store.ObservationsFile, store.SealedHistoryFile,
-		store.HarnessLogFile, ScheduleFile, "nodes/n1.log"} {
+		store.HarnessLogFile, store.ScheduleFile, "nodes/n1.log"} {
 		require.FileExists(t, o.Run.Path(file))
 	}
-	text, err := os.ReadFile(o.Run.Path(ScheduleFile))
+	text, err := os.ReadFile(o.Run.Path(store.ScheduleFile))
 	require.NoError(t, err)
 	var kept nemesis.Schedule
 	require.NoError(t, json.Unmarshal(text, &kept))

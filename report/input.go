@@ -128,7 +128,7 @@ func events(r *history.Reader) iter.Seq2[history.Event, error] {
 // links are the run's files that exist, those people open first in front.
 func links(run *store.Run) []Link {
 	var list []Link
-	for _, name := range []string{store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.VerdictFile, store.ObservationsFile, store.HarnessLogFile} {
+	for _, name := range []string{store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.ScheduleFile, store.VerdictFile, store.ObservationsFile, store.HarnessLogFile} {
 		if info, err := os.Stat(run.Path(name)); err == nil && info.Mode().IsRegular() {
 			list = append(list, Link{Href: name, Label: name})
 		}

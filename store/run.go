@@ -12,6 +12,7 @@ const (
 	SealedHistoryFile = "history.jsonl.zst"  // the same, compressed once the run is over; HistoryFile is removed then
 	ObservationsFile  = "observations.jsonl" // what the nodes said of themselves: Observation, one a line, when it changed
 	TestFile          = "test.json"          // Test
+	ScheduleFile      = "schedule.json"      // the faults as they were drawn (nemesis.Schedule)
 	VerdictFile       = "verdict.json"       // Verdict
 	ReportFile        = "report.html"
 	HarnessLogFile    = "harness.log"

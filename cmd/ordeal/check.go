@@ -145,7 +145,7 @@ func (f *checkFlags) options() checker.Options {
 func ownHistory(path string) bool {
 	switch filepath.Base(path) {
 	case store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.VerdictFile, store.ReportFile, store.ObservationsFile,
-		store.HarnessLogFile, harness.ScheduleFile, store.Latest:
+		store.HarnessLogFile, store.ScheduleFile, store.Latest:
 		return false
 	}
 	return isFile(path)
