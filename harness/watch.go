@@ -24,7 +24,7 @@ type processWatch struct {
 	killed  map[string]int   // node to the number of the start that the nemesis killed
 	removed map[string]bool  // nodes that the nemesis has removed, true once it has asked for them again
 	term    uint64           // the latest that a node has told of
-	paused  map[string]int   // node to the number of the start that somebody stopped
+	paused  map[string]int   // node to how many looks in a row have found it stopped
 	noted   map[string]int   // node to the number of the start whose end was noted
 	blind   map[string]error // nodes whose process could not be looked at the last time
 }
@@ -61,10 +61,7 @@ func (w *processWatch) look(ctx context.Context, node string) {
 		return
 	}
 	delete(w.blind, node)
-	if state.Running && state.Paused && w.paused[node] != state.Starts {
-		w.paused[node] = state.Starts
-		w.foreign = append(w.foreign, fmt.Sprintf("%s was stopped (SIGSTOP) before %v, and not by the nemesis", node, w.now().Round(time.Millisecond)))
-	}
+	w.lookForPause(node, state)
 	if state.Running || state.Ended == "" || w.noted[node] == state.Starts {
 		return
 	}
@@ -79,6 +76,18 @@ func (w *processWatch) look(ctx context.Context, node string) {
 		w.crashes = append(w.crashes, fmt.Sprintf("%s ended by itself before %v (%s); its log says why", node, at, state.Ended))
 	case w.killed[node] != state.Starts:
 		w.foreign = append(w.foreign, fmt.Sprintf("%s was killed before %v, and not by the nemesis: did the machine run out of memory?", node, at))
+	}
+}
+
+// lookForPause notes a node that somebody has stopped. One look is not enough: a process that is just being killed can
+// look so for a moment.
+func (w *processWatch) lookForPause(node string, state nemesis.ProcessState) {
+	if !state.Running || !state.Paused {
+		w.paused[node] = 0
+		return
+	}
+	if w.paused[node]++; w.paused[node] == 2 {
+		w.foreign = append(w.foreign, fmt.Sprintf("%s was stopped (SIGSTOP) before %v, and not by the nemesis", node, w.now().Round(time.Millisecond)))
 	}
 }
 

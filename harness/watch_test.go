@@ -138,6 +138,8 @@ func TestWatchDoubtsSignalsFromOutside(t *testing.T) {
 	c.end("n1", stopped)
 	require.NoError(t, c.Pause(t.Context(), "n2"))
 	w.lookAll(t.Context())
+	require.Len(t, w.doubts(), 1, "a process that is being killed can look stopped for a moment")
+	w.lookAll(t.Context())
 	w.lookAll(t.Context())
 	require.Empty(t, w.found())
 	require.Equal(t, []string{

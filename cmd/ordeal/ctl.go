@@ -272,14 +272,18 @@ func (c *ctl) snapshotCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "snapshot", Short: "Have every node named take a snapshot now", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			var errs []error
 			for _, address := range c.addresses {
 				code, text, err := c.call(cmd.Context(), http.MethodPost, address, "/v1/snapshot", struct{}{})
 				if err == nil && code != http.StatusOK {
 					err = refusal(text)
 				}
 				if err != nil {
-					return failure{exitFailed, fmt.Errorf("%s: %w", address, err)}
+					errs = append(errs, fmt.Errorf("%s: %w", address, err)) // the others take theirs
 				}
+			}
+			if err := errors.Join(errs...); err != nil {
+				return failure{exitFailed, err}
 			}
 			return nil
 		},

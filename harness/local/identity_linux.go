@@ -36,11 +36,13 @@ func stopped(pid int) (bool, error) {
 	if err != nil {
 		return false, notThere(pid, err)
 	}
+	seen := 0
 	for _, e := range entries {
 		stat, err := readStat(tasks + "/" + e.Name() + "/stat")
 		if errors.As(err, new(errGone)) {
 			continue // a thread that ended meanwhile
 		}
+		seen++
 		if err != nil {
 			return false, err
 		}
@@ -48,7 +50,7 @@ func stopped(pid int) (bool, error) {
 			return false, nil
 		}
 	}
-	return len(entries) > 0, nil
+	return seen > 0, nil // none: it ended while its threads were looked at
 }
 
 type stat struct {

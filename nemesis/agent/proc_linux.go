@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"golang.org/x/sys/unix"
 	"io"
 	"os"
 	"path/filepath"
@@ -54,17 +55,22 @@ func stopped(pid int) (bool, error) {
 	if len(tasks) == 0 {
 		return false, fmt.Errorf("process %d is not there", pid)
 	}
+	seen := 0
 	for _, task := range tasks {
 		stat, err := readStat(task)
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			continue // the thread ended
 		}
+		seen++
 		if err != nil {
 			return false, err
 		}
 		if stat.state != 'T' {
 			return false, nil
 		}
+	}
+	if seen == 0 { // it ended while its threads were looked at
+		return false, fmt.Errorf("process %d is not there any more", pid)
 	}
 	return true, nil
 }
