@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,7 +42,7 @@ func (d *Driver) ChangeMembers(target raft.Configuration, done func(error)) {
 		err = d.promote(change)
 	} else {
 		slices.Sort(learners)
-		err = d.core.ChangeMembership(raft.Configuration{Voters: now.Voters, Learners: learners, Addresses: addressesOf(now, target)})
+		err = d.core.ChangeMembership(raft.Configuration{Voters: now.Voters, Learners: learners, Addresses: raft.MergeAddresses(target.Addresses, now.Addresses)})
 	}
 	if err != nil {
 		done(err)
@@ -61,18 +60,6 @@ func newcomers(now, target raft.Configuration) []raft.NodeID {
 		}
 	}
 	return ids
-}
-
-// addressesOf puts together what both configurations know; target's count where they differ.
-func addressesOf(now, target raft.Configuration) []raft.Address {
-	all := slices.Clone(target.Addresses)
-	for _, a := range now.Addresses {
-		if !slices.ContainsFunc(all, func(b raft.Address) bool { return a.ID == b.ID }) {
-			all = append(all, a)
-		}
-	}
-	slices.SortFunc(all, func(a, b raft.Address) int { return cmp.Compare(a.ID, b.ID) })
-	return all
 }
 
 func (d *Driver) promote(change *membershipChange) error {

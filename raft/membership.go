@@ -33,7 +33,7 @@ func (c *Core) ChangeMembership(to Configuration) error {
 		return err
 	}
 	now := c.configuration()
-	to.Addresses = mergeAddresses(to.Addresses, now.Addresses)
+	to.Addresses = MergeAddresses(to.Addresses, now.Addresses)
 	if slices.Equal(now.Voters, to.Voters) {
 		to.Addresses = membersAddresses(to)
 	} else {
@@ -70,8 +70,8 @@ func (c *Core) CaughtUp(id NodeID, lag uint64) bool {
 	return p != nil && p.match+lag >= c.log.lastIndex()
 }
 
-// mergeAddresses are those of a, and of b for servers that a does not name.
-func mergeAddresses(a, b []Address) []Address {
+// MergeAddresses are those of a, and of b for servers that a does not name, sorted.
+func MergeAddresses(a, b []Address) []Address {
 	all := slices.Clone(a)
 	for _, x := range b {
 		if !slices.ContainsFunc(a, func(y Address) bool { return x.ID == y.ID }) {

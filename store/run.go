@@ -38,18 +38,6 @@ type Test struct {
 	Machine  map[string]string `json:"machine"`  // kernel, cores, engine, mechanisms in use
 }
 
-// Phase is one thing the nemesis did, with the evidence. It stands in the history as the Detail of a nemesis event.
-type Phase struct {
-	ID       int      `json:"id"`    // of the fault: its injection and its heal carry the same
-	Fault    string   `json:"fault"` // "partition", "kill"
-	Mode     string   `json:"mode"`  // "majority", "one", "bridge", "one-way"; "leader", "minority", ...
-	Phase    string   `json:"phase"` // "inject", "heal"
-	Text     string   `json:"text"`  // for people: "n1 n2 | n3 n4 n5"
-	Targets  []string `json:"targets,omitempty"`
-	Took     bool     `json:"took"`     // the evidence shows that it took hold (inject) or is gone (heal)
-	Evidence []string `json:"evidence"` // for people, one observation each
-}
-
 // FaultInterval is a fault from its injection to its heal, as the verdict and the plots see it.
 type FaultInterval struct {
 	ID       int           `json:"id"`
