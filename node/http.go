@@ -25,6 +25,7 @@ type StatusReport struct {
 	Snapshot  uint64        `json:"snapshot"` // last included index of the newest; 0: none
 	Keys      int           `json:"keys"`
 	Sessions  int           `json:"sessions"`
+	LeaseMS   int64         `json:"lease_ms"` // how long a leader may serve lease reads after a confirmation; 0: it never does without asking
 	Voters    []raft.NodeID `json:"voters"`
 	Outgoing  []raft.NodeID `json:"outgoing,omitempty"` // voters of C-old while the configuration is joint
 	Learners  []raft.NodeID `json:"learners,omitempty"`
@@ -78,7 +79,7 @@ func (s *Server) statusNow() (Status, bool) {
 func (s *Server) report(st Status) StatusReport {
 	r := StatusReport{ID: st.ID, ClusterID: s.options.ClusterID, Version: s.options.Version, UptimeMS: s.now().Milliseconds(),
 		Role: st.Role.String(), Term: st.Term, Vote: st.Vote, Leader: st.Leader, Commit: st.Commit, Applied: st.Applied,
-		LastIndex: st.LastIndex, Durable: st.Durable, Snapshot: st.Snapshot, Keys: st.Keys, Sessions: st.Sessions,
+		LastIndex: st.LastIndex, Durable: st.Durable, Snapshot: st.Snapshot, Keys: st.Keys, Sessions: st.Sessions, LeaseMS: s.options.Lease().Milliseconds(),
 		Voters: st.Configuration.Voters, Outgoing: st.Configuration.Outgoing, Learners: st.Configuration.Learners}
 	r.Addresses = s.addresses(st.Configuration)
 	for _, p := range st.Peers {

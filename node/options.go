@@ -29,8 +29,9 @@ type Options struct {
 
 	Heartbeat       time.Duration
 	ElectionTimeout time.Duration
-	// Lease is how long after a confirmation of its leadership a leader serves lease reads without asking; 0: it asks.
-	Lease       time.Duration
+	// ClockDrift bounds how far any server's clock may run fast or slow of true time, as a fraction of it: 0.1 is 10 %. Leases
+	// are cut short by it; see Lease. 0: no bound is known, and there are no leases.
+	ClockDrift  float64
 	PreVote     bool
 	CheckQuorum bool
 
@@ -59,6 +60,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--heartbeat %v is too short: use 1ms or more", o.Heartbeat)
 	case o.ElectionTimeout < 2*o.Heartbeat:
 		return fmt.Errorf("--election-timeout %v must be at least twice --heartbeat %v", o.ElectionTimeout, o.Heartbeat)
+	case !(o.ClockDrift >= 0 && o.ClockDrift < 1):
+		return fmt.Errorf("--clock-drift %v: want a fraction from 0 (no leases) to below 1", o.ClockDrift)
 	}
 	if _, ok := o.Peers[o.ID]; !ok {
 		return fmt.Errorf("--peer %d=HOST:PORT is missing: name all servers of the cluster, this one included", o.ID)
@@ -100,6 +103,17 @@ func (o *Options) configuration() raft.Configuration {
 	slices.Sort(c.Voters)
 	slices.SortFunc(c.Addresses, func(a, b raft.Address) int { return cmp.Compare(a.ID, b.ID) })
 	return c
+}
+
+// Lease is how long after a confirmation of its leadership a leader serves lease reads without asking again (thesis 6.4.1);
+// 0: never, it asks each time. The followers that confirmed have promised to vote for nobody for an election timeout by their
+// clocks, which began later. By the fastest clock that the bound allows that is ElectionTimeout/(1+ClockDrift) of true time, and
+// the slowest one shows it as (1-ClockDrift) of that. Without CheckQuorum nobody makes such a promise.
+func (o *Options) Lease() time.Duration {
+	if o.ClockDrift == 0 || !o.CheckQuorum {
+		return 0
+	}
+	return time.Duration(float64(o.ElectionTimeout) * (1 - o.ClockDrift) / (1 + o.ClockDrift))
 }
 
 // clusterNumber is what the log's files know the cluster by.

@@ -114,7 +114,7 @@ func recoverCore(o Options, log *wal.Log, recovered wal.Recovered, newest snapsh
 	core, err := raft.New(raft.Config{ID: o.ID, Configuration: o.configuration(), HardState: recovered.HardState, Snapshot: newest.Meta,
 		LogStart: raft.LogStart{Index: recovered.Snapshot.Index, Term: recovered.Snapshot.Term}, Entries: recovered.Entries,
 		ElectionTimeout: o.ElectionTimeout, HeartbeatInterval: o.Heartbeat, PreVote: o.PreVote, CheckQuorum: o.CheckQuorum,
-		LeaseDuration: o.Lease, Now: now, Random: random})
+		LeaseDuration: o.Lease(), Now: now, Random: random})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,7 +196,7 @@ var errRemoved = errors.New("removed from the cluster")
 // hands leadership over first. Nothing runs any more when it returns.
 func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("serving", "peers", s.peers.Addr().String(), "clients", s.clients.Addr().String(), "http", s.http.Addr().String(),
-		"cluster", s.options.ClusterID, "version", s.options.Version)
+		"cluster", s.options.ClusterID, "version", s.options.Version, "lease", s.options.Lease(), "clock_drift", s.options.ClockDrift)
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, inner := errgroup.WithContext(serving)

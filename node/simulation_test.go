@@ -156,7 +156,7 @@ func (n *simulatedNode) start() {
 	store, newest, err := snapshot.Open(n.mem, "/data/snapshots", 1)
 	require.NoError(s.t, err, "seed %d", s.seed)
 	o := Options{ID: n.id, Peers: map[raft.NodeID]string{}, Heartbeat: 15 * time.Millisecond, ElectionTimeout: 60 * time.Millisecond,
-		Lease: 40 * time.Millisecond, PreVote: s.seed%2 == 0, CheckQuorum: true, SnapshotEntries: s.snapshotEntries}
+		ClockDrift: 0.2, PreVote: s.seed%2 == 0, CheckQuorum: true, SnapshotEntries: s.snapshotEntries}
 	for _, other := range s.nodes {
 		o.Peers[other.id] = fmt.Sprint("node", other.id, ":1")
 	}

@@ -17,7 +17,7 @@ const (
 	// ThroughLog makes the read an entry of the log: linearizable.
 	ThroughLog
 	// Lease reads without asking while the leader's lease holds: linearizable as long as clocks keep the stated
-	// bound (thesis 6.4.1).
+	// bound (thesis 6.4.1). Where no lease holds, or the node was told of no bound, it is confirmed as ReadIndex is.
 	Lease
 	// Stale reads what this replica has applied, whatever it is.
 	Stale
