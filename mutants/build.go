@@ -32,7 +32,7 @@ func ModuleRoot() (string, error) {
 	}
 }
 
-// Patched gives the changed files' contents by path from the module's root. A patch that does not apply exactly is an
+// Patched gives the changed files' contents by path from the module's root. A patch whose lines the source does not have is an
 // error that names the file.
 func (m Mutant) Patched(root string) (map[string][]byte, error) {
 	out := map[string][]byte{}
@@ -42,7 +42,11 @@ func (m Mutant) Patched(root string) (map[string][]byte, error) {
 			return nil, fmt.Errorf("mutant %s: %w", m.Name, err)
 		}
 		var patched bytes.Buffer
-		if err := gitdiff.Apply(&patched, bytes.NewReader(source), f); err != nil {
+		moved, err := relocate(f, source)
+		if err == nil {
+			err = gitdiff.Apply(&patched, bytes.NewReader(source), moved)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("mutant %s does not apply to %s any more, mend the patch: %w", m.Name, f.OldName, err)
 		}
 		out[f.NewName] = patched.Bytes()

@@ -8,17 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every patch applies to today's source and changes it; a header says what it is.
+// Every patch applies to today's source, changes it, and compiles.
 func TestEveryMutantApplies(t *testing.T) {
 	root, err := ModuleRoot()
 	require.NoError(t, err)
 	all, err := List()
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(all), 5)
+	require.GreaterOrEqual(t, len(all), 10)
+	types := newTypeChecker(t, root)
 	for _, m := range all {
 		t.Run(m.Name, func(t *testing.T) {
 			patched, err := m.Patched(root)
 			require.NoError(t, err)
+			require.NoError(t, types.check(patched))
 			for name, content := range patched {
 				source, err := os.ReadFile(filepath.Join(root, name))
 				require.NoError(t, err)
@@ -39,11 +41,39 @@ func TestMutantBuilds(t *testing.T) {
 	require.FileExists(t, binary)
 }
 
+// A patch holds wherever its lines stand now, and in one place only.
+func TestPatchesFollowTheirLines(t *testing.T) {
+	const patch = "Title\nRow: 1\nBreaks: ES\nProvoked by: kill\nHappened in: here\n\n" +
+		"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -2,2 +2,3 @@\n one\n-two\n+2\n+II\n@@ -5,1 +6,1 @@\n-five\n+5\n"
+	m, err := parse("x", []byte(patch))
+	require.NoError(t, err)
+	for _, c := range []struct{ source, want, problem string }{
+		{"zero\none\ntwo\nfour\nfive\n", "zero\none\n2\nII\nfour\n5\n", ""},
+		{"new\nzero\none\ntwo\nfive", "", "the source has no such lines any more:\nfive"},
+		{"new\nmore\nzero\none\ntwo\nand\nfour\nfive\nlast", "new\nmore\nzero\none\n2\nII\nand\nfour\n5\nlast", ""},
+		{"one\ntwo\none\ntwo\nfive\n", "", "its lines stand at line 1 and at line 3"},
+		{"five\none\ntwo\n", "", "fragment 2 stands before the one that precedes it"},
+		{"one\n2\nfive\n", "", "mutant x does not apply to f any more"},
+	} {
+		root := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(root, "f"), []byte(c.source), 0o600))
+		patched, err := m.Patched(root)
+		if c.problem != "" {
+			require.ErrorContains(t, err, c.problem)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(patched["f"]))
+	}
+}
+
 func TestBadPatchesAreNamed(t *testing.T) {
 	_, err := parse("x", []byte("no diff here"))
 	require.ErrorContains(t, err, "mutants/x.patch")
 	_, err = parse("x", []byte("Title\nRow: 1\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"))
 	require.ErrorContains(t, err, "the header wants")
+	_, err = parse("x", []byte("Title\nRow: 1\nBreaks: ES\nProvoked by: kill\nHappened in: here\n"))
+	require.ErrorContains(t, err, "holds no diff")
 	_, err = Find("no-such")
 	require.ErrorContains(t, err, `no mutant "no-such"`)
 }
