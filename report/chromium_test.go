@@ -1,11 +1,8 @@
 package report_test
 
 import (
-	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,65 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ordeal-dev/ordeal/report"
+	"github.com/ordeal-dev/ordeal/report/chromium"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
-// browser is the path of a Chromium, or the test is skipped: nothing else here runs a page's script.
-func browser(t *testing.T) string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
-		if exec.Command(path, "--version").Run() == nil { // some are only a hint on how to install it
-			return path
-		}
-	}
-	t.Skip("no Chromium on this machine: pages are not opened")
-	return ""
-}
+func TestMain(m *testing.M) { os.Exit(chromium.Main(m)) }
 
-// console finds what a page complained of.
-var console = regexp.MustCompile(`(?i)CONSOLE[^\n]*`)
-
-// open runs the page with a script of the test's at its end, and returns what the script wrote. It fails on anything
-// the console shows: an error, a violation of the page's policy, a refused load.
+// open runs the script (see chromium.Page.Say) in the page, opened as a file, and returns what it said. It fails on
+// anything that the console shows.
 func open(t *testing.T, page, script string) string {
 	t.Helper()
-	chromium := browser(t)
-	folder := browserFolder(t)
-	path := filepath.Join(folder, "page.html")
-	script = `<pre id="said"></pre><script>
-const said = [], say = (...words) => { said.push(words.join(' ')); document.getElementById('said').textContent = said.join('\n'); };
-const until = (holds) => new Promise(done => { const look = () => holds() ? done() : setTimeout(look, 10); look(); });
-(async () => { ` + script + ` })().catch(e => say('failed: ' + e)).finally(() => { document.getElementById('said').textContent = said.join('\n') + '\nend'; });
-</script></body>`
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(page, "</body>", script, 1)), 0o644))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,2000",
-		"--user-data-dir="+filepath.Join(folder, "profile"), "--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom", "file://"+path)
-	cmd.WaitDelay = 5 * time.Second
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	dom, err := cmd.Output()
-	require.NoError(t, err, "%s", complaints.String())
-	require.Empty(t, console.FindAllString(complaints.String(), -1))
-	_, got, ok := strings.Cut(string(dom), `<pre id="said">`)
-	require.True(t, ok)
-	got, _, _ = strings.Cut(got, "</pre>")
-	require.True(t, strings.HasSuffix(got, "\nend"), "the script did not end: %s", got)
-	return strings.TrimSuffix(got, "\nend")
-}
-
-// browserFolder is a temporary folder that is removed once the browser's last process has let go of it.
-func browserFolder(t *testing.T) string {
-	folder, err := os.MkdirTemp("", "ordeal-report-")
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.Eventually(t, func() bool { return os.RemoveAll(folder) == nil }, time.Minute, 50*time.Millisecond)
-	})
-	return folder
+	path := filepath.Join(t.TempDir(), "page.html")
+	require.NoError(t, os.WriteFile(path, []byte(page), 0o644))
+	return chromium.Open(t, "file://"+path).Say(script)
 }
 
 func TestKeysCanBeSearchedAndSorted(t *testing.T) {
@@ -149,8 +100,7 @@ func TestPagesOpenWithoutComplaint(t *testing.T) {
 	require.NoError(t, os.Remove(run.Path(store.VerdictFile)))
 	for name, page := range map[string]string{"bare": bare, "hostile": hostile, "no verdict": build(t, run)} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, "0 images, 4 scripts, title kept true drawn true", open(t, page, `
-await new Promise(done => setTimeout(done, 200));
+			require.Equal(t, "0 images, 3 scripts, title kept true drawn true", open(t, page, `
 for (const d of document.querySelectorAll('details')) d.open = true;
 say(document.images.length, 'images,', document.scripts.length, 'scripts, title kept', document.title !== 'owned',
   'drawn', document.querySelectorAll('#plots svg').length >= 3);`))

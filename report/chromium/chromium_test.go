@@ -1,0 +1,97 @@
+package chromium
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+// serve answers with one page, and nothing else.
+func serve(t *testing.T, page string) string {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,">`+page)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestWhatAPageComplainsOfIsSeen(t *testing.T) {
+	for name, test := range map[string]struct{ page, complaint string }{
+		"a message":              {`<script>console.log('hello', 7)</script>`, "console.log: \"hello\" 7"},
+		"an error":               {`<script>console.error(new TypeError('bad'))</script>`, "TypeError: bad"},
+		"an exception":           {`<script>null.f()</script>`, "Cannot read properties of null"},
+		"a promise nobody heeds": {`<script>Promise.reject(new Error('lost'))</script>`, "lost"},
+		"a refused load":         {`<meta http-equiv="Content-Security-Policy" content="img-src 'none'"><img src="http://127.0.0.1:9/x.png">`, "csp"},
+		"a load that failed":     {`<script src="http://127.0.0.1:9/x.js"></script>`, "ERR_"},
+		"an exception in a frame of an origin of its own": {`<iframe sandbox="allow-scripts" srcdoc="<script>throw new Error('within')</script>"></iframe>`, "within"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Open(t, serve(t, test.page))
+			require.Eventually(t, func() bool { return p.Forgive(test.complaint) }, stepBound, 5*time.Millisecond)
+			p.Forgive("") // some say it twice
+		})
+	}
+}
+
+func TestAScriptSays(t *testing.T) {
+	p := Open(t, serve(t, `<title>here</title><script>setTimeout(() => { document.title = 'there' }, 50)</script>`))
+	require.Equal(t, "visible\nthere 2", p.Say(`
+say(document.visibilityState);
+const title = await until(() => document.title === 'there' && document.title);
+say(title, 1 + 1);`))
+	require.Empty(t, p.Complaints())
+}
+
+func TestWindowsRememberNothingOfEachOther(t *testing.T) {
+	address := serve(t, `<title>x</title>`)
+	first, second := Open(t, address), Open(t, address)
+	first.Do(chromedp.EmulateViewport(400, 800))
+	require.Equal(t, "400", first.Say(`localStorage.setItem('a', '1'); say(innerWidth)`))
+	require.Equal(t, "0", second.Say(`say(localStorage.length)`))
+}
+
+// A browser that fails or hangs at its first start is started again; one that does so always is given up with its words.
+func TestABrowserThatDoesNotComeUp(t *testing.T) {
+	real := find()
+	if real == "" {
+		t.Skip("no Chromium on this machine")
+	}
+	script := func(t *testing.T, text string) string {
+		path := filepath.Join(t.TempDir(), "browser")
+		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755))
+		return path
+	}
+	marker := func(t *testing.T) string { return filepath.Join(t.TempDir(), "tried") }
+	for name, trouble := range map[string]string{"ends": "echo no display; exit 1", "hangs": "echo waiting; exec sleep 1000"} {
+		t.Run(name+" once", func(t *testing.T) {
+			file := marker(t)
+			b, err := start(script(t, fmt.Sprintf("if [ ! -e %[1]s ]; then touch %[1]s; %s; fi\nexec %s \"$@\"", file, trouble, real)),
+				[]time.Duration{200 * time.Millisecond, startBounds[1]})
+			require.NoError(t, err)
+			b.stop()
+			require.FileExists(t, file)
+		})
+		t.Run(name+" always", func(t *testing.T) {
+			_, err := start(script(t, trouble), []time.Duration{200 * time.Millisecond, 300 * time.Millisecond})
+			require.ErrorContains(t, err, "did not come up")
+			require.ErrorContains(t, err, "within 300ms", "the second attempt")
+			words, _, _ := strings.Cut(strings.TrimPrefix(trouble, "echo "), ";")
+			require.Equal(t, 2, strings.Count(err.Error(), "it wrote:\n"+words), "the words of both: %v", err)
+		})
+	}
+}
