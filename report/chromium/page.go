@@ -156,4 +156,3 @@ func arguments(args []*runtime.RemoteObject) string {
 func exception(d *runtime.ExceptionDetails) string {
 	return (&chromedp.ExceptionError{ExceptionDetails: d}).Error()
 }
-
