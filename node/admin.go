@@ -146,7 +146,7 @@ func (s *Server) handleTxn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := make(answerTo, 1)
-	s.take(Request{From: answer, Kind: wire.Transact, Consistency: consistency, Command: kv.AppendTxn(nil, t)})
+	s.Take(Request{From: answer, Kind: wire.Transact, Consistency: consistency, Command: kv.AppendTxn(nil, t)})
 	select {
 	case p := <-answer:
 		s.answerTxn(w, p)
@@ -188,7 +188,7 @@ func (s *Server) handleMembers(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	done := make(chan error, 1)
-	s.do(func(d *Driver) {
+	s.Do(func(d *Driver) {
 		now, _ := d.core.Configuration()
 		target, err := q.target(now)
 		if err != nil {
@@ -254,7 +254,7 @@ func (s *Server) handleSnapshot(w http.ResponseWriter, r *http.Request) {
 // ask has the driver's thread do something, and answers with the node's status or with why not.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, f func(*Driver) error) {
 	done := make(chan error, 1)
-	s.do(func(d *Driver) { done <- f(d) })
+	s.Do(func(d *Driver) { done <- f(d) })
 	select {
 	case err := <-done:
 		if err != nil {

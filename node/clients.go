@@ -94,22 +94,7 @@ func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		s.take(Request{ID: q.ID, From: c, Kind: q.Kind, Consistency: q.Consistency, Command: q.Txn})
-	}
-}
-
-// take checks a request and queues it for the driver.
-func (s *Server) take(q Request) {
-	if q.Kind == wire.Transact {
-		parsed, err := kv.DecodeCommand(q.Command)
-		if err != nil {
-			q.refuse("%v", err)
-			return
-		}
-		q.Parsed = parsed
-	}
-	if !s.inbox.putRequest(q) {
-		q.refuse("node is overloaded: at most %d requests of %d bytes may wait", MaxPendingRequests, MaxPendingBytes)
+		s.Take(Request{ID: q.ID, From: c, Kind: q.Kind, Consistency: q.Consistency, Command: q.Txn})
 	}
 }
 

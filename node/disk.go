@@ -102,3 +102,10 @@ func (d *disk) makeWay(w Write) error {
 	}
 	return nil
 }
+
+// waits reports whether there is anything to write.
+func (d *disk) waits() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.queue) > 0
+}

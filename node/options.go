@@ -40,8 +40,9 @@ type Options struct {
 	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never.
 	SnapshotEntries uint64
 
-	// SegmentSize of the log's files in bytes; 0 for the usual.
+	// SegmentSize of the log's files, ChunkBytes of a snapshot in one message, both in bytes; 0 for the usual.
 	SegmentSize int64
+	ChunkBytes  int
 	FS          vfs.FS
 	Log         *slog.Logger
 	Version     string

@@ -10,15 +10,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ordeal-dev/ordeal/node/kv"
-	"github.com/ordeal-dev/ordeal/node/snapshot"
 	"github.com/ordeal-dev/ordeal/node/transport"
 	"github.com/ordeal-dev/ordeal/node/vfs"
 	"github.com/ordeal-dev/ordeal/node/wal"
@@ -32,10 +29,7 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 
-	driver *Driver
-	inbox  *inbox
-	disk   *disk
-	*snapshotter
+	*Engine
 
 	mu      sync.Mutex // guards senders
 	senders map[raft.NodeID]*runningSender
@@ -56,13 +50,12 @@ func Open(o Options) (*Server, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), inbox: newInbox(), senders: map[raft.NodeID]*runningSender{}}
-	log, recovered, err := wal.Open(o.FS, o.Data, wal.Options{ClusterID: clusterNumber(o.ClusterID), NodeID: o.ID, SegmentSize: o.SegmentSize})
-	if err != nil {
-		return nil, explainData(o, err)
+	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), senders: map[raft.NodeID]*runningSender{}}
+	var err error
+	if s.Engine, err = OpenEngine(o); err != nil {
+		return nil, err
 	}
-	s.disk = newDisk(log, s.inbox)
-	if err := errors.Join(s.makeDriver(recovered), s.listen()); err != nil {
+	if err := errors.Join(s.makeDriver(), s.listen()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
@@ -82,74 +75,19 @@ func explainData(o Options, err error) error {
 	return fmt.Errorf("--data %s belongs to node %d, and --id is %d: name the right one, or give this node a folder of its own: %w", o.Data, other.Node, o.ID, err)
 }
 
-func (s *Server) makeDriver(recovered wal.Recovered) error {
-	o := s.options
-	for _, note := range recovered.Notes {
+func (s *Server) makeDriver() error {
+	for _, note := range s.recovered.Notes {
 		s.log.Warn("log recovered", "note", note)
 	}
-	store, newest, err := snapshot.Open(o.FS, filepath.Join(o.Data, "snapshots"), clusterNumber(o.ClusterID))
-	if err != nil {
-		return fmt.Errorf("--data %s: %w", o.Data, err)
+	if err := s.Start(s, s.now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))); err != nil {
+		return err
 	}
-	s.snapshotter = newSnapshotter(store, s.inbox)
-	core, machine, err := recoverCore(o, s.disk.log, recovered, newest, s.now(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
-	if err != nil {
-		return fmt.Errorf("--data %s: %w", o.Data, err)
-	}
-	configuration, _ := core.Configuration()
+	configuration, _ := s.driver.core.Configuration()
 	if warning := configuration.EvenVotersWarning(); warning != "" {
 		s.log.Warn("even number of voters", "why", warning)
 	}
-	s.log.Info("log read", "entries", len(recovered.Entries), "snapshot", newest.Meta.LastIncludedIndex, "term", recovered.HardState.Term, "vote", recovered.HardState.Vote)
-	s.driver = NewDriver(core, s, DriverOptions{Machine: machine, SnapshotEntries: o.SnapshotEntries})
+	s.log.Info("log read", "entries", len(s.recovered.Entries), "snapshot", s.newest.Meta.LastIncludedIndex, "term", s.recovered.HardState.Term, "vote", s.recovered.HardState.Vote)
 	return nil
-}
-
-// recoverCore makes core and state machine from what is on disk.
-func recoverCore(o Options, log *wal.Log, recovered wal.Recovered, newest snapshot.Newest, now time.Duration, random *rand.Rand) (*raft.Core, *kv.Machine, error) {
-	recovered, err := alignLog(log, recovered, newest.Meta)
-	if err != nil {
-		return nil, nil, err
-	}
-	core, err := raft.New(raft.Config{ID: o.ID, Configuration: o.configuration(), HardState: recovered.HardState, Snapshot: newest.Meta,
-		LogStart: raft.LogStart{Index: recovered.Snapshot.Index, Term: recovered.Snapshot.Term}, Entries: recovered.Entries,
-		ElectionTimeout: o.ElectionTimeout, HeartbeatInterval: o.Heartbeat, PreVote: o.PreVote, CheckQuorum: o.CheckQuorum,
-		LeaseDuration: o.Lease(), Now: now, Random: random})
-	if err != nil {
-		return nil, nil, err
-	}
-	if newest.Meta.LastIncludedIndex == 0 {
-		return core, nil, nil
-	}
-	machine, err := kv.DecodeState(newest.State)
-	if err != nil {
-		return nil, nil, fmt.Errorf("snapshot at entry %d: %w", newest.Meta.LastIncludedIndex, err)
-	}
-	return core, machine, nil
-}
-
-// alignLog finishes what a crash cut off between making a received snapshot durable and letting it take the log's place: a
-// log that does not reach to the snapshot, or holds another entry there, is replaced by it.
-func alignLog(log *wal.Log, r wal.Recovered, meta raft.SnapshotMeta) (wal.Recovered, error) {
-	index, term := meta.LastIncludedIndex, meta.LastIncludedTerm
-	last := r.Snapshot.Index + uint64(len(r.Entries))
-	switch {
-	case index < r.Snapshot.Index || index == r.Snapshot.Index && term == r.Snapshot.Term:
-		return r, nil // the core refuses a log whose snapshot is lost
-	case index > r.Snapshot.Index && index <= last && r.Entries[index-r.Snapshot.Index-1].Term == term:
-		return r, nil
-	}
-	if err := log.Reset(index, term); err != nil {
-		return r, err
-	}
-	r.Snapshot, r.Entries = wal.Position{Index: index, Term: term}, nil
-	if r.HardState.Term < term { // the vote of an earlier term means nothing in the snapshot's
-		r.HardState = raft.HardState{Term: term}
-		if err := errors.Join(log.Append(wal.Batch{HardState: &r.HardState}), log.Sync()); err != nil {
-			return r, err
-		}
-	}
-	return r, nil
 }
 
 func (s *Server) listen() error {
@@ -185,9 +123,6 @@ func (s *Server) Send(m raft.Message) {
 		sender.Send(m)
 	}
 }
-
-// Write is for the driver.
-func (s *Server) Write(w Write) { s.disk.write(w) }
 
 // errRemoved ends the node that is no member of its cluster any more.
 var errRemoved = errors.New("removed from the cluster")
@@ -239,7 +174,7 @@ func (s *Server) handOver(ctx context.Context) {
 	asked := false
 	for {
 		leads := make(chan bool, 1)
-		s.do(func(d *Driver) {
+		s.Do(func(d *Driver) {
 			leads <- d.Status().Role == raft.Leader
 			if !asked {
 				asked = true
@@ -262,15 +197,9 @@ func (s *Server) handOver(ctx context.Context) {
 	}
 }
 
-// do has the driver's thread call f.
-func (s *Server) do(f func(*Driver)) {
-	s.inbox.put(func(b *batch) { b.control = append(b.control, f) })
-}
-
 // drive is the driver's thread.
 func (s *Server) drive(ctx context.Context) error {
 	timer := time.NewTimer(0)
-	var b batch
 	for {
 		timer.Reset(max(0, s.driver.Deadline()-s.now()))
 		select {
@@ -279,10 +208,7 @@ func (s *Server) drive(ctx context.Context) error {
 		case <-s.inbox.notify:
 		case <-timer.C:
 		}
-		b = s.inbox.take(b)
-		// The time is read after the inputs were taken: a lease that holds now held when they had arrived.
-		s.driver.Tick(s.now())
-		b.drive(s.driver)
+		s.Turn(s.now)
 		if s.driver.Removed() {
 			select { // what a leader says at its leaving is on its way
 			case <-ctx.Done():
@@ -382,19 +308,12 @@ func (s *Server) refusal(h wire.Hello, purpose wire.Purpose) string {
 }
 
 func (s *Server) close() error {
-	var err error
 	for _, l := range []net.Listener{s.peers, s.clients, s.http} {
 		if l != nil {
 			l.Close() // may be closed already
 		}
 	}
-	if s.snapshotter != nil {
-		err = s.snapshotter.store.Close()
-	}
-	if s.disk != nil {
-		err = errors.Join(err, s.disk.log.Close())
-	}
-	return err
+	return s.Close()
 }
 
 // serveHTTP answers people and monitors until ctx ends.

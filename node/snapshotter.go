@@ -115,3 +115,10 @@ func (s *snapshotter) StoreChunk(ch raft.Chunk) { s.put(snapshotJob{chunk: ch}) 
 func (s *snapshotter) ReadChunk(meta raft.SnapshotMeta, offset uint64) ([]byte, bool, error) {
 	return s.store.Read(meta, offset, s.chunk)
 }
+
+// waits reports whether there is anything to store.
+func (s *snapshotter) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) > 0
+}
