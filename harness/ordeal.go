@@ -21,12 +21,12 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		r.notServing(ctx, "of its start")
 		return nil
 	}
-	world, err := r.world()
+	abilities, err := r.abilities()
 	if err != nil {
 		return err
 	}
-	tormentor, err := nemesis.New(world, schedule,
-		nemesis.Options{Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault})
+	tormentor, err := nemesis.New(watched{r.cluster, r.watch}, schedule, nemesis.Options{
+		Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault, Abilities: abilities})
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,12 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 	return nil
 }
 
-// world is the cluster as the nemesis gets it, with its members where the system lets them be changed.
-func (r *run) world() (nemesis.World, error) {
-	plain := watched{r.cluster, r.watch}
+// abilities are what the cluster can do, with its members where the system lets them be changed.
+func (r *run) abilities() (nemesis.Abilities, error) {
+	abilities := nemesis.AbilitiesOf(r.cluster)
 	system, ok := r.test.System.(systems.Administrator)
 	if !ok {
-		return plain, nil
+		return abilities, nil
 	}
 	addresses := map[string]string{}
 	for _, node := range r.cluster.Nodes() {
@@ -66,9 +66,10 @@ func (r *run) world() (nemesis.World, error) {
 	}
 	members, err := system.Administer(addresses)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.test.System.Name(), err)
+		return abilities, fmt.Errorf("%s: %w", r.test.System.Name(), err)
 	}
-	return watchedMembers{plain, members}, nil
+	abilities.Members = watchedMembers{members, r.watch}
+	return abilities, nil
 }
 
 func (r *run) notServing(ctx context.Context, since string) {

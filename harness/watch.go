@@ -169,16 +169,14 @@ func (w watched) Start(ctx context.Context, node string) error {
 	return w.World.Start(ctx, node)
 }
 
-// watchedMembers is watched of a cluster whose members can be changed. A removed node ends by itself, and that is no crash.
+// watchedMembers are the members as the nemesis gets them. A removed node ends by itself, and that is no crash.
 type watchedMembers struct {
-	watched
-	members nemesis.Members
+	nemesis.Members
+	watch *processWatch
 }
 
-var _ nemesis.Members = watchedMembers{}
-
 func (w watchedMembers) Membership(ctx context.Context, node string) (nemesis.Membership, error) {
-	m, err := w.members.Membership(ctx, node)
+	m, err := w.Members.Membership(ctx, node)
 	if err == nil {
 		w.watch.tells(m)
 	}
@@ -187,9 +185,5 @@ func (w watchedMembers) Membership(ctx context.Context, node string) (nemesis.Me
 
 func (w watchedMembers) ChangeMembers(ctx context.Context, add, remove []string) error {
 	w.watch.changes(add, remove)
-	return w.members.ChangeMembers(ctx, add, remove)
-}
-
-func (w watchedMembers) TransferLeadership(ctx context.Context, to string) error {
-	return w.members.TransferLeadership(ctx, to)
+	return w.Members.ChangeMembers(ctx, add, remove)
 }

@@ -83,10 +83,10 @@ func TestWatchOfRemovedNodes(t *testing.T) {
 	c, w, plain := watching(t)
 	ctx := t.Context()
 	members := newMemoryMembers(c)
-	world := watchedMembers{plain, members}
+	seen := watchedMembers{members, w}
 	tell := func() {
 		for _, node := range c.Nodes() {
-			_, err := world.Membership(ctx, node)
+			_, err := seen.Membership(ctx, node)
 			require.NoError(t, err)
 		}
 		w.lookAll(ctx)
@@ -94,25 +94,25 @@ func TestWatchOfRemovedNodes(t *testing.T) {
 	c.end("n2", stopped)
 	tell()
 	require.Len(t, w.doubts(), 1, "nobody has removed it")
-	require.NoError(t, world.Start(ctx, "n2"))
+	require.NoError(t, plain.Start(ctx, "n2"))
 
-	require.NoError(t, world.ChangeMembers(ctx, nil, []string{"n2"}))
+	require.NoError(t, seen.ChangeMembers(ctx, nil, []string{"n2"}))
 	tell()
-	require.NoError(t, world.Start(ctx, "n2"))
+	require.NoError(t, plain.Start(ctx, "n2"))
 	c.end("n2", stopped)
 	tell()
 	require.Len(t, w.doubts(), 1, "it was removed")
-	require.NoError(t, world.Start(ctx, "n2"))
+	require.NoError(t, plain.Start(ctx, "n2"))
 	c.end("n2", "exit status 255")
 	tell()
 	require.Len(t, w.found(), 1)
 
-	require.NoError(t, world.Start(ctx, "n2"))
-	require.NoError(t, world.ChangeMembers(ctx, []string{"n2"}, nil))
+	require.NoError(t, plain.Start(ctx, "n2"))
+	require.NoError(t, seen.ChangeMembers(ctx, []string{"n2"}, nil))
 	c.end("n2", stopped)
 	w.lookAll(ctx)
 	require.Len(t, w.doubts(), 1, "it had not heard that it is a voter again")
-	require.NoError(t, world.Start(ctx, "n2"))
+	require.NoError(t, plain.Start(ctx, "n2"))
 	tell()
 	c.end("n2", stopped)
 	tell()

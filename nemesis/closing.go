@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// close leaves the cluster whole, whatever went wrong before: all links open, every process running, every node a voter where
-// that is ours to see to.
+// close leaves the cluster whole, whatever went wrong before: all links open, every process running, and nothing left
+// of what the kinds in the schedule do beside.
 func (n *Nemesis) close(ctx context.Context) Event {
 	e := Event{Fault: Closing, Mode: "all", Phase: PhaseHeal, Text: "all links open, all processes run", Start: n.now()}
 	var against []string
 	if err := n.world.Cut(ctx, nil); err != nil {
 		against = append(against, "heal: "+err.Error())
 	}
-	if n.changesMembers() {
-		e.Text = "all links open, all processes run, all nodes vote"
-		if err := n.gather(ctx, &e); err != nil {
+	for _, c := range n.closers() {
+		e.Text += ", " + c.closed()
+		if err := c.close(ctx, n, &e); err != nil {
 			against = append(against, err.Error())
 		}
 	}
@@ -41,22 +41,16 @@ func (n *Nemesis) close(ctx context.Context) Event {
 	return e
 }
 
-// gather makes every node a voter. Those who may not be out are started first: without a majority nobody comes back.
-func (n *Nemesis) gather(ctx context.Context, e *Event) error {
-	for _, node := range n.world.Nodes() {
-		if n.isOut(node) {
-			continue
-		}
-		if err := n.revive(ctx, node, e); err != nil {
-			e.observe(fmt.Sprintf("%s: %v", node, err))
+// closers lists the kinds in the schedule that have something of their own to close, in the catalogue's order.
+func (n *Nemesis) closers() []closer {
+	var list []closer
+	for _, k := range kinds {
+		c, ok := k.(closer)
+		if ok && slices.ContainsFunc(n.schedule.Steps, func(s Step) bool { return s.Fault == k.name() }) {
+			list = append(list, c)
 		}
 	}
-	return n.bringBack(ctx, n.world.Nodes(), closingAwaited, e)
-}
-
-// changesMembers reports whether the schedule does.
-func (n *Nemesis) changesMembers() bool {
-	return slices.ContainsFunc(n.schedule.Steps, func(s Step) bool { return s.Fault == MembershipChange })
+	return list
 }
 
 // revive makes the node's process run if it does not.
@@ -65,9 +59,9 @@ func (n *Nemesis) revive(ctx context.Context, node string, e *Event) error {
 	if err != nil {
 		return err
 	}
-	if state.Running && state.Paused {
+	if state.Running && state.Paused && n.abilities.Pauser != nil {
 		e.observe(node + " was stopped and is continued")
-		if err := n.world.Resume(ctx, node); err != nil {
+		if err := n.abilities.Pauser.Resume(ctx, node); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 // Package nemesis hurts a cluster on purpose: it injects faults, proves that they took hold, heals them and proves that they
 // are gone. It knows a cluster only as a World, a few verbs that plain processes, containers and simulations all have,
-// and as Members where it has them, and knows nothing else of what the nodes do.
+// and by the Abilities that it may have beside, and knows nothing else of what the nodes do. Each fault is a kind with a
+// file of its own.
 //
 // # From a flag to a fault
 //

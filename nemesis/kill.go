@@ -7,7 +7,40 @@ import (
 	"strings"
 )
 
-func (n *Nemesis) injectKill(ctx context.Context, f *fault, e *Event) {
+// Kill ends processes with SIGKILL, and starts them again.
+const Kill = "kill"
+
+type kill struct{ basic }
+
+var killing = kill{basic{title: Kill, ways: []mode{
+	{name: "leader", needs: 1, help: "the current leader"},
+	{name: "one", needs: 1, help: "a random node", choose: killSome(func(int) int { return 1 })},
+	{name: "minority", needs: 3, help: "as many random nodes as leave a majority", choose: killSome(minoritySize)},
+	{name: "majority", needs: 2, help: "as few random nodes as leave no majority", choose: killSome(majoritySize)},
+	{name: "all", needs: 1, help: "every node", choose: killSome(func(n int) int { return n })},
+}}}
+
+func killSome(size func(nodes int) int) func(draw) plan {
+	return func(d draw) plan { return killPlan(some(d, size)) }
+}
+
+// some draws as many nodes as size says.
+func some(d draw, size func(nodes int) int) []string {
+	drawn, _ := divide(d.nodes, size(len(d.nodes)), d.rng)
+	return drawn
+}
+
+func killPlan(targets []string) plan {
+	return plan{targets: targets, text: "kill " + words(targets)}
+}
+
+// resolve finds the leader.
+func (kill) resolve(ctx context.Context, n *Nemesis, _ *fault) (plan, error) {
+	leader, err := n.leader(ctx)
+	return killPlan([]string{leader}), err
+}
+
+func (kill) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	f.killed = map[string]ProcessState{}
 	before := map[string]ProcessState{}
 	var against []string
@@ -58,7 +91,7 @@ func (n *Nemesis) injectKill(ctx context.Context, f *fault, e *Event) {
 	}
 }
 
-func (n *Nemesis) healKill(ctx context.Context, f *fault, e *Event) {
+func (kill) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	var early, against []string
 	down := slices.DeleteFunc(slices.Clone(f.step.Targets), func(node string) bool { _, ok := f.killed[node]; return !ok })
 	stood := len(down) > 0

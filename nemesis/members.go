@@ -46,7 +46,7 @@ type Members interface {
 // NeedsMembers reports whether a fault can be injected only where World has Members too.
 func NeedsMembers(fault string) bool {
 	k, ok := findKind(fault)
-	return ok && k.members
+	return ok && k.needs() == toChangeMembers
 }
 
 // view is what the latest leader that is known says of the members.
@@ -71,7 +71,7 @@ func (n *Nemesis) look(ctx context.Context) (view, error) {
 	var all []Membership
 	var latest view
 	for _, node := range n.world.Nodes() {
-		m, err := n.members.Membership(ctx, node)
+		m, err := n.abilities.Members.Membership(ctx, node)
 		if err != nil {
 			continue
 		}

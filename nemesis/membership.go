@@ -9,10 +9,29 @@ import (
 	"time"
 )
 
+// MembershipChange removes voters, and adds them again.
+const MembershipChange = "membership"
+
+type membership struct{ basic }
+
+var changing = membership{basic{title: MembershipChange, of: toChangeMembers, ways: []mode{
+	{name: "shrink", needs: 3, help: "a random voter is removed, and added again", choose: removing(1)},
+	{name: "leader", needs: 3, help: "the current leader is"},
+	{name: "two", needs: 5, help: "two random voters are, in one change", choose: removing(2)},
+}}}
+
+func removing(size int) func(draw) plan {
+	return func(d draw) plan { return removalPlan(some(d, func(int) int { return size })) }
+}
+
+func removalPlan(targets []string) plan {
+	return plan{targets: targets, text: "remove " + words(targets)}
+}
+
 // removedEnd is how the process of a removed node ends.
 const removedEnd = "exit status 0"
 
-func (n *Nemesis) injectMembership(ctx context.Context, f *fault, e *Event) {
+func (membership) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	n.repay(ctx, e)
 	targets := f.step.Targets
 	after, err := n.remove(ctx, f, e)
@@ -27,8 +46,8 @@ func (n *Nemesis) injectMembership(ctx context.Context, f *fault, e *Event) {
 	}
 }
 
-// chooseLeader is the plan to remove who leads.
-func (n *Nemesis) chooseLeader(ctx context.Context) (plan, error) {
+// resolve is the plan to remove who leads.
+func (membership) resolve(ctx context.Context, n *Nemesis, _ *fault) (plan, error) {
 	v, err := n.await(ctx, leaderAwaited, func(view) error { return nil })
 	return removalPlan([]string{v.leader}), err
 }
@@ -49,7 +68,7 @@ func (n *Nemesis) remove(ctx context.Context, f *fault, e *Event) (view, error) 
 			e.observe("before: " + v.text())
 		}
 		f.out = targets // whatever is said of it: it may take place yet
-		return n.members.ChangeMembers(ctx, nil, targets)
+		return n.abilities.Members.ChangeMembers(ctx, nil, targets)
 	})
 	if err != nil {
 		return seen, err
@@ -124,7 +143,7 @@ func (n *Nemesis) isOut(node string) bool {
 	return slices.Contains(n.owed, node) || slices.ContainsFunc(n.standing(), func(f *fault) bool { return slices.Contains(f.out, node) })
 }
 
-func (n *Nemesis) healMembership(ctx context.Context, f *fault, e *Event) {
+func (membership) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	e.Stood = f.took && n.stillOut(ctx, f.out, e)
 	out := f.out
 	if len(out) == 0 {
@@ -190,7 +209,7 @@ func (n *Nemesis) bringBack(ctx context.Context, nodes []string, patience time.D
 		}
 		var refused error
 		if len(missing) > 0 {
-			refused = n.members.ChangeMembers(ctx, missing, nil)
+			refused = n.abilities.Members.ChangeMembers(ctx, missing, nil)
 		}
 		switch down, err := n.startMembers(ctx, nodes, v); {
 		case err != nil:
@@ -250,4 +269,19 @@ func (n *Nemesis) checkRunning(ctx context.Context, nodes []string, e *Event) er
 		return errors.New(strings.Join(against, "; "))
 	}
 	return nil
+}
+
+func (membership) closed() string { return "all nodes vote" }
+
+// close makes every node a voter. Those who may not be out are started first: without a majority nobody comes back.
+func (membership) close(ctx context.Context, n *Nemesis, e *Event) error {
+	for _, node := range n.world.Nodes() {
+		if n.isOut(node) {
+			continue
+		}
+		if err := n.revive(ctx, node, e); err != nil {
+			e.observe(fmt.Sprintf("%s: %v", node, err))
+		}
+	}
+	return n.bringBack(ctx, n.world.Nodes(), closingAwaited, e)
 }

@@ -25,18 +25,20 @@ type Options struct {
 	Clock Clock
 	// Leader names the current leader, or "" where nobody can tell.
 	Leader func() string
+	// Abilities are what the cluster can do beside World. Where none is given, those that it implements itself.
+	Abilities Abilities
 	// Report is told each event when it is complete, from the goroutine of Run.
 	Report func(Event)
 }
 
 // Nemesis carries out a schedule on a cluster.
 type Nemesis struct {
-	world    World
-	members  Members // nil: the cluster has none, and the schedule does not need it
-	schedule Schedule
-	options  Options
-	events   []Event
-	owed     []string // removed nodes that could not be brought back when their fault was healed
+	world     World
+	abilities Abilities
+	schedule  Schedule
+	options   Options
+	events    []Event
+	owed      []string // removed nodes that could not be brought back when their fault was healed
 
 	mu     sync.Mutex
 	active []*fault // in the order of injection
@@ -44,6 +46,7 @@ type Nemesis struct {
 
 // fault is an injected fault that is not healed.
 type fault struct {
+	kind   kind
 	step   Step                    // as resolved
 	killed map[string]ProcessState // what this fault killed, as it was before
 	out    []string                // what this fault removed from the cluster, or may have
@@ -51,15 +54,21 @@ type fault struct {
 	took   bool                    // of a change of members, or a transfer
 }
 
-// New prepares a run. It refuses a schedule that does not fit the cluster's nodes, or that needs Members of a cluster without.
+// New prepares a run. It refuses a schedule that does not fit the cluster's nodes, or that needs an ability it has not.
 func New(world World, schedule Schedule, options Options) (*Nemesis, error) {
 	if err := schedule.Validate(world.Nodes()); err != nil {
 		return nil, err
 	}
-	members, _ := world.(Members)
+	if options.Abilities == (Abilities{}) {
+		options.Abilities = AbilitiesOf(world)
+	}
 	for _, step := range schedule.Steps {
-		if NeedsMembers(step.Fault) && members == nil {
-			return nil, fmt.Errorf("schedule: step at %v: %s needs a cluster whose members can be changed, and nobody knows how to with this one", step.At, step.Fault)
+		k, _ := findKind(step.Fault)
+		m, _ := findMode(k, step.Mode)
+		for _, a := range []ability{k.needs(), m.of} {
+			if err := a.lacking(options.Abilities); err != nil {
+				return nil, fmt.Errorf("schedule: step at %v: %s needs %w", step.At, step.Fault, err)
+			}
 		}
 	}
 	if options.Clock == nil {
@@ -71,13 +80,14 @@ func New(world World, schedule Schedule, options Options) (*Nemesis, error) {
 	if options.Report == nil {
 		options.Report = func(Event) {}
 	}
-	return &Nemesis{world: world, members: members, schedule: schedule, options: options}, nil
+	return &Nemesis{world: world, abilities: options.Abilities, schedule: schedule, options: options}, nil
 }
 
 // Validate tells whether the schedule can be run on the nodes.
 func (s Schedule) Validate(nodes []string) error {
 	for _, step := range s.Steps {
-		if _, ok := findKind(step.Fault); !ok {
+		k, ok := findKind(step.Fault)
+		if !ok {
 			return fmt.Errorf("schedule: step at %v: there is no fault %q; there are: %s", step.At, step.Fault, kindNames())
 		}
 		if step.Phase != PhaseInject && step.Phase != PhaseHeal {
@@ -90,6 +100,11 @@ func (s Schedule) Validate(nodes []string) error {
 		for _, node := range named {
 			if !slices.Contains(nodes, node) {
 				return fmt.Errorf("schedule: step at %v: there is no node %q; the cluster has %v", step.At, node, nodes)
+			}
+		}
+		if step.Phase == PhaseInject && step.Text == "" {
+			if m, ok := findMode(k, step.Mode); !ok || m.choose != nil {
+				return fmt.Errorf("schedule: step at %v: it does not say what %s %s does, and that does not depend on the run", step.At, step.Fault, step.Mode)
 			}
 		}
 	}
@@ -147,7 +162,8 @@ func (n *Nemesis) do(ctx context.Context, step Step) {
 
 func (n *Nemesis) inject(ctx context.Context, step Step) {
 	e := Event{ID: step.ID, Fault: step.Fault, Mode: step.Mode, Phase: PhaseInject, Start: n.now()}
-	f := &fault{step: step}
+	k, _ := findKind(step.Fault)
+	f := &fault{kind: k, step: step}
 	err := n.resolve(ctx, f)
 	step = f.step
 	e.Text, e.Targets = step.Text, step.Targets
@@ -161,16 +177,7 @@ func (n *Nemesis) inject(ctx context.Context, step Step) {
 	n.mu.Lock()
 	n.active = append(n.active, f)
 	n.mu.Unlock()
-	switch step.Fault {
-	case Kill:
-		n.injectKill(ctx, f, &e)
-	case Partition:
-		n.injectPartition(ctx, f, &e)
-	case MembershipChange:
-		n.injectMembership(ctx, f, &e)
-	case Leadership:
-		n.injectTransfer(ctx, f, &e)
-	}
+	k.inject(ctx, n, f, &e)
 	n.report(e)
 }
 
@@ -180,20 +187,11 @@ func (n *Nemesis) heal(ctx context.Context, f *fault, calledOff bool) {
 	if calledOff {
 		e.observe("the run was called off: healed before its time")
 	}
-	switch f.step.Fault {
-	case Kill:
-		n.healKill(ctx, f, &e)
-	case Partition:
-		n.healPartition(ctx, f, &e)
-	case MembershipChange:
-		n.healMembership(ctx, f, &e)
-	case Leadership:
-		n.healTransfer(f, &e)
-	}
+	f.kind.heal(ctx, n, f, &e)
 	n.mu.Lock()
 	n.active = slices.DeleteFunc(n.active, func(a *fault) bool { return a == f })
 	n.mu.Unlock()
-	if f.step.Fault == Kill || f.step.Fault == Partition {
+	if f.kind.needs() != toChangeMembers {
 		n.repay(ctx, &e) // it may have stood in the way
 	}
 	n.report(e)
@@ -205,23 +203,11 @@ func (n *Nemesis) resolve(ctx context.Context, f *fault) error {
 	if step.Text != "" {
 		return nil
 	}
-	var p plan
-	var err error
-	switch step.Fault {
-	case Leadership:
-		f.before, p, err = n.chooseHeir(ctx, step.ID)
-	case MembershipChange:
-		p, err = n.chooseLeader(ctx)
-	default:
-		var leader string
-		if leader, err = n.leader(ctx); err == nil {
-			p = leaderPlan(step.Fault, step.Mode, n.world.Nodes(), leader)
-		}
-	}
+	p, err := f.kind.(resolver).resolve(ctx, n, f)
 	if err != nil {
 		return err
 	}
-	step.Links, step.Targets, step.Text = p.links, p.targets, p.text
+	step.fill(p)
 	return nil
 }
 

@@ -76,22 +76,14 @@ func parseSpec(item string) (Spec, error) {
 
 func (s *Spec) add(k kind, part string) error {
 	if key, _, ok := strings.Cut(part, "="); ok {
-		return fmt.Errorf("faults: %s has no parameter %q; it has none", k.name, key)
+		return fmt.Errorf("faults: %s has no parameter %q; it has none", k.name(), key)
 	}
 	if s.Mode != "" {
-		return fmt.Errorf("faults: %s has two modes, %q and %q; write %s:%s,%s:%s for both", k.name, s.Mode, part, k.name, s.Mode, k.name, part)
+		return fmt.Errorf("faults: %s has two modes, %q and %q; write %s:%s,%s:%s for both", k.name(), s.Mode, part, k.name(), s.Mode, k.name(), part)
 	}
-	if _, ok := k.mode(part); !ok {
-		return fmt.Errorf("faults: %s has no mode %q; it has: %s", k.name, part, k.modeNames())
+	if _, ok := findMode(k, part); !ok {
+		return fmt.Errorf("faults: %s has no mode %q; it has: %s", k.name(), part, modeNames(k))
 	}
 	s.Mode = part
 	return nil
-}
-
-func kindNames() string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = k.name
-	}
-	return strings.Join(names, ", ")
 }

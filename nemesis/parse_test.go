@@ -61,8 +61,8 @@ func FuzzParseFaults(f *testing.F) {
 func TestFaultHelpNamesEveryMode(t *testing.T) {
 	help := strings.Join(FaultHelp(), "\n")
 	for _, k := range kinds {
-		for _, m := range k.modes {
-			require.Contains(t, help, k.name+":"+m.name+" ")
+		for _, m := range k.modes() {
+			require.Contains(t, help, k.name()+":"+m.name+" ")
 		}
 	}
 }

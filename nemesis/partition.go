@@ -9,13 +9,56 @@ import (
 	"time"
 )
 
+// Partition cuts links between nodes.
+const Partition = "partition"
+
 const (
 	openSample    = 4 // links that a partition leaves open and that are probed each time
 	probeAttempts = 4 // for links that must be crossed: a busy machine may lose a probe
 	probePause    = 50 * time.Millisecond
 )
 
-func (n *Nemesis) injectPartition(ctx context.Context, f *fault, e *Event) {
+type partition struct{ basic }
+
+var partitioning = partition{basic{title: Partition, ways: []mode{
+	{name: "primary", needs: 2, help: "the current leader alone"},
+	{name: "minority", needs: 5, help: "the current leader with as many others as leave a majority without it"},
+	{name: "majority", needs: 3, help: "a random minority from the majority", choose: cutting(MajorityGrudge)},
+	{name: "bridge", needs: 3, help: "two halves, and one node that both reach", choose: cutting(BridgeGrudge)},
+	{name: "one-way", needs: 3, help: "what one random side sends to the other is lost, the answers are not", choose: cutting(OneWayGrudge)},
+	{name: "one", needs: 2, help: "a random node alone", choose: cutting(OneGrudge)},
+	{name: "halves", needs: 2, help: "in the middle; with an even number of nodes nobody has a majority",
+		onRequest: func(nodes int) bool { return nodes%2 == 1 || nodes == 2 }, choose: cutting(HalvesGrudge)},
+}}}
+
+func cutting(grudge func([]string, *rand.Rand) Grudge) func(draw) plan {
+	return func(d draw) plan { return partitionPlan(grudge(d.nodes, d.rng)) }
+}
+
+// partitionPlan names as targets the nodes whose sending is cut.
+func partitionPlan(g Grudge) plan {
+	p := plan{links: g.Links, text: g.Text}
+	for _, l := range g.Links {
+		if !slices.Contains(p.targets, l.From) {
+			p.targets = append(p.targets, l.From)
+		}
+	}
+	return p
+}
+
+// resolve cuts off the leader, alone or with others.
+func (partition) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error) {
+	leader, err := n.leader(ctx)
+	switch {
+	case err != nil:
+		return plan{}, err
+	case f.step.Mode == "minority":
+		return partitionPlan(MinorityGrudge(n.world.Nodes(), leader)), nil
+	}
+	return partitionPlan(Isolate(n.world.Nodes(), leader)), nil
+}
+
+func (partition) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	err := n.world.Cut(ctx, n.cutLinks(nil))
 	e.Done = n.now()
 	if err != nil {
@@ -31,7 +74,7 @@ func (n *Nemesis) injectPartition(ctx context.Context, f *fault, e *Event) {
 	}
 }
 
-func (n *Nemesis) healPartition(ctx context.Context, f *fault, e *Event) {
+func (partition) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	reason := n.checkCut(ctx, f, e)
 	e.Stood = reason == ""
 	if !e.Stood {

@@ -21,10 +21,20 @@ type Step struct {
 	Fault string        `json:"fault"`
 	Mode  string        `json:"mode"`
 	Phase string        `json:"phase"` // PhaseInject or PhaseHeal
-	// Links, Targets and Text say what an injection does. They are empty where that depends on who leads.
+	// Parameters are how the fault is done, key=value: what was asked for and what was drawn. Its kind says what there is.
+	Parameters map[string]string `json:"parameters,omitempty"`
+	// Links, Targets and Text say what an injection does. They are empty where only the run can tell: who leads, for one.
 	Links   []Link   `json:"links,omitempty"`
 	Targets []string `json:"targets,omitempty"`
 	Text    string   `json:"text,omitempty"`
+}
+
+// fill puts a plan into the step.
+func (s *Step) fill(p plan) {
+	s.Links, s.Targets, s.Text = p.links, p.targets, p.text
+	if p.parameters != nil {
+		s.Parameters = p.parameters
+	}
 }
 
 // Schedule is a run's faults. After the last step every fault is healed.
@@ -184,12 +194,11 @@ func steps(episodes []episode, nodes []string, rng *rand.Rand) []Step {
 		at += e.calm
 		for _, f := range e.faults {
 			id++
-			inject := Step{At: at + f.from, ID: id, Fault: f.kind.name, Mode: f.mode.name, Phase: PhaseInject}
+			inject := Step{At: at + f.from, ID: id, Fault: f.kind.name(), Mode: f.mode.name, Phase: PhaseInject, Parameters: f.mode.parameters}
 			if f.mode.choose != nil {
-				p := f.mode.choose(nodes, rng)
-				inject.Links, inject.Targets, inject.Text = p.links, p.targets, p.text
+				inject.fill(f.mode.choose(draw{nodes: nodes, rng: rng, parameters: f.mode.parameters}))
 			}
-			heal := Step{At: at + f.to, ID: id, Fault: f.kind.name, Mode: f.mode.name, Phase: PhaseHeal}
+			heal := Step{At: at + f.to, ID: id, Fault: f.kind.name(), Mode: f.mode.name, Phase: PhaseHeal}
 			result = append(result, inject, heal)
 		}
 		at += e.length
@@ -240,17 +249,19 @@ func newSupply(specs []Spec, nodes int, rng *rand.Rand) (*supply, error) {
 // suitable lists the modes that a spec asks for and that the number of nodes allows.
 func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 	if spec.Mode != "" {
-		m, ok := k.mode(spec.Mode)
+		m, ok := findMode(k, spec.Mode)
 		if !ok {
-			return nil, fmt.Errorf("faults: %s has no mode %q; it has: %s", k.name, spec.Mode, k.modeNames())
+			return nil, fmt.Errorf("faults: %s has no mode %q; it has: %s", k.name(), spec.Mode, modeNames(k))
 		}
 		if nodes < m.needs {
 			return nil, fmt.Errorf("faults: %s needs at least %d nodes, and there are %d", spec, m.needs, nodes)
 		}
+		m.parameters = spec.Parameters
 		return []mode{m}, nil
 	}
 	var modes []mode
-	for _, m := range k.modes {
+	for _, m := range k.modes() {
+		m.parameters = spec.Parameters
 		if nodes >= m.needs && (m.onRequest == nil || !m.onRequest(nodes)) {
 			modes = append(modes, m)
 		}
@@ -262,7 +273,7 @@ func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 }
 
 func (s *supply) add(k kind, modes []mode) {
-	i := slices.IndexFunc(s.kinds, func(r *rounds) bool { return r.kind.name == k.name })
+	i := slices.IndexFunc(s.kinds, func(r *rounds) bool { return r.kind.name() == k.name() })
 	if i < 0 {
 		i = len(s.kinds)
 		s.kinds = append(s.kinds, &rounds{kind: k})
@@ -277,7 +288,9 @@ func (s *supply) add(k kind, modes []mode) {
 
 // sort puts the modes into the catalogue's order.
 func (r *rounds) sort() {
-	rank := func(m mode) int { return slices.IndexFunc(r.kind.modes, func(k mode) bool { return k.name == m.name }) }
+	rank := func(m mode) int {
+		return slices.IndexFunc(r.kind.modes(), func(k mode) bool { return k.name == m.name })
+	}
 	slices.SortFunc(r.modes, func(a, b mode) int { return cmp.Compare(rank(a), rank(b)) })
 }
 

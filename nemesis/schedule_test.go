@@ -121,8 +121,8 @@ func TestScheduleIsAFunctionOfItsSeed(t *testing.T) {
 		specs := []Spec{}
 		for _, k := range kinds {
 			for _, step := range s.Steps {
-				if step.Fault == k.name {
-					specs = append(specs, Spec{Fault: k.name})
+				if step.Fault == k.name() {
+					specs = append(specs, Spec{Fault: k.name()})
 					break
 				}
 			}

@@ -7,7 +7,16 @@ import (
 	"slices"
 )
 
-func (n *Nemesis) injectTransfer(ctx context.Context, f *fault, e *Event) {
+// Leadership hands leadership over.
+const Leadership = "leader"
+
+type leadership struct{ basic }
+
+var leading = leadership{basic{title: Leadership, of: toChangeMembers, ways: []mode{
+	{name: "transfer", needs: 2, instant: true, help: "leadership is handed to a random other voter"},
+}}}
+
+func (leadership) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	err := n.transfer(ctx, f, e)
 	f.took = err == nil
 	e.Took = f.took
@@ -19,7 +28,7 @@ func (n *Nemesis) injectTransfer(ctx context.Context, f *fault, e *Event) {
 // transfer hands leadership over, and returns once another node leads a later term.
 func (n *Nemesis) transfer(ctx context.Context, f *fault, e *Event) error {
 	to := f.step.Targets[0]
-	err := n.members.TransferLeadership(ctx, to)
+	err := n.abilities.Members.TransferLeadership(ctx, to)
 	e.Done = n.now()
 	if err != nil {
 		return err
@@ -37,15 +46,15 @@ func (n *Nemesis) transfer(ctx context.Context, f *fault, e *Event) error {
 	return nil
 }
 
-// healTransfer has nothing to do: a transfer is over at once.
-func (n *Nemesis) healTransfer(f *fault, e *Event) {
+// heal has nothing to do: a transfer is over at once.
+func (leadership) heal(_ context.Context, n *Nemesis, f *fault, e *Event) {
 	e.Done = n.now()
 	e.Stood, e.Took = f.took, true
 	e.observe("a transfer is over at once: there is nothing to heal")
 }
 
-// chooseHeir draws another voter than the leader.
-func (n *Nemesis) chooseHeir(ctx context.Context, id int) (view, plan, error) {
+// resolve draws another voter than the leader.
+func (leadership) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error) {
 	v, err := n.await(ctx, leaderAwaited, func(v view) error {
 		if len(v.Voters) < 2 {
 			return fmt.Errorf("%s is the only voter", v.leader)
@@ -53,9 +62,10 @@ func (n *Nemesis) chooseHeir(ctx context.Context, id int) (view, plan, error) {
 		return nil
 	})
 	if err != nil {
-		return v, plan{}, err
+		return plan{}, err
 	}
+	f.before = v
 	others := slices.DeleteFunc(slices.Clone(v.Voters), func(node string) bool { return node == v.leader })
-	to := others[rand.New(rand.NewPCG(n.schedule.Seed, uint64(id))).IntN(len(others))]
-	return v, plan{targets: []string{to}, text: fmt.Sprintf("transfer from %s to %s", v.leader, to)}, nil
+	to := others[rand.New(rand.NewPCG(n.schedule.Seed, uint64(f.step.ID))).IntN(len(others))]
+	return plan{targets: []string{to}, text: fmt.Sprintf("transfer from %s to %s", v.leader, to)}, nil
 }

@@ -36,20 +36,17 @@ type Network interface {
 	Probe(ctx context.Context, links []Link) ([]Probe, error)
 }
 
-// Processes is the part of a cluster that kills and pauses need.
+// Processes is the part of a cluster that kills need.
 type Processes interface {
 	// Kill sends SIGKILL to the node's process and returns once it is gone. Killing a node that is down is an error.
 	Kill(ctx context.Context, node string) error
 	// Start starts the node's process again and returns once it runs; it need not serve yet.
 	Start(ctx context.Context, node string) error
-	// Pause stops the process with SIGSTOP, Resume continues it.
-	Pause(ctx context.Context, node string) error
-	Resume(ctx context.Context, node string) error
 	// Process tells the state of the node's process now, as the kernel sees it.
 	Process(ctx context.Context, node string) (ProcessState, error)
 }
 
-// World is all a nemesis may touch.
+// World is what every cluster has for a nemesis; Abilities are what it may have beside.
 type World interface {
 	Network
 	Processes
