@@ -39,6 +39,8 @@ type Options struct {
 	AttemptTimeout time.Duration
 	// DialTimeout bounds one attempt to connect; 0 takes 300 ms.
 	DialTimeout time.Duration
+	// World is where the client lives; nil: in this process, on its machine's network and clock.
+	World World
 }
 
 // pause is how long a client waits when nobody is known to lead.
@@ -50,14 +52,14 @@ type Client struct {
 	nodes   []raft.NodeID // sorted
 
 	mu     sync.Mutex
-	conns  map[raft.NodeID]*Conn
+	conns  map[raft.NodeID]Connection
 	leader raft.NodeID // best guess; 0: none
 	closed bool
 
 	session clientSession
 
 	stop context.CancelFunc
-	done chan struct{} // closed when the health check has ended
+	wait func() // until the health check has ended
 }
 
 // Result is a transaction that took effect at LogIndex.
@@ -100,7 +102,10 @@ func New(o Options) (*Client, error) {
 	if o.DialTimeout == 0 {
 		o.DialTimeout = 300 * time.Millisecond
 	}
-	c := &Client{options: o, conns: map[raft.NodeID]*Conn{}, done: make(chan struct{})}
+	if o.World == nil {
+		o.World = Machine{}
+	}
+	c := &Client{options: o, conns: map[raft.NodeID]Connection{}, wait: func() {}}
 	for id := range o.Nodes {
 		c.nodes = append(c.nodes, id)
 	}
@@ -110,11 +115,9 @@ func New(o Options) (*Client, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	if o.Find != HealthCheck {
-		close(c.done)
-		return c, nil
+	if o.Find == HealthCheck {
+		c.wait = o.World.Go(func() { c.keepLeaderFresh(ctx) })
 	}
-	go c.keepLeaderFresh(ctx)
 	return c, nil
 }
 
@@ -126,9 +129,9 @@ func (c *Client) Close() {
 	for _, conn := range c.conns {
 		conn.Close()
 	}
-	c.conns = map[raft.NodeID]*Conn{}
+	c.conns = map[raft.NodeID]Connection{}
 	c.mu.Unlock()
-	<-c.done
+	c.wait()
 }
 
 // Do runs a transaction. Attempts go on until one is served, one may have been received, or ctx ends; with Sessions a
@@ -189,7 +192,7 @@ func (c *Client) over(ctx context.Context) error {
 // attempt asks one node. What can be repeated does not wait for one node until the end.
 func (c *Client) attempt(ctx context.Context, node raft.NodeID, q wire.Request, repeat bool) (wire.Response, error) {
 	if repeat {
-		bounded, cancel := context.WithTimeout(ctx, c.options.AttemptTimeout)
+		bounded, cancel := c.options.World.WithTimeout(ctx, c.options.AttemptTimeout)
 		defer cancel()
 		ctx = bounded
 	}
@@ -243,10 +246,7 @@ func (c *Client) next(ctx context.Context, node, hint raft.NodeID, attempt int) 
 		return hint
 	}
 	if hint == 0 || attempt%len(c.nodes) == len(c.nodes)-1 {
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		c.options.World.Sleep(ctx, pause)
 	}
 	if leader := c.checked(); leader != 0 && leader != node {
 		return leader
@@ -273,19 +273,19 @@ func (c *Client) ask(ctx context.Context, node raft.NodeID, q wire.Request) (wir
 }
 
 // conn is a live connection to node.
-func (c *Client) conn(ctx context.Context, node raft.NodeID) (*Conn, error) {
+func (c *Client) conn(ctx context.Context, node raft.NodeID) (Connection, error) {
 	c.mu.Lock()
 	conn, closed := c.conns[node], c.closed
 	c.mu.Unlock()
 	if closed {
 		return nil, errClosed
 	}
-	if conn != nil && conn.failure() == nil {
+	if conn != nil && conn.Err() == nil {
 		return conn, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+	ctx, cancel := c.options.World.WithTimeout(ctx, c.options.DialTimeout)
 	defer cancel()
-	conn, err := Dial(ctx, c.options.Nodes[node], c.options.ClusterID, node)
+	conn, err := c.options.World.Dial(ctx, c.options.Nodes[node], c.options.ClusterID, node)
 	if err != nil {
 		return nil, err
 	}
@@ -293,14 +293,14 @@ func (c *Client) conn(ctx context.Context, node raft.NodeID) (*Conn, error) {
 }
 
 // keep stores a new connection, unless another caller was faster or the client is closed.
-func (c *Client) keep(node raft.NodeID, conn *Conn) (*Conn, error) {
+func (c *Client) keep(node raft.NodeID, conn Connection) (Connection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		conn.Close()
 		return nil, errClosed
 	}
-	if old := c.conns[node]; old != nil && old.failure() == nil {
+	if old := c.conns[node]; old != nil && old.Err() == nil {
 		conn.Close()
 		return old, nil
 	}
@@ -310,19 +310,12 @@ func (c *Client) keep(node raft.NodeID, conn *Conn) (*Conn, error) {
 
 // keepLeaderFresh asks all nodes who leads until ctx ends.
 func (c *Client) keepLeaderFresh(ctx context.Context) {
-	defer close(c.done)
-	ticker := time.NewTicker(c.options.CheckInterval)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		leader := c.whoLeads(ctx)
 		c.mu.Lock()
 		c.leader = leader
 		c.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		c.options.World.Sleep(ctx, c.options.CheckInterval)
 	}
 }
 
@@ -330,7 +323,7 @@ func (c *Client) keepLeaderFresh(ctx context.Context) {
 func (c *Client) whoLeads(ctx context.Context) raft.NodeID {
 	leader, term := raft.NodeID(0), uint64(0)
 	for _, node := range c.nodes {
-		asking, cancel := context.WithTimeout(ctx, c.options.DialTimeout)
+		asking, cancel := c.options.World.WithTimeout(ctx, c.options.DialTimeout)
 		p, err := c.ask(asking, node, wire.Request{Kind: wire.WhoLeads})
 		cancel()
 		if err == nil && p.Status == wire.OK && p.Term > term {

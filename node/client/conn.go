@@ -87,7 +87,7 @@ func (c *Conn) Do(ctx context.Context, q wire.Request) (wire.Response, error) {
 	select {
 	case p, ok := <-answer:
 		if !ok {
-			return wire.Response{}, fmt.Errorf("connection lost while waiting: %w", c.failure())
+			return wire.Response{}, fmt.Errorf("connection lost while waiting: %w", c.Err())
 		}
 		return p, nil
 	case <-ctx.Done():
@@ -183,7 +183,8 @@ func (c *Conn) end(err error) {
 	}
 }
 
-func (c *Conn) failure() error {
+// Err is why the connection ended; nil: it has not.
+func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err

@@ -17,24 +17,26 @@ const homePatience = 300 * time.Millisecond
 // home is the one node that a client reads from first, every time. Clients that follow the leader all end at one node, and
 // what the others would answer, a leader that was cut off above all, would never be seen.
 type home struct {
+	world   client.World
+	reads   wire.Consistency
 	node    raft.NodeID
 	address string
 
-	mu     sync.Mutex   // a client may be closed while its operation hangs
-	conn   *client.Conn // nil: none
+	mu     sync.Mutex        // a client may be closed while its operation hangs
+	conn   client.Connection // nil: none
 	closed bool
 }
 
 // read asks the node once; false: it did not serve, and the read, which has no effect, may be tried elsewhere.
 func (h *home) read(ctx context.Context, txn kv.Txn) (client.Result, bool) {
-	ctx, cancel := context.WithTimeout(ctx, homePatience)
+	ctx, cancel := h.world.WithTimeout(ctx, homePatience)
 	defer cancel()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || !txn.ReadOnly() || !h.connect(ctx) {
 		return client.Result{}, false
 	}
-	p, err := h.conn.Do(ctx, wire.Request{Kind: wire.Transact, Consistency: wire.ReadIndex, Txn: kv.AppendTxn(nil, txn)})
+	p, err := h.conn.Do(ctx, wire.Request{Kind: wire.Transact, Consistency: h.reads, Txn: kv.AppendTxn(nil, txn)})
 	if err != nil {
 		h.drop()
 		return client.Result{}, false
@@ -50,7 +52,7 @@ func (h *home) connect(ctx context.Context) bool {
 	if h.conn != nil {
 		return true
 	}
-	conn, err := client.Dial(ctx, h.address, "", h.node)
+	conn, err := h.world.Dial(ctx, h.address, "", h.node)
 	if err == nil {
 		h.conn = conn
 	}

@@ -17,16 +17,24 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
-// System is the store of package node.
-type System struct{}
+// System is the store of package node. The zero value is what tests use; a simulation draws other ways to use it.
+type System struct {
+	World    client.World // nil: this machine
+	Find     client.Find
+	Sessions bool             // retried transactions take effect once
+	Reads    wire.Consistency // of read-only transactions
+}
 
 // Name is how command lines and reports call it.
 func (System) Name() string { return "ordeal" }
 
 // Open makes a client that reads at node first and writes wherever the leader is. Nodes are called n1, n2, ... after
 // their ids.
-func (System) Open(node string, addresses map[string]string) (systems.Client, error) {
-	o := client.Options{Nodes: map[raft.NodeID]string{}}
+func (s System) Open(node string, addresses map[string]string) (systems.Client, error) {
+	if s.World == nil {
+		s.World = client.Machine{}
+	}
+	o := client.Options{Nodes: map[raft.NodeID]string{}, World: s.World, Find: s.Find, Sessions: s.Sessions}
 	for name, address := range addresses {
 		id, err := nodeID(name)
 		if err != nil {
@@ -43,7 +51,7 @@ func (System) Open(node string, addresses map[string]string) (systems.Client, er
 	if err != nil {
 		return nil, err
 	}
-	return &storeClient{client: c, home: &home{node: id, address: addresses[node]}}, nil
+	return &storeClient{client: c, reads: s.Reads, home: &home{world: s.World, reads: s.Reads, node: id, address: addresses[node]}}, nil
 }
 
 func nodeID(name string) (raft.NodeID, error) {
@@ -57,6 +65,7 @@ func nodeID(name string) (raft.NodeID, error) {
 
 type storeClient struct {
 	client *client.Client
+	reads  wire.Consistency
 	home   *home
 }
 
@@ -73,7 +82,7 @@ func (c *storeClient) Invoke(ctx context.Context, op workloads.Operation) system
 	}
 	r, served := c.home.read(ctx, txn)
 	if !served {
-		if r, err = c.client.Do(ctx, txn, wire.ReadIndex); err != nil {
+		if r, err = c.client.Do(ctx, txn, c.reads); err != nil {
 			return failure(err)
 		}
 	}
