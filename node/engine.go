@@ -72,7 +72,7 @@ func (e *Engine) recoverCore(now time.Duration, random *rand.Rand) (*raft.Core, 
 		return nil, nil, err
 	}
 	r := e.recovered
-	core, err := raft.New(raft.Config{ID: o.ID, Configuration: o.configuration(), HardState: r.HardState, Snapshot: meta,
+	core, err := raft.New(raft.Config{ID: o.ID, Configuration: o.configuration(), Join: o.Join, HardState: r.HardState, Snapshot: meta,
 		LogStart: raft.LogStart{Index: r.Snapshot.Index, Term: r.Snapshot.Term}, Entries: r.Entries,
 		ElectionTimeout: o.ElectionTimeout, HeartbeatInterval: o.Heartbeat, PreVote: o.PreVote, CheckQuorum: o.CheckQuorum,
 		LeaseDuration: o.Lease(), Now: now, Random: random})

@@ -35,7 +35,8 @@ type Options struct {
 	PreVote     bool
 	CheckQuorum bool
 
-	// Join: this server is not of the first configuration, which Peers names without it; it waits to be added.
+	// Join: this server is not of the first configuration, which Peers names without it; it waits to be added. One that was removed
+	// and is to be added again waits too.
 	Join bool
 	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never.
 	SnapshotEntries uint64

@@ -33,6 +33,10 @@ type Config struct {
 	LogStart  LogStart
 	Entries   []Entry
 
+	// Join: this server is to be added, perhaps again. Until a configuration that is newer than those it starts with names it, it
+	// waits, whatever others say of an earlier removal; a leader's word counts.
+	Join bool
+
 	// ElectionTimeout is the least time without a leader after which a server stands for election; each wait is drawn
 	// anew from [ElectionTimeout, 2 ElectionTimeout) (paper 5.2).
 	ElectionTimeout time.Duration
@@ -105,6 +109,7 @@ type Core struct {
 
 	configurations []configurationAt // the log's, oldest first; the last one is in force
 
+	startedWith      uint64 // index of the newest configuration at the start
 	removed          bool   // this server knows that it is out
 	toldOut          uint64 // since it last asked for votes: greatest commit index of those who say that it is out,
 	toldMember       uint64 // and greatest index of a configuration, of those who have one that names it
@@ -150,6 +155,7 @@ func New(cfg Config) (*Core, error) {
 	if err := c.recoverAll(); err != nil {
 		return nil, fmt.Errorf("raft: stable storage: %w", err)
 	}
+	_, c.startedWith = c.Configuration()
 	c.resetElectionTimer()
 	return c, nil
 }

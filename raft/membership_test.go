@@ -325,6 +325,40 @@ func TestR17_RumoursOfARemoval(t *testing.T) {
 	}
 }
 
+// A removed server that is started to be added again may meet only those who do not know of it yet. It waits until a newer
+// configuration names it, and is then removed as others are; a leader's word always counts (R17).
+func TestR17_WaitsToBeAddedAgain(t *testing.T) {
+	all, others := Configuration{Voters: []NodeID{1, 2, 3}}, Configuration{Voters: []NodeID{2, 3}, Learners: []NodeID{1}}
+	rumour := Message{Kind: PreVoteReply, From: 2, To: 1, Term: 9, Reject: true, Removed: true, MatchIndex: 9}
+	appendTo := func(c *cluster, last uint64, m Message, es ...Entry) {
+		m.Kind, m.From, m.To, m.Term, m.PrevLogIndex, m.PrevLogTerm, m.Entries, m.Commit = AppendEntries, 3, 1, 9, last, 1, es, 9
+		c.core(1).Step(m)
+	}
+	told := func(c *cluster) bool {
+		c.timeout(1) // it asks
+		c.core(1).Step(rumour)
+		c.timeout(1)
+		return c.core(1).Removed()
+	}
+	for _, join := range []bool{false, true} {
+		c := newCluster(3, Config{PreVote: true})
+		c.server(1).config.Join = join
+		c.server(1).disk = disk{hardState: HardState{Term: 9}, entries: []Entry{configurationEntry(1, 1, all)}}
+		c.restart(1)
+		require.Equal(t, !join, told(c))
+		if !join {
+			continue
+		}
+		appendTo(c, 1, Message{Removed: true})
+		require.True(t, c.core(1).Removed(), "the leader says so")
+
+		c.restart(1)
+		require.False(t, told(c))
+		appendTo(c, 1, Message{}, configurationEntry(2, 2, others))
+		require.True(t, told(c), "it was added, and later removed")
+	}
+}
+
 // A removed server that missed it all is told when it asks, whatever its term, and then stops and stands no more (R17).
 func TestR17_RemovedServerIsToldWhenItAsks(t *testing.T) {
 	for _, guards := range []Config{{}, {PreVote: true}, {CheckQuorum: true}, {PreVote: true, CheckQuorum: true}} {
