@@ -13,27 +13,67 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
-// worker is one concurrent client. It runs one logical process at a time; after an operation of unknown outcome it goes
+// Crew is what the workers of a run have in common. It is the same on real time and in a simulation.
+type Crew struct {
+	Clients int           // how many workers there are
+	Rate    float64       // operations a second over all of them; 0: as fast as answers come
+	Timeout time.Duration // of an operation
+	Seed    uint64
+
+	Generator workloads.Generator
+	Recorder  Recorder
+	Clock     Clock
+}
+
+// Recorder puts operations on record, with the time.
+type Recorder interface {
+	// Invoke returns when the invocation is on record. Only then may the request leave.
+	Invoke(e history.Event)
+	Complete(e history.Event)
+}
+
+// Clock is the time that workers live by.
+type Clock interface {
+	nemesis.Clock
+	// WithTimeout is a context that ends after d.
+	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+}
+
+// realClock is the machine's.
+type realClock struct{ nemesis.Clock }
+
+func (realClock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
+// Worker is one concurrent client. It runs one logical process at a time; after an operation of unknown outcome it goes
 // on as a new process, since the old one's operation may still be under way.
-type worker struct {
+type Worker struct {
 	number  int
 	process int
-	run     *run
+	crew    *Crew
 	client  systems.Client
 	rng     *rand.Rand
 }
 
+// Worker makes the worker of a number, from 0.
+func (c *Crew) Worker(number int, client systems.Client) *Worker {
+	return &Worker{number: number, process: number, crew: c, client: client, rng: rand.New(rand.NewPCG(c.Seed, uint64(number)))}
+}
+
 // startWorkers opens a client for each worker; worker i turns to node i (mod nodes) first, so that every node is asked.
-func (r *run) startWorkers() ([]*worker, error) {
+func (r *run) startWorkers() ([]*Worker, error) {
+	crew := &Crew{Clients: r.test.Clients, Rate: r.test.Rate, Timeout: r.test.OperationTimeout, Seed: r.test.Seed,
+		Generator: r.generator, Recorder: r.recorder, Clock: realClock{nemesis.NewClock(r.recorder.start)}}
 	addresses, nodes := r.addresses(), r.cluster.Nodes()
-	var workers []*worker
+	var workers []*Worker
 	for i := range r.test.Clients {
 		c, err := r.test.System.Open(nodes[i%len(nodes)], addresses)
 		if err != nil {
 			closeAll(workers)
 			return nil, fmt.Errorf("client %d: %w", i, err)
 		}
-		workers = append(workers, &worker{number: i, process: i, run: r, client: c, rng: rand.New(rand.NewPCG(r.test.Seed, uint64(i)))})
+		workers = append(workers, crew.Worker(i, c))
 	}
 	return workers, nil
 }
@@ -46,23 +86,24 @@ func (r *run) addresses() map[string]string {
 	return addresses
 }
 
-func closeAll(workers []*worker) {
+func closeAll(workers []*Worker) {
 	for _, w := range workers {
 		w.client.Close()
 	}
 }
 
 // work lets the workers do operations until ctx ends, in goroutines of the group. Operations under way go on to their end.
-func (r *run) work(ctx context.Context, group *sync.WaitGroup, workers []*worker) {
+func (r *run) work(ctx context.Context, group *sync.WaitGroup, workers []*Worker) {
 	for _, w := range workers {
-		r.spawn(group, fmt.Sprintf("client %d", w.number), func() error { w.work(ctx); return nil })
+		r.spawn(group, fmt.Sprintf("client %d", w.number), func() error { w.Work(ctx); return nil })
 	}
 }
 
-func (w *worker) work(ctx context.Context) {
-	pace := pacer{interval: w.run.interval(), rng: w.rng, clock: nemesis.NewClock(w.run.recorder.start)}
+// Work does operations at the crew's rate until ctx ends. The one under way then goes on to its end.
+func (w *Worker) Work(ctx context.Context) {
+	pace := pacer{interval: w.crew.interval(), rng: w.rng, clock: w.crew.Clock}
 	for pace.wait(ctx) {
-		w.do(w.run.generator.Next(w.number, w.rng))
+		w.Do(w.crew.Generator.Next(w.number, w.rng))
 	}
 }
 
@@ -70,26 +111,27 @@ func (w *worker) work(ctx context.Context) {
 const longestInterval = 1000 * time.Hour
 
 // interval is the mean time between two operations of one worker; 0: none.
-func (r *run) interval() time.Duration {
-	if r.test.Rate == 0 {
+func (c *Crew) interval() time.Duration {
+	if c.Rate == 0 {
 		return 0
 	}
-	seconds := min(float64(r.test.Clients)/r.test.Rate, longestInterval.Seconds())
+	seconds := min(float64(c.Clients)/c.Rate, longestInterval.Seconds())
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// do does one operation, on record, and reports whether it succeeded. It runs to its own timeout whatever else ends: to
+// Do does one operation, on record, and reports whether it succeeded. It runs to its own timeout whatever else ends: to
 // give up earlier would make its outcome unknown without need.
-func (w *worker) do(op workloads.Operation) bool {
-	w.run.recorder.invoke(history.Event{Process: w.process, F: op.F, Key: op.Key, Input: op.Input})
-	ctx, cancel := context.WithTimeout(context.Background(), w.run.test.OperationTimeout)
+func (w *Worker) Do(op workloads.Operation) bool {
+	c := w.crew
+	c.Recorder.Invoke(history.Event{Process: w.process, F: op.F, Key: op.Key, Input: op.Input})
+	ctx, cancel := c.Clock.WithTimeout(context.Background(), c.Timeout)
 	done := known(w.client.Invoke(ctx, op))
 	cancel()
-	w.run.recorder.complete(history.Event{Process: w.process, Type: done.Type, F: op.F, Key: op.Key, Output: done.Output,
+	c.Recorder.Complete(history.Event{Process: w.process, Type: done.Type, F: op.F, Key: op.Key, Output: done.Output,
 		Node: done.Node, LogIndex: done.LogIndex, Error: done.Error})
-	w.run.generator.Completed(w.number, op, done.Type, done.Output)
+	c.Generator.Completed(w.number, op, done.Type, done.Output)
 	if done.Type == history.Info {
-		w.process += w.run.test.Clients
+		w.process += c.Clients
 	}
 	return done.Type == history.OK
 }

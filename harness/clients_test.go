@@ -16,7 +16,7 @@ import (
 )
 
 // workOnRecord lets workers do operations by hand and gives the history they leave.
-func workOnRecord(t *testing.T, clients int, s *memoryStore, use func(workers []*worker)) []history.Event {
+func workOnRecord(t *testing.T, clients int, s *memoryStore, use func(workers []*Worker)) []history.Event {
 	var file syncBuilder
 	r := &run{test: memoryTest(t, s, ""), cluster: newMemoryCluster(t, 3), recorder: &recorder{writer: history.NewWriter(&file), start: time.Now()}}
 	r.test.Clients = clients
@@ -52,16 +52,16 @@ func (s *syncBuilder) String() string {
 
 // The invocation is on record before the request leaves, the completion only after the answer came.
 func TestInvocationsAreOnRecordBeforeTheyAreSent(t *testing.T) {
-	var w *worker
+	var w *Worker
 	lens := []int{}
 	s := &memoryStore{script: func(context.Context, workloads.Operation) (systems.Completion, bool) {
-		lens = append(lens, w.run.recorder.writer.Len())
+		lens = append(lens, w.crew.Recorder.(*recorder).writer.Len())
 		return systems.Completion{}, false
 	}}
-	events := workOnRecord(t, 1, s, func(workers []*worker) {
+	events := workOnRecord(t, 1, s, func(workers []*Worker) {
 		w = workers[0]
 		for range 3 {
-			require.True(t, w.do(workloads.Operation{F: "get", Key: "k"}))
+			require.True(t, w.Do(workloads.Operation{F: "get", Key: "k"}))
 		}
 	})
 	require.Equal(t, []int{1, 3, 5}, lens, "events on record while the request is under way")
@@ -82,10 +82,10 @@ func TestInfoRetiresTheProcess(t *testing.T) {
 		next[op.Key]++
 		return systems.Completion{Type: outcomes[next[op.Key]-1]}, true
 	}
-	events := workOnRecord(t, 3, s, func(workers []*worker) {
+	events := workOnRecord(t, 3, s, func(workers []*Worker) {
 		for range outcomes {
 			for i, w := range workers {
-				w.do(workloads.Operation{F: "get", Key: string(rune('a' + i))})
+				w.Do(workloads.Operation{F: "get", Key: string(rune('a' + i))})
 			}
 		}
 	})
@@ -101,10 +101,10 @@ func TestInfoRetiresTheProcess(t *testing.T) {
 // What arrives after the end of the record is dropped, and must not break anything.
 func TestRecorderAfterItsEnd(t *testing.T) {
 	r := &recorder{writer: history.NewWriter(&syncBuilder{}), start: time.Now()}
-	r.invoke(history.Event{F: "get"})
+	r.Invoke(history.Event{F: "get"})
 	require.NoError(t, r.close())
-	r.complete(history.Event{F: "get", Type: history.OK})
-	r.invoke(history.Event{F: "get"})
+	r.Complete(history.Event{F: "get", Type: history.OK})
+	r.Invoke(history.Event{F: "get"})
 	require.Equal(t, 1, r.writer.Len())
 	require.Zero(t, r.ok.Load())
 }
@@ -166,7 +166,7 @@ func TestInterval(t *testing.T) {
 		rate    float64
 		want    time.Duration
 	}{{10, 0, 0}, {10, 1000, 10 * time.Millisecond}, {1, 0.1, 10 * time.Second}, {10_000, 1e-300, longestInterval}} {
-		r := &run{test: Test{Clients: test.clients, Rate: test.rate}}
-		require.Equal(t, test.want, r.interval())
+		c := &Crew{Clients: test.clients, Rate: test.rate}
+		require.Equal(t, test.want, c.interval())
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // ordeal is what the tool is named after: clients work while the nemesis hurts the cluster, then all is healed and read.
 // ctx is the caller's, work ends with it and when the harness fails.
-func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, workers []*worker) error {
+func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, workers []*Worker) error {
 	r.test.Progress.Phase("waiting until the cluster serves")
 	if !r.awaitService(work, r.bounds.ready) {
 		r.notServing(ctx, "of its start")
@@ -82,7 +82,7 @@ func (r *run) notServing(ctx context.Context, since string) {
 
 // torment lets the workers work for the test's time while the nemesis carries out its schedule. It reports whether all
 // workers came back.
-func (r *run) torment(ctx context.Context, tormentor *nemesis.Nemesis, workers []*worker) bool {
+func (r *run) torment(ctx context.Context, tormentor *nemesis.Nemesis, workers []*Worker) bool {
 	work, cancel := context.WithTimeout(ctx, r.test.Duration)
 	defer cancel()
 	var clients, faults sync.WaitGroup
@@ -146,11 +146,14 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// finalAttempts is how often a last read is tried.
-const finalAttempts = 10
+// finalAttempts is how often a last read is tried, with a pause between.
+const (
+	finalAttempts = 10
+	finalPause    = 50 * time.Millisecond
+)
 
 // readAll has the workers read every key once more, and tells of those for which that failed.
-func (r *run) readAll(ctx context.Context, workers []*worker) {
+func (r *run) readAll(ctx context.Context, workers []*Worker) {
 	ctx, cancel := context.WithTimeout(ctx, r.bounds.final)
 	defer cancel()
 	ops := r.generator.Final()
@@ -165,7 +168,7 @@ func (r *run) readAll(ctx context.Context, workers []*worker) {
 	for _, w := range workers {
 		r.spawn(&group, fmt.Sprintf("client %d", w.number), func() error {
 			for op := range jobs {
-				if w.persist(ctx, op) {
+				if w.Persist(ctx, op) {
 					mu.Lock()
 					read[op.Key] = true
 					mu.Unlock()
@@ -187,12 +190,15 @@ func (r *run) readAll(ctx context.Context, workers []*worker) {
 	}
 }
 
-func (w *worker) persist(ctx context.Context, op workloads.Operation) bool {
+// Persist does an operation again until it succeeds, a few times at most, and reports whether it did.
+func (w *Worker) Persist(ctx context.Context, op workloads.Operation) bool {
 	for attempt := 0; attempt < finalAttempts && ctx.Err() == nil; attempt++ {
-		if w.do(op) {
+		if w.Do(op) {
 			return true
 		}
-		pause(ctx, 50*time.Millisecond)
+		if w.crew.Clock.Sleep(ctx, finalPause) != nil {
+			return false
+		}
 	}
 	return false
 }

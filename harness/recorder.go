@@ -23,14 +23,14 @@ type recorder struct {
 
 func (r *recorder) now() time.Duration { return time.Since(r.start) }
 
-// invoke puts the invocation on record. Only after it returns may the request leave.
-func (r *recorder) invoke(e history.Event) {
+// Invoke puts the invocation on record. Only after it returns may the request leave.
+func (r *recorder) Invoke(e history.Event) {
 	e.Type, e.Time = history.Invoke, r.now()
 	r.append(e)
 }
 
-// complete puts a completion on record.
-func (r *recorder) complete(e history.Event) {
+// Complete puts a completion on record.
+func (r *recorder) Complete(e history.Event) {
 	e.Time = r.now()
 	if !r.append(e) {
 		return
