@@ -38,7 +38,7 @@ func (r *Run) Verdict() (Verdict, error) {
 // over: a newer version wrote them.
 func DecodeTest(path string, b []byte) (Test, error) {
 	var t Test
-	if err := decode(path, b, &t); err != nil {
+	if err := Decode(path, b, &t); err != nil {
 		return Test{}, err
 	}
 	if t.Duration < 0 || t.Clients < 0 || t.Rate < 0 {
@@ -50,7 +50,7 @@ func DecodeTest(path string, b []byte) (Test, error) {
 // DecodeVerdict reads a verdict; path is where it came from, for errors.
 func DecodeVerdict(path string, b []byte) (Verdict, error) {
 	var v Verdict
-	if err := decode(path, b, &v); err != nil {
+	if err := Decode(path, b, &v); err != nil {
 		return Verdict{}, err
 	}
 	if err := checkVerdict(v.Verdict); err != nil {
@@ -78,7 +78,8 @@ func checkVerdict(v checker.Verdict) error {
 	return fmt.Errorf("the verdict is %.60q, and can only be valid, invalid or unknown; `ordeal check` of the history judges the run again", string(v))
 }
 
-func decode(path string, b []byte, into any) error {
+// Decode reads a JSON document that people may have touched: an error names the path, the line and the remedy.
+func Decode(path string, b []byte, into any) error {
 	err := json.Unmarshal(b, into)
 	if err == nil {
 		return nil

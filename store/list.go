@@ -81,7 +81,7 @@ func (r *Run) headline() (headline, error) {
 	if err != nil {
 		return h, err
 	}
-	if err := decode(path, b, &h); err != nil {
+	if err := Decode(path, b, &h); err != nil {
 		return headline{}, err
 	}
 	if err := checkVerdict(h.Verdict); err != nil {

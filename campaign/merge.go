@@ -1,0 +1,101 @@
+package campaign
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/checker"
+)
+
+// Merge puts campaigns of one plan, its shards above all, together as the campaign that one machine would have done, in a new folder.
+// Kept folders are copied.
+func Merge(into string, parts ...*Campaign) (*Campaign, error) {
+	if len(parts) == 0 {
+		return nil, errors.New("there is nothing to merge")
+	}
+	plan := parts[0].Plan
+	plan.Shard = Shard{}
+	from := map[key]*Campaign{}
+	var runs []Run
+	for _, c := range parts {
+		if field := plan.differs(&c.Plan); field != "" {
+			return nil, fmt.Errorf("%s and %s are not of one campaign; %s", parts[0].Folder, c.Folder, field)
+		}
+		plan.Runs = mergedRuns(plan.Runs, c.Plan.Runs)
+		if c.Plan.Started.Before(plan.Started) {
+			plan.Started = c.Plan.Started
+		}
+		for _, r := range c.Runs {
+			if other := from[r.key()]; other != nil {
+				return nil, fmt.Errorf("run %d is in %s and in %s: the same shard twice would count double", r.Number, other.Folder, c.Folder)
+			}
+			from[r.key()] = c
+			runs = append(runs, r)
+		}
+	}
+	sortRuns(runs)
+	merged, err := Create(into, plan)
+	if err != nil {
+		return nil, err
+	}
+	for i := range runs {
+		if err := merged.copyFolder(from[runs[i].key()], &runs[i]); err != nil {
+			return nil, errors.Join(err, merged.Close())
+		}
+	}
+	if len(runs) > 0 {
+		if err := merged.add(runs...); err != nil {
+			return nil, errors.Join(err, merged.Close())
+		}
+	}
+	return merged, merged.Close()
+}
+
+// mergedRuns is how many runs of each cell a merged campaign is to have: no end beats any.
+func mergedRuns(a, b int) int {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return max(a, b)
+}
+
+func (c *Campaign) copyFolder(from *Campaign, r *Run) error {
+	if r.Folder == "" {
+		return nil
+	}
+	source := from.path(runFolder(r.key()))
+	if _, err := os.Stat(source); errors.Is(err, os.ErrNotExist) {
+		return nil // it had to make room
+	}
+	if err := os.CopyFS(c.path(runFolder(r.key())), os.DirFS(source)); err != nil {
+		return fmt.Errorf("copying the files of run %d: %w", r.Number, err)
+	}
+	return nil
+}
+
+// Repetitions counts how a run that was invalid came out when it was repeated: again of them invalid.
+func (c *Campaign) Repetitions(number int) (again, of int) {
+	for i := range c.Runs {
+		if r := &c.Runs[i]; r.Number == number && r.Again > 0 && !r.Failed {
+			of++
+			if r.Verdict == checker.Invalid {
+				again++
+			}
+		}
+	}
+	return again, of
+}
+
+// Violations are the runs that were invalid, by number.
+func (c *Campaign) Violations() []Run {
+	var all []Run
+	for i := range c.Runs {
+		if r := &c.Runs[i]; r.Again == 0 && r.Verdict == checker.Invalid {
+			all = append(all, *r)
+		}
+	}
+	slices.SortFunc(all, func(a, b Run) int { return a.Number - b.Number })
+	return all
+}
