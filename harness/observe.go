@@ -17,8 +17,8 @@ import (
 const (
 	observeEvery   = 50 * time.Millisecond
 	observeTimeout = 250 * time.Millisecond
-	maxStatus      = 1 << 20     // bytes of an answer
-	refreshEvery   = time.Second // commit and applied index are noted this often while nothing else changes
+	maxStatus      = 1 << 20                // bytes of an answer
+	refreshEvery   = 250 * time.Millisecond // commit and applied index are noted this often while nothing else changes
 )
 
 // leaderRole is the role of a node that leads.

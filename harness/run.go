@@ -77,7 +77,7 @@ func Run(ctx context.Context, t Test, c Cluster) (*Outcome, error) {
 	if t.Progress == nil {
 		t.Progress = silence{}
 	}
-	r := &run{test: t, bounds: usualBounds, cluster: c}
+	r := &run{bounds: usualBounds, cluster: c}
 	if t.bounds != nil {
 		r.bounds = *t.bounds
 	}
@@ -91,6 +91,10 @@ func Run(ctx context.Context, t Test, c Cluster) (*Outcome, error) {
 		return nil, err
 	}
 	defer logFile.Close()
+	told := newTidings(t.Progress, r.folder)
+	defer told.stop()
+	t.Progress = told
+	r.test = t
 	out := &Outcome{Run: r.folder}
 	failed := r.guard("the run", func() error { return r.onCluster(ctx, started) })
 	if failed != nil {
@@ -225,6 +229,9 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 	}
 	r.recorder = &recorder{writer: writer, start: time.Now()}
 	defer func() { err = errors.Join(err, r.recorder.close()) }()
+	if err := r.noteBegin(); err != nil {
+		return err
+	}
 	observations, err := r.folder.CreateObservations()
 	if err != nil {
 		return err
@@ -259,4 +266,14 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 		err = errors.Join(err, r.observer.err, r.failed())
 	}()
 	return r.ordeal(ctx, work, schedule, workers)
+}
+
+// noteBegin puts the time of day of the history's time 0 on record: the nodes' logs tell the time of day.
+func (r *run) noteBegin() error {
+	t, err := r.folder.Test()
+	if err != nil {
+		return err
+	}
+	t.Began = r.recorder.start
+	return r.folder.WriteTest(t)
 }

@@ -11,6 +11,7 @@
 //	      history.jsonl[.zst]      every event, written while it happened
 //	      observations.jsonl       what the nodes said of themselves
 //	      verdict.json             the outcome
+//	      progress.json            how far it is, while it goes on
 //	      report.html              the page for people
 //	      harness.log, nodes/*.log
 //

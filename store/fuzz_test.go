@@ -63,3 +63,13 @@ func FuzzReadObservations(f *testing.F) {
 		require.Equal(t, all, again)
 	})
 }
+
+func FuzzDecodeProgress(f *testing.F) {
+	f.Add([]byte(`{"phase":"running","updated":"2026-11-23T06:33:22Z","elapsed_ns":5,"duration_ns":9,"ok":1,"per_second":0.5,"faults":["kill n1"]}`))
+	f.Add([]byte(`{"phase":7}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if p, err := store.DecodeProgress("progress.json", b); err == nil {
+			roundTrip(t, p, store.DecodeProgress)
+		}
+	})
+}

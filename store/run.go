@@ -16,7 +16,8 @@ const (
 	VerdictFile       = "verdict.json"       // Verdict
 	ReportFile        = "report.html"
 	HarnessLogFile    = "harness.log"
-	NodesFolder       = "nodes" // <node>.log
+	ProgressFile      = "progress.json" // Progress, while the run is under way
+	NodesFolder       = "nodes"         // <node>.log
 )
 
 // Test is the definition of a run and the ground it stood on: enough to run it again.
@@ -24,6 +25,7 @@ type Test struct {
 	Name     string            `json:"name"`
 	Command  []string          `json:"command"` // the command line that repeats it
 	Started  time.Time         `json:"started"`
+	Began    time.Time         `json:"began,omitzero"` // time 0 of the history and the observations; zero: not told
 	System   string            `json:"system"`
 	Cluster  string            `json:"cluster"` // local, docker, sim
 	Workload string            `json:"workload"`

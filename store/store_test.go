@@ -305,3 +305,19 @@ func TestUnwritableFolder(t *testing.T) {
 	_, err := store.Create(root, "r", started)
 	require.True(t, errors.Is(err, fs.ErrPermission), "%v", err)
 }
+
+func TestProgressIsThereWhileTheRunGoesOn(t *testing.T) {
+	_, run := newRun(t)
+	_, err := run.Progress()
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	want := store.Progress{Phase: "running", Updated: started, Elapsed: time.Second, Duration: time.Minute, OK: 7, PerSecond: 7, Faults: []string{"kill n1"}}
+	require.NoError(t, run.WriteProgress(want))
+	got, err := run.Progress()
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.True(t, got.Alive(started.Add(store.ProgressBeat)))
+	require.False(t, got.Alive(started.Add(time.Minute)), "its harness was killed")
+	require.NoError(t, run.RemoveProgress())
+	require.NoError(t, run.RemoveProgress(), "again")
+	require.NoFileExists(t, run.Path(store.ProgressFile))
+}

@@ -85,13 +85,15 @@ func start(path string, bounds []time.Duration) (*browser, error) {
 
 func startOnce(path string, bound time.Duration) (*browser, error) {
 	var said output
-	allocator, release := chromedp.NewExecAllocator(context.Background(), options(path, &said)...)
+	parent, abort := context.WithCancel(context.Background())
+	allocator, release := chromedp.NewExecAllocator(parent, options(path, &said)...)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(said.note))
-	stop := func() {
+	stop := func() { // once: cancel waits for something that comes once
+		abort()
 		cancel()
 		release() // waits for the process and removes its profile
 	}
-	late := time.AfterFunc(bound, cancel)
+	late := time.AfterFunc(bound, abort)
 	err := chromedp.Do(ctx) // no step: it only connects
 	if !late.Stop() && err == nil {
 		err = context.DeadlineExceeded
