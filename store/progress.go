@@ -65,5 +65,5 @@ func (r *Run) Progress() (Progress, error) {
 // DecodeProgress reads a progress; path is where it came from, for errors.
 func DecodeProgress(path string, b []byte) (Progress, error) {
 	var p Progress
-	return p, decode(path, b, &p)
+	return p, Decode(path, b, &p)
 }
