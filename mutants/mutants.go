@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
@@ -92,7 +93,16 @@ func parse(name string, text []byte) (Mutant, error) {
 	if m.Title == "" || m.Row == "" || m.Breaks == "" || m.ProvokedBy == "" || m.HappenedIn == "" {
 		return m, fmt.Errorf("mutants/%s.patch: the header wants a title and the lines Row, Breaks, Provoked by, Happened in", name)
 	}
+	if n, err := strconv.Atoi(m.Row); err != nil || n < 1 {
+		return m, fmt.Errorf("mutants/%s.patch: Row is %q, want a number of the list of known bugs", name, m.Row)
+	}
 	return m, nil
+}
+
+// RowNumber is the bug's number in the list of known bugs.
+func (m Mutant) RowNumber() int {
+	n, _ := strconv.Atoi(m.Row) // parse has seen that it is one
+	return n
 }
 
 // Files are the paths, from the module's root, that the mutant changes.

@@ -72,6 +72,8 @@ func TestBadPatchesAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "mutants/x.patch")
 	_, err = parse("x", []byte("Title\nRow: 1\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"))
 	require.ErrorContains(t, err, "the header wants")
+	_, err = parse("x", []byte("Title\nRow: one\nBreaks: ES\nProvoked by: kill\nHappened in: here\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"))
+	require.ErrorContains(t, err, `Row is "one"`)
 	_, err = parse("x", []byte("Title\nRow: 1\nBreaks: ES\nProvoked by: kill\nHappened in: here\n"))
 	require.ErrorContains(t, err, "holds no diff")
 	_, err = Find("no-such")
