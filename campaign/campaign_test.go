@@ -36,7 +36,7 @@ func (f runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error)
 
 // seeded fails for one seed in five of the mutant, is unknown for one in seven, and leaves a file each time.
 func seeded(_ context.Context, job campaign.Job) (campaign.Run, error) {
-	r := campaign.Run{Verdict: checker.Valid, Operations: store.Counts{OK: int(job.Seed)}, Faults: 2,
+	r := campaign.Run{Verdict: checker.Valid, Operations: store.Counts{OK: int(job.Seed)}, Took: 2,
 		Felt: &felt.Run{Phases: []felt.Phase{{Name: "calm", Length: time.Second, Counts: store.Counts{OK: 10}}}}}
 	switch {
 	case job.Version.Digest == "bb" && job.Seed%5 == 0:

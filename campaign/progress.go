@@ -29,7 +29,7 @@ func (p *Progress) add(r *Run) {
 	}
 	p.Runs++
 	p.Operations += r.Operations.OK + r.Operations.Fail + r.Operations.Info
-	p.Faults += r.Faults
+	p.Faults += r.Took
 	p.Simulated += r.Simulated
 	for name, n := range r.Coverage {
 		p.Coverage[name] += n

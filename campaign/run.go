@@ -33,7 +33,7 @@ type Run struct {
 	Simulated time.Duration `json:"simulated_ns,omitempty"` // on the simulator's
 
 	Operations store.Counts `json:"operations"`
-	Faults     int          `json:"faults_took"`      // that took hold
+	Took       int          `json:"faults_took"`      // faults that took hold
 	Folder     string       `json:"folder,omitempty"` // of the whole run where it was kept, within the campaign's, with forward slashes
 	Felt       *felt.Run    `json:"felt,omitempty"`
 

@@ -1,0 +1,134 @@
+package compare
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/campaign"
+)
+
+// Side is one version of one campaign.
+type Side struct {
+	Label    string // for people
+	Campaign *campaign.Campaign
+	Version  campaign.Version
+}
+
+// Sides are what the arguments name: a campaign's folder stands for all its versions, FOLDER@VERSION for one.
+func Sides(arguments ...string) ([]Side, error) {
+	var all []Side
+	for _, argument := range arguments {
+		sides, err := sidesOf(argument)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sides...)
+	}
+	label(all)
+	return all, nil
+}
+
+func sidesOf(argument string) ([]Side, error) {
+	folder, version := argument, ""
+	c, err := campaign.Open(folder)
+	if err != nil {
+		i := strings.LastIndex(argument, "@")
+		if i < 0 {
+			return nil, err
+		}
+		folder, version = argument[:i], argument[i+1:]
+		var inner error
+		if c, inner = campaign.Open(folder); inner != nil {
+			return nil, err
+		}
+	}
+	return Of(c, version)
+}
+
+// Of are the sides of a campaign: its versions, or the one that is named.
+func Of(c *campaign.Campaign, version string) ([]Side, error) {
+	var sides []Side
+	var names []string
+	for _, v := range c.Plan.Versions {
+		names = append(names, v.Name)
+		if version == "" || version == v.Name {
+			sides = append(sides, Side{Label: v.Name, Campaign: c, Version: v})
+		}
+	}
+	if len(sides) == 0 {
+		return nil, fmt.Errorf("%s has no version %q; it has %s", c.Folder, version, strings.Join(names, ", "))
+	}
+	return sides, nil
+}
+
+// label makes labels differ: where two are the same the campaign's folder is added.
+func label(sides []Side) {
+	for i := range sides {
+		same := func(s Side) bool { return s.Version.Name == sides[i].Version.Name }
+		if slices.IndexFunc(sides, same) != i || slices.ContainsFunc(sides[i+1:], same) {
+			sides[i].Label = fmt.Sprintf("%s (%s)", sides[i].Version.Name, filepath.Base(filepath.Clean(sides[i].Campaign.Folder)))
+		}
+	}
+}
+
+// Conditions are what two cells have to share to be compared.
+type Conditions struct {
+	Cluster   string        `json:"cluster"`
+	Workload  string        `json:"workload"`
+	Faults    string        `json:"faults"`
+	Nodes     int           `json:"nodes"`
+	Clients   int           `json:"clients"`
+	Rate      float64       `json:"rate"`
+	Duration  time.Duration `json:"duration_ns"`
+	Timeout   time.Duration `json:"timeout_ns"`
+	NodeFlags string        `json:"node_flags,omitempty"`
+}
+
+// Name is what tells a cell from others of the same campaign.
+func (c Conditions) Name() string { return c.Workload + " · " + c.Faults }
+
+// Setting is the rest.
+func (c Conditions) Setting() string {
+	rate := "as fast as answers come"
+	if c.Rate > 0 {
+		rate = fmt.Sprintf("%g operations a second", c.Rate)
+	}
+	setting := fmt.Sprintf("%s, %d nodes, %d clients, %s, %v a run", c.Cluster, c.Nodes, c.Clients, rate, c.Duration)
+	if c.NodeFlags != "" {
+		setting += ", " + c.NodeFlags
+	}
+	return setting
+}
+
+func conditions(p *campaign.Plan, workload, faults string) Conditions {
+	return Conditions{Cluster: p.Cluster, Workload: workload, Faults: faults, Nodes: p.Nodes, Clients: p.Clients, Rate: p.Rate,
+		Duration: p.Duration, Timeout: p.Timeout, NodeFlags: strings.Join(p.NodeFlags, " ")}
+}
+
+// cells are the conditions that a side has runs for, in the plan's order.
+func (s Side) cells() []Conditions {
+	var all []Conditions
+	for _, workload := range s.Campaign.Plan.Workloads {
+		for _, faults := range s.Campaign.Plan.Faults {
+			all = append(all, conditions(&s.Campaign.Plan, workload, faults))
+		}
+	}
+	return all
+}
+
+// runs are the side's runs under some conditions, without repetitions.
+func (s Side) runs(c Conditions) []campaign.Run {
+	if !slices.Contains(s.cells(), c) {
+		return nil
+	}
+	var all []campaign.Run
+	for _, r := range s.Campaign.Runs {
+		if r.Again == 0 && r.Cell == (campaign.Cell{Version: s.Version.Name, Workload: c.Workload, Faults: c.Faults}) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
