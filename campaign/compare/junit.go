@@ -1,0 +1,92 @@
+package compare
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The part of JUnit's format that build servers read.
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Time     string      `xml:"timestamp,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Failure *junitMessage `xml:"failure"`
+	Skipped *junitMessage `xml:"skipped"`
+	Out     string        `xml:"system-out,omitempty"`
+}
+
+type junitMessage struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// JUnit writes a test case for every cell of the last side, which fails where a run was invalid, and one for its comparison with the
+// first side, which fails where it is worse.
+func (c *Comparison) JUnit(w io.Writer) error {
+	last := len(c.Sides) - 1
+	suite := junitSuite{Name: "ordeal " + c.Sides[last].Label, Time: c.Sides[last].Started.UTC().Format("2006-01-02T15:04:05")}
+	for i := range c.Cells {
+		cell := &c.Cells[i]
+		if t := cell.Tallies[last]; t != nil {
+			suite.add(runsCase(cell, t))
+		}
+		if d := cell.difference(last); d != nil {
+			suite.add(comparedCase(cell, d, c.Sides[0].Label))
+		}
+	}
+	text, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing JUnit XML: %w", err)
+	}
+	_, err = io.WriteString(w, xml.Header+string(text)+"\n")
+	return err
+}
+
+func (s *junitSuite) add(c junitCase) {
+	s.Tests++
+	if c.Failure != nil {
+		s.Failures++
+	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+func runsCase(cell *Cell, t *Tally) junitCase {
+	c := junitCase{Class: "campaign." + cell.Cluster, Name: cell.Name(), Out: fmt.Sprintf("%s; %d runs, %d invalid, %d unknown", cell.Setting(), t.Runs, t.Invalid, t.Unknown)}
+	switch {
+	case t.Invalid > 0:
+		var text strings.Builder
+		textViolations(&text, "violation", t)
+		c.Failure = &junitMessage{Message: fmt.Sprintf("%d of %s invalid", t.Invalid, count(t.judged(), "run")), Text: text.String()}
+	case t.judged() == 0:
+		c.Skipped = &junitMessage{Message: "no run came to a verdict"}
+	}
+	return c
+}
+
+func comparedCase(cell *Cell, d *Difference, base string) junitCase {
+	c := junitCase{Class: "compared." + cell.Cluster, Name: cell.Name() + " with " + base, Out: "violations: " + d.Violations.Text + "\nno verdict: " + d.Unknowns.Text}
+	var worse []string
+	for _, t := range []Test{d.Violations, d.Unknowns} {
+		if t.Word == Worse {
+			worse = append(worse, t.Text)
+		}
+	}
+	if len(worse) > 0 {
+		c.Failure = &junitMessage{Message: strings.Join(worse, "; ")}
+	}
+	return c
+}

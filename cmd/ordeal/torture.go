@@ -1,0 +1,347 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ordeal-dev/ordeal/campaign"
+	"github.com/ordeal-dev/ordeal/campaign/compare"
+	"github.com/ordeal-dev/ordeal/campaign/versions"
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// tortureFlags are the flags of `ordeal torture`: those of a run, those that make a matrix of it, and those of how it is carried out.
+type tortureFlags struct {
+	runFlags
+
+	versions  []string
+	workloads []string
+	mixtures  []string
+	runs      int
+	shard     string
+	resume    string
+
+	total       time.Duration
+	parallel    int
+	stopAtFirst bool
+	keepGoing   bool
+	keep        []string
+	maxDisk     byteCount
+	reproduce   int
+}
+
+// ownFlags are those of a run that a matrix has in a way of its own.
+var ownFlags = []string{"workload", "faults", "seed", "name", "mutant"}
+
+// planFlags are those that are part of a campaign's plan, which does not change.
+var planFlags = []string{"cluster", "nodes", "workload", "faults", "clients", "rate", "time", "timeout", "seed", "versions", "shard", "name", "out", "node-flag"}
+
+func (f *tortureFlags) register(flags *pflag.FlagSet) {
+	run := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.runFlags.register(run)
+	run.VisitAll(func(flag *pflag.Flag) {
+		if !slices.Contains(ownFlags, flag.Name) {
+			flags.AddFlag(flag)
+		}
+	})
+	flags.StringSliceVar(&f.versions, "versions", []string{versions.Current}, "what is run: "+versions.Help)
+	flags.StringSliceVar(&f.workloads, "workload", []string{"register"}, "what clients do; several are run each")
+	flags.StringArrayVar(&f.mixtures, "faults", []string{"kill,partition"}, "a mixture of faults, as ordeal run takes it; repeat the flag for several, which are run each")
+	flags.Uint64Var(&f.seed, "seed", 0, "of the first run of each cell; the next has the next one; drawn if not given")
+	flags.StringVar(&f.name, "name", "torture", "name of the campaign's folder below --out")
+	flags.IntVar(&f.runs, "runs", 0, "how many runs of each cell (version x workload x mixture)")
+	flags.StringVar(&f.shard, "shard", "", "do a part of the campaign: 3/16 is the third of 16; needs --seed, the same for all (ordeal merge)")
+	flags.StringVar(&f.resume, "resume", "", "go on with the campaign in this folder, which was interrupted or killed; more --runs extend it")
+	f.registerSession(flags)
+}
+
+// registerSession registers the flags of how a campaign is carried out.
+func (f *tortureFlags) registerSession(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.total, "for", 0, "how long to begin new runs")
+	flags.IntVar(&f.parallel, "parallel", 0, "runs at once; 1 if not given, on sim as many as there are cores")
+	flags.BoolVar(&f.stopAtFirst, "stop-at-first", false, "end at the first violation")
+	flags.BoolVar(&f.keepGoing, "keep-going", false, "go on after violations (the default)")
+	flags.StringSliceVar(&f.keep, "keep", []string{"invalid", "unknown"}, "whose folders are kept: invalid, unknown, or none")
+	f.maxDisk = 4 << 30
+	flags.Var(&f.maxDisk, "max-disk", "what kept folders may take; those missed least go first")
+	flags.IntVar(&f.reproduce, "reproduce", 5, "how often a run with a violation is repeated on its seed")
+}
+
+func tortureCommand() *cobra.Command {
+	f := &tortureFlags{}
+	cmd := &cobra.Command{
+		Use:   "torture",
+		Short: "Run many tests: versions x workloads x mixtures of faults x seeds",
+		Long: `torture runs every cell of a matrix (a version, a workload, a mixture of faults) on one seed after the other, for a time
+(--for) or a number of runs (--runs), and keeps a line of each in results/<name>/<time>/runs.jsonl, with the whole folder of those that
+failed. A campaign that was interrupted or killed goes on with --resume; no run is lost and none counts twice.
+
+Versions: ` + versions.Help + `.
+The exit code is 1 if any run was invalid, else 255 if the harness failed in any, else 2 if any was unknown.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := f.torture(cmd.Context(), cmd.Flags(), cmd.ErrOrStderr())
+			if c == nil {
+				return err
+			}
+			return f.conclude(cmd.OutOrStdout(), c, err)
+		},
+	}
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// torture carries the campaign out and gives it closed; nil where none came to be.
+func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr io.Writer) (*campaign.Campaign, error) {
+	options, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	show := newTortureProgress(stderr, f.quiet || f.json)
+	options.Progress = show.runs
+	if f.resume != "" {
+		if err := f.takePlan(flags); err != nil {
+			return nil, err
+		}
+	} else if err := f.check(flags); err != nil {
+		return nil, err
+	}
+	if err := sweep(ctx, show.progress); err != nil {
+		show.warn("warning: clearing up after earlier runs: %v", err)
+	}
+	runner, err := f.runner(ctx, show)
+	if err != nil {
+		return nil, err
+	}
+	defer runner.close()
+	c, err := f.open(runner)
+	if err != nil {
+		return nil, err
+	}
+	show.note("the campaign is in %s", c.Folder)
+	defer context.AfterFunc(ctx, func() {
+		show.warn("interrupted: runs under way are taken down and do not count; go on with: ordeal torture --resume %s", c.Folder)
+	})()
+	if options.Parallel == 0 {
+		options.Parallel = runner.usualParallel()
+	}
+	err = campaign.Carry(ctx, c, runner, options)
+	show.end()
+	return c, errors.Join(err, c.Close())
+}
+
+// options are how the flags want a campaign to be carried out.
+func (f *tortureFlags) options() (campaign.Options, error) {
+	o := campaign.Options{Parallel: f.parallel, For: f.total, Reproduce: f.reproduce, MaxDisk: int64(f.maxDisk)}
+	switch {
+	case f.total < 0:
+		return o, badArgument("--for %v: want a time", f.total)
+	case f.parallel < 0:
+		return o, badArgument("--parallel %d: want 1 or more", f.parallel)
+	case f.reproduce < 0 || f.reproduce > 1000:
+		return o, badArgument("--reproduce %d: want 0 to 1000", f.reproduce)
+	case f.stopAtFirst && f.keepGoing:
+		return o, badArgument("--stop-at-first and --keep-going exclude each other")
+	case f.stopAtFirst:
+		o.Stop = campaign.StopAtFirst
+	}
+	for _, what := range f.keep {
+		switch what {
+		case "invalid":
+			o.KeepInvalid = true
+		case "unknown":
+			o.KeepUnknown = true
+		case "none":
+		default:
+			return o, badArgument("--keep %s: want invalid, unknown or none", what)
+		}
+	}
+	return o, nil
+}
+
+// check says what is wrong with the plan that the flags ask for, before anything is built.
+func (f *tortureFlags) check(flags *pflag.FlagSet) error {
+	switch {
+	case f.runs < 0:
+		return badArgument("--runs %d: want a number of runs", f.runs)
+	case f.runs == 0 && f.total == 0:
+		return badArgument("say how much is to be run: --runs N of each cell, or --for D")
+	case f.shard != "" && !flags.Changed("seed"):
+		return badArgument("--shard %s: give --seed too, the same for all shards: their seeds have to fit together", f.shard)
+	case len(f.versions) == 0 || len(f.workloads) == 0 || len(f.mixtures) == 0:
+		return badArgument("--versions, --workload and --faults need one at least")
+	}
+	if !flags.Changed("seed") {
+		f.seed = rand.Uint64N(1 << 32)
+	}
+	for _, workload := range f.workloads {
+		for _, mixture := range f.mixtures {
+			run := f.of(workload, mixture, f.seed)
+			if _, err := run.test(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// of are the flags of one run.
+func (f *tortureFlags) of(workload, faults string, seed uint64) runFlags {
+	run := f.runFlags
+	run.workload, run.faults, run.seed, run.name = workload, faults, seed, workload
+	return run
+}
+
+// plan is what the flags ask for; versions and cluster are the runner's.
+func (f *tortureFlags) plan(r *runner) (campaign.Plan, error) {
+	p := campaign.Plan{Started: time.Now().UTC(), Cluster: r.cluster, Versions: r.versions(), Workloads: f.workloads, Faults: f.mixtures,
+		Nodes: f.nodes, Clients: f.clients, Rate: f.rate, Duration: f.duration, Timeout: f.timeout, NodeFlags: f.nodeFlags, Seed: f.seed, Runs: f.runs,
+		Machine: map[string]string{"os": runtime.GOOS + "/" + runtime.GOARCH, "cores": fmt.Sprint(runtime.NumCPU()), "ordeal": version}}
+	if f.shard != "" {
+		var err error
+		if p.Shard, err = campaign.ParseShard(f.shard); err != nil {
+			return p, badArgument("--shard %w", err)
+		}
+	}
+	p.Command = f.command(p)
+	return p, nil
+}
+
+// command is the command line that does the campaign again.
+func (f *tortureFlags) command(p campaign.Plan) []string {
+	c := []string{"ordeal", "torture", "--cluster", p.Cluster, "--versions", strings.Join(f.versions, ","), "--workload", strings.Join(f.workloads, ",")}
+	for _, mixture := range f.mixtures {
+		c = append(c, "--faults", mixture)
+	}
+	c = append(c, "--nodes", fmt.Sprint(p.Nodes), "--clients", fmt.Sprint(p.Clients), "--rate", fmt.Sprint(p.Rate), "--time", p.Duration.String(),
+		"--timeout", p.Timeout.String(), "--seed", fmt.Sprint(p.Seed))
+	for _, flag := range f.nodeFlags {
+		c = append(c, "--node-flag="+flag)
+	}
+	if p.Runs > 0 {
+		c = append(c, "--runs", fmt.Sprint(p.Runs))
+	}
+	if f.total > 0 {
+		c = append(c, "--for", f.total.String())
+	}
+	if f.shard != "" {
+		c = append(c, "--shard", f.shard)
+	}
+	return c
+}
+
+// open begins the campaign, or goes on with one.
+func (f *tortureFlags) open(r *runner) (*campaign.Campaign, error) {
+	if f.resume == "" {
+		plan, err := f.plan(r)
+		if err != nil {
+			return nil, err
+		}
+		folder := filepath.Join(f.out, f.name, plan.Started.Format(store.TimeLayout))
+		c, err := campaign.Create(folder, plan)
+		if err != nil {
+			return nil, badArgument("%w", err)
+		}
+		if err := store.PointLatest(filepath.Join(f.out, f.name), filepath.Base(folder)); err != nil {
+			return nil, failure{exitFailed, errors.Join(err, c.Close())}
+		}
+		return c, nil
+	}
+	c, err := campaign.Resume(f.resume)
+	if err != nil {
+		return nil, badArgument("--resume: %w", err)
+	}
+	for i, v := range r.versions() {
+		if was := c.Plan.Versions[i]; was.Digest != v.Digest {
+			return nil, badArgument("--resume %s: the version %s is not the one that it began with (SHA-256 %.12s, now %.12s); build that one again, or begin a new campaign: %w",
+				f.resume, v.Name, was.Digest, v.Digest, errors.Join(c.Close()))
+		}
+	}
+	if f.runs != c.Plan.Runs {
+		if err := c.Extend(f.runs); err != nil {
+			return nil, failure{exitFailed, errors.Join(err, c.Close())}
+		}
+	}
+	return c, nil
+}
+
+// takePlan takes the flags of a campaign that is gone on with from its plan.
+func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
+	for _, name := range planFlags {
+		if flags.Changed(name) {
+			return badArgument("--resume goes on with the plan that the campaign has: leave --%s out", name)
+		}
+	}
+	c, err := campaign.Open(f.resume)
+	if err != nil {
+		return badArgument("--resume: %w", err)
+	}
+	p := &c.Plan
+	f.versions = nil
+	for _, v := range p.Versions {
+		name := v.Name
+		if v.Commit != "" {
+			name = v.Commit // what HEAD is changes
+		}
+		f.versions = append(f.versions, name)
+	}
+	if !flags.Changed("runs") {
+		f.runs = p.Runs
+	}
+	if f.runs == 0 && f.total == 0 {
+		return badArgument("--resume %s: say how much more is to be run: --runs N of each cell, or --for D", f.resume)
+	}
+	f.runFlags.cluster, f.workloads, f.mixtures, f.nodes, f.clients, f.rate = p.Cluster, p.Workloads, p.Faults, p.Nodes, p.Clients, p.Rate
+	f.duration, f.timeout, f.nodeFlags, f.seed = p.Duration, p.Timeout, p.NodeFlags, p.Seed
+	return nil
+}
+
+// conclude prints what came of the campaign, and gives its exit code.
+func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed error) error {
+	sides, err := compare.Of(c, "")
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	comparison, err := compare.Compare(sides, compare.Default)
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	if f.json {
+		err = json.NewEncoder(stdout).Encode(map[string]any{"folder": c.Folder, "verdict": c.Verdict(), "comparison": comparison})
+	} else if err = comparison.Text(stdout); err == nil {
+		_, err = fmt.Fprintf(stdout, "campaign  %s\n", c.Folder)
+	}
+	if err != nil {
+		return failure{exitFailed, fmt.Errorf("printing what came of it: %w", err)}
+	}
+	return concluded(c, failed)
+}
+
+// concluded is the exit code of a campaign: invalid beats a harness that failed, which beats unknown.
+func concluded(c *campaign.Campaign, failed error) error {
+	if c.Verdict() == checker.Invalid {
+		return verdictReached{checker.Invalid}
+	}
+	if failed != nil {
+		return failure{exitFailed, fmt.Errorf("%w\n  what there is of the campaign: %s", failed, c.Folder)}
+	}
+	for _, r := range c.Runs {
+		if r.Failed {
+			return failure{exitFailed, fmt.Errorf("the harness failed in run %d: %s", r.Number, r.Reason)}
+		}
+	}
+	return verdictReached{c.Verdict()}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/ordeal-dev/ordeal/campaign"
+	"github.com/ordeal-dev/ordeal/campaign/felt"
+	"github.com/ordeal-dev/ordeal/campaign/versions"
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/harness/docker"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// runner carries a campaign's runs out on clusters of one kind. It implements campaign.Runner.
+type runner struct {
+	flags   *tortureFlags
+	cluster string // local or docker
+	built   []versions.Built
+	temp    string // folder of what was built for this campaign alone
+}
+
+// runner builds the versions that the flags name.
+func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *runner, err error) {
+	r = &runner{flags: f}
+	if r.cluster, err = f.clusterKind(ctx, show.progress); err != nil {
+		return nil, err
+	}
+	if r.temp, err = os.MkdirTemp("", "ordeal-versions-"); err != nil {
+		return nil, failure{exitFailed, err}
+	}
+	b := r.builder()
+	b.Note = func(text string) { show.note("%s", text) }
+	for _, name := range f.versions {
+		built, err := b.Build(ctx, name)
+		if err != nil {
+			r.close()
+			return nil, badArgument("--versions: %w", err)
+		}
+		r.built = append(r.built, built)
+	}
+	return r, nil
+}
+
+// clusterKind is the kind of cluster that the flags ask for; auto is decided once, for all runs.
+func (f *tortureFlags) clusterKind(ctx context.Context, show *progress) (string, error) {
+	switch f.runFlags.cluster {
+	case "local":
+		return "local", nil
+	case "docker":
+		if err := docker.Available(ctx); err != nil {
+			return "", badArgument("--cluster docker: %w; --cluster local needs no engine", err)
+		}
+		return "docker", nil
+	case "auto":
+		if err := docker.Available(ctx); err != nil {
+			show.note("cluster: local processes, because %v", err)
+			return "local", nil
+		}
+		show.note("cluster: docker (an engine answers)")
+		return "docker", nil
+	}
+	return "", badArgument("--cluster %s: want auto, docker or local", f.runFlags.cluster)
+}
+
+func (r *runner) builder() *versions.Builder {
+	b := &versions.Builder{Command: "./cmd/ordeal-node", Temp: r.temp, Current: r.flags.nodeBinary}
+	usual := "ordeal-node"
+	if r.cluster == "docker" {
+		b.GOOS, b.Extract = "linux", docker.ExtractNode
+		usual = "image/ordeal-node"
+	}
+	if b.Current == "" {
+		b.Current = sibling(usual)
+	}
+	return b
+}
+
+func (r *runner) close() { os.RemoveAll(r.temp) }
+
+func (r *runner) versions() (all []campaign.Version) {
+	for _, b := range r.built {
+		all = append(all, b.Version)
+	}
+	return all
+}
+
+func (r *runner) usualParallel() int { return 1 }
+
+// Run implements campaign.Runner.
+func (r *runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error) {
+	flags := r.flags.of(job.Cell.Workload, job.Cell.Faults, job.Seed)
+	flags.cluster = r.cluster
+	for _, b := range r.built {
+		if b.Digest == job.Version.Digest {
+			flags.nodeBinary, flags.built = b.Path, b.Mutant
+		}
+	}
+	test, err := flags.test()
+	if err != nil {
+		return campaign.Run{}, err
+	}
+	test.Results, test.OnlyFailures = job.Folder, true
+	test.Versions = map[string]string{"ordeal": version, "go": runtime.Version(), "node": job.Version.Name}
+	cluster, err := flags.makeCluster(ctx, newProgress(os.Stderr, true))
+	if err != nil {
+		return campaign.Run{}, err
+	}
+	defer cluster.close()
+	outcome, err := harness.Run(ctx, test, cluster)
+	if outcome == nil {
+		return campaign.Run{}, err
+	}
+	found := runOf(outcome, test)
+	if err != nil && found.Verdict == checker.Invalid {
+		err = nil // what was seen was seen
+	}
+	return found, err
+}
+
+// runOf is what a campaign keeps of an outcome.
+func runOf(o *harness.Outcome, test harness.Test) campaign.Run {
+	v := o.Verdict
+	r := campaign.Run{Verdict: v.Verdict, Reason: v.Reason, Operations: v.Operations, Folder: o.Run.Folder}
+	for _, result := range v.Results {
+		if v.Verdict != checker.Valid && result.Verdict == v.Verdict {
+			r.Checkers = append(r.Checkers, result.Checker)
+		}
+	}
+	for _, f := range v.Faults {
+		if f.Took {
+			r.Took++
+		}
+	}
+	if o.History != nil {
+		seen, err := o.Run.Observations()
+		if err != nil {
+			seen = nil // a measurement less; the verdict does not lean on it
+		}
+		r.Felt = felt.Measure(o.History, v.Faults, seen, test.Duration)
+	}
+	return r
+}
