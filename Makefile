@@ -35,18 +35,15 @@ test-cluster: build ## the main job: five nodes, clients, kills and partitions, 
 	@$(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \
 	  --time $(TIME) --rate $(RATE) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-# What torture repeats: RUNS tests with fresh seeds; every run is kept, and the worst verdict is the exit code.
-RUNS ?= 10
+# What torture runs: RUNS tests of each of VERSIONS on the same fresh seeds, or as many as fit into FOR; the exit code is the worst verdict's.
+RUNS     ?= 10
+VERSIONS ?= current
+FOR      ?=
 
 .PHONY: torture
-torture: build ## RUNS tests one after the other with fresh seeds (make torture RUNS=20 TIME=120s)
-	@worst=0; for i in $$(seq $(RUNS)); do \
-	  echo "-- run $$i of $(RUNS)"; code=0; \
-	  $(BUILD)/ordeal run --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \
-	    --time $(TIME) --rate $(RATE) --name torture --quiet $(ARGS) || code=$$?; \
-	  [ $$code -eq 0 ] || echo "-- run $$i ended with exit code $$code"; \
-	  [ $$code -eq 0 ] || [ $$worst -eq 1 ] || worst=$$code; [ $$code -ne 1 ] || worst=1; \
-	done; exit $$worst
+torture: build ## RUNS tests of each of VERSIONS (make torture RUNS=20 TIME=120s, FOR=1h, VERSIONS=HEAD~3,current); what failed is kept
+	@$(BUILD)/ordeal torture --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \
+	  --time $(TIME) --rate $(RATE) --versions $(VERSIONS) $(if $(FOR),--for $(FOR),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: test
 test: ## run the tests; no Docker needed

@@ -95,7 +95,7 @@ func TestEveryRunOfThePlanIsDoneOnce(t *testing.T) {
 // Whole folders for failures, as told, and a line for passes.
 func TestOnlyFailuresKeepTheirFolders(t *testing.T) {
 	for _, unknown := range []bool{false, true} {
-		c := carry(t, plan(14), seeded, campaign.Options{Parallel: 2, KeepUnknown: unknown})
+		c := carry(t, plan(14), seeded, campaign.Options{Parallel: 2, KeepInvalid: true, KeepUnknown: unknown})
 		kept := 0
 		for _, r := range c.Runs {
 			want := r.Verdict == checker.Invalid || unknown && r.Verdict == checker.Unknown
@@ -112,7 +112,7 @@ func TestOnlyFailuresKeepTheirFolders(t *testing.T) {
 }
 
 func TestDiskIsBounded(t *testing.T) {
-	c := carry(t, plan(40), seeded, campaign.Options{Parallel: 2, KeepUnknown: true, MaxDisk: 5500})
+	c := carry(t, plan(40), seeded, campaign.Options{Parallel: 2, KeepInvalid: true, KeepUnknown: true, MaxDisk: 5500})
 	folders, err := os.ReadDir(filepath.Join(c.Folder, campaign.RunsFolder))
 	require.NoError(t, err)
 	require.Len(t, folders, 5, "each takes 1000 bytes")
@@ -132,12 +132,12 @@ func TestDiskIsBounded(t *testing.T) {
 }
 
 func TestTwoShardsMergedAreOneWhole(t *testing.T) {
-	whole := carry(t, plan(15), seeded, campaign.Options{Parallel: 2, Reproduce: 2})
+	whole := carry(t, plan(15), seeded, campaign.Options{Parallel: 2, Reproduce: 2, KeepInvalid: true})
 	var parts []*campaign.Campaign
 	for i := range 2 {
 		p := plan(15)
 		p.Shard = campaign.Shard{Index: i + 1, Count: 2}
-		parts = append(parts, carry(t, p, seeded, campaign.Options{Parallel: 3, Reproduce: 2}))
+		parts = append(parts, carry(t, p, seeded, campaign.Options{Parallel: 3, Reproduce: 2, KeepInvalid: true}))
 	}
 	merged, err := campaign.Merge(filepath.Join(t.TempDir(), "merged"), parts...)
 	require.NoError(t, err)

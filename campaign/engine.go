@@ -16,6 +16,7 @@ type Job struct {
 	Number, Again int
 	Cell          Cell
 	Version       Version
+	VersionIndex  int // in the plan
 	Seed          uint64
 	Folder        string // where it may leave files; it is removed where they are not kept
 }
@@ -43,7 +44,8 @@ type Options struct {
 	For         time.Duration // no run begins after it; 0: until all are done
 	Stop        Stop
 	Reproduce   int              // how often an invalid run is repeated on its seed
-	KeepUnknown bool             // keep the folders of unknown runs too
+	KeepInvalid bool             // keep the folders of invalid runs
+	KeepUnknown bool             // and of unknown ones
 	MaxDisk     int64            // bytes that kept folders may take; 0: any
 	Progress    func(p Progress) // called from one goroutine at a time, after each run
 }
@@ -178,7 +180,8 @@ func (e *engine) claim(begin context.Context) (Job, bool) {
 func (e *engine) job(k key) Job {
 	p := &e.campaign.Plan
 	cell := p.Cell(k.number)
-	return Job{Number: k.number, Again: k.again, Cell: cell, Version: p.Versions[k.number%len(p.Versions)], Seed: p.SeedOf(k.number),
+	version := k.number % len(p.Versions)
+	return Job{Number: k.number, Again: k.again, Cell: cell, Version: p.Versions[version], VersionIndex: version, Seed: p.SeedOf(k.number),
 		Folder: e.campaign.path(runFolder(k))}
 }
 
@@ -207,7 +210,7 @@ func (e *engine) hasFailed(cell Cell) {
 // keep removes the run's files unless they are to be kept.
 func (e *engine) keep(r *Run) error {
 	folder := runFolder(r.key())
-	keep := r.Folder != "" && (r.Verdict == checker.Invalid || r.Verdict == checker.Unknown && e.options.KeepUnknown)
+	keep := r.Folder != "" && (r.Verdict == checker.Invalid && e.options.KeepInvalid || r.Verdict == checker.Unknown && e.options.KeepUnknown)
 	if !keep {
 		r.Folder = ""
 		if err := os.RemoveAll(e.campaign.path(folder)); err != nil {

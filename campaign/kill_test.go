@@ -35,7 +35,7 @@ func goOn(folder string) int {
 		time.Sleep(time.Duration(job.Seed%3) * time.Millisecond)
 		return seeded(ctx, job)
 	}
-	if err := campaign.Carry(context.Background(), c, runner(slow), campaign.Options{Parallel: 4, Reproduce: 2}); err != nil {
+	if err := campaign.Carry(context.Background(), c, runner(slow), campaign.Options{Parallel: 4, Reproduce: 2, KeepInvalid: true}); err != nil {
 		panic(err)
 	}
 	return 0
@@ -64,7 +64,7 @@ func TestKilledAndResumed(t *testing.T) {
 		lines = len(c.Runs)
 	}
 	require.Greater(t, kills, 4)
-	whole := carry(t, plan(60), seeded, campaign.Options{Reproduce: 2})
+	whole := carry(t, plan(60), seeded, campaign.Options{Reproduce: 2, KeepInvalid: true})
 	killed, err := campaign.Open(folder)
 	require.NoError(t, err)
 	require.Equal(t, outcomes(whole), outcomes(killed))
@@ -101,7 +101,7 @@ func folders(t *testing.T, c *campaign.Campaign) (names []string) {
 
 // A kill can cut the last line anywhere: whatever is left of it, the run is done again and there once.
 func TestATornLastLine(t *testing.T) {
-	whole := carry(t, plan(3), seeded, campaign.Options{})
+	whole := carry(t, plan(3), seeded, campaign.Options{KeepInvalid: true})
 	path := filepath.Join(whole.Folder, campaign.RunsFile)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestATornLastLine(t *testing.T) {
 		c, err := campaign.Resume(whole.Folder)
 		require.NoError(t, err)
 		require.Less(t, len(c.Runs), 12)
-		require.NoError(t, campaign.Carry(t.Context(), c, runner(seeded), campaign.Options{}))
+		require.NoError(t, campaign.Carry(t.Context(), c, runner(seeded), campaign.Options{KeepInvalid: true}))
 		require.NoError(t, c.Close())
 		c, err = campaign.Open(whole.Folder)
 		require.NoError(t, err)

@@ -46,6 +46,9 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 		return err
 	}
 	out.Verdict = verdict
+	if r.test.OnlyFailures && verdict.Verdict == checker.Valid {
+		return nil
+	}
 	if err := report.Build(r.folder.Folder); err != nil {
 		return fmt.Errorf("the verdict is written (%s), the report is not: %w", Summary(verdict), err)
 	}

@@ -31,6 +31,8 @@ type Test struct {
 	Versions map[string]string // for test.json
 	Mutant   string            // for test.json
 	Progress Progress          // nil: nobody watches
+	// OnlyFailures leaves the page of a run that is valid out: of thousands of runs nobody opens it.
+	OnlyFailures bool
 
 	// For tests of the harness.
 	bounds        *bounds

@@ -36,7 +36,7 @@ func Create(root, name string, start time.Time) (*Run, error) {
 	if err := os.Mkdir(filepath.Join(folder, NodesFolder), 0o755); err != nil {
 		return nil, fmt.Errorf("making the run's folder: %w", err)
 	}
-	if err := pointLatest(root, filepath.Join(name, filepath.Base(folder))); err != nil {
+	if err := PointLatest(root, filepath.Join(name, filepath.Base(folder))); err != nil {
 		return nil, err
 	}
 	return &Run{Folder: folder}, nil

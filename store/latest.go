@@ -10,9 +10,9 @@ import (
 // Latest is the name, in the results' folder, that leads to the run started last.
 const Latest = "latest"
 
-// pointLatest makes root/latest lead to target, a path relative to root. A relative link survives moving the results.
+// PointLatest makes root/latest lead to target, a path relative to root. A relative link survives moving the results.
 // The link is made beside and renamed over the old one: there is a latest run at every moment.
-func pointLatest(root, target string) error {
+func PointLatest(root, target string) error {
 	beside, err := os.MkdirTemp(root, ".latest-*")
 	if err != nil {
 		return fmt.Errorf("pointing %s to the run: %w", filepath.Join(root, Latest), err)

@@ -12,11 +12,16 @@ import (
 // Listed bounds what a terminal and a page list of each cell.
 const listed = 10
 
-// Text writes the comparison for a terminal.
-func (c *Comparison) Text(w io.Writer) error {
+// Text writes the comparison for a terminal; what clients felt on request.
+func (c *Comparison) Text(w io.Writer, felt bool) error {
 	var b strings.Builder
 	for i := range c.Cells {
 		c.textCell(&b, &c.Cells[i])
+		if felt {
+			c.textFelt(&b, &c.Cells[i])
+		}
+		c.textViolations(&b, &c.Cells[i])
+		b.WriteByte('\n')
 	}
 	for _, note := range c.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)
@@ -99,13 +104,14 @@ func (c *Comparison) textCell(b *strings.Builder, cell *Cell) {
 			fmt.Fprintf(b, "  %s: no verdict: %s\n", label, t.Text)
 		}
 	}
-	c.textFelt(b, cell)
+}
+
+func (c *Comparison) textViolations(b *strings.Builder, cell *Cell) {
 	for i, t := range cell.Tallies {
 		if t != nil {
 			textViolations(b, c.Sides[i].Label, t)
 		}
 	}
-	b.WriteByte('\n')
 }
 
 func (c *Comparison) textFelt(b *strings.Builder, cell *Cell) {
@@ -114,7 +120,7 @@ func (c *Comparison) textFelt(b *strings.Builder, cell *Cell) {
 		return
 	}
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "  what clients felt (median of the runs)")
+	fmt.Fprint(table, "  what clients felt (median of the runs; [range] where there are few)")
 	for i, t := range cell.Tallies {
 		if t != nil {
 			fmt.Fprintf(table, "\t%s", c.Sides[i].Label)

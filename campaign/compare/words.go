@@ -88,16 +88,16 @@ func metricTitle(name, phase string) string {
 	return name + " " + phase
 }
 
-// Value is a metric's value for people.
+// Value is a metric's value for people. Square brackets are around a whole range, where the runs are too few for an interval.
 func (m Metric) Value() string {
 	value := quantity(m.Median, m.Unit)
-	if m.Runs > 1 {
-		value += fmt.Sprintf(" (%s to %s)", bare(m.Interval.Low, m.Unit), bare(m.Interval.High, m.Unit))
-		if !m.Sure {
-			value += " all of its range"
-		}
+	switch {
+	case m.Runs < 2:
+		return value
+	case m.Sure:
+		return fmt.Sprintf("%s (%s to %s)", value, bare(m.Interval.Low, m.Unit), bare(m.Interval.High, m.Unit))
 	}
-	return value
+	return fmt.Sprintf("%s [%s to %s]", value, bare(m.Interval.Low, m.Unit), bare(m.Interval.High, m.Unit))
 }
 
 func quantity(v float64, unit string) string {

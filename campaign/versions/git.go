@@ -99,7 +99,7 @@ func (r Repository) log(ctx context.Context, args ...string) ([]Commit, error) {
 func (b *Builder) reference(ctx context.Context, reference string) (path, commit string, at time.Time, err error) {
 	root, err := b.root()
 	if err != nil {
-		return "", "", at, err
+		return "", "", at, fmt.Errorf("git references are built from source, in a checkout of ordeal, and there is none here or above; a version is %s", Help)
 	}
 	repository := Repository{root}
 	c, err := repository.Commit(ctx, reference)

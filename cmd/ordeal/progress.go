@@ -67,20 +67,25 @@ func (p *progress) Show(s harness.Snapshot) {
 	switch {
 	case p.quiet:
 	case p.terminal:
-		width, _, err := term.GetSize(int(p.w.(*os.File).Fd()))
-		if err != nil || width < 20 {
-			width = 80
-		}
-		line := []rune(snapshotLine(s))
-		if len(line) > width-1 {
-			line = line[:width-1]
-		}
-		fmt.Fprintf(p.w, "\r\x1b[K%s", string(line))
-		p.open = true
+		p.rewrite(snapshotLine(s))
 	case s.Elapsed-p.last >= plainEvery:
 		p.last = s.Elapsed
 		fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), snapshotLine(s))
 	}
+}
+
+// rewrite changes the terminal's line.
+func (p *progress) rewrite(text string) {
+	width, _, err := term.GetSize(int(p.w.(*os.File).Fd()))
+	if err != nil || width < 20 {
+		width = 80
+	}
+	line := []rune(text)
+	if len(line) > width-1 {
+		line = line[:width-1]
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s", string(line))
+	p.open = true
 }
 
 // end ends the line that changes.

@@ -132,6 +132,7 @@ func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr
 		return nil, err
 	}
 	show.note("the campaign is in %s", c.Folder)
+	show.began(c)
 	defer context.AfterFunc(ctx, func() {
 		show.warn("interrupted: runs under way are taken down and do not count; go on with: ordeal torture --resume %s", c.Folder)
 	})()
@@ -321,7 +322,7 @@ func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed e
 	}
 	if f.json {
 		err = json.NewEncoder(stdout).Encode(map[string]any{"folder": c.Folder, "verdict": c.Verdict(), "comparison": comparison})
-	} else if err = comparison.Text(stdout); err == nil {
+	} else if err = comparison.Text(stdout, false); err == nil {
 		_, err = fmt.Fprintf(stdout, "campaign  %s\n", c.Folder)
 	}
 	if err != nil {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 
 	"github.com/ordeal-dev/ordeal/campaign"
@@ -13,7 +11,6 @@ import (
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/harness/docker"
-	"github.com/ordeal-dev/ordeal/store"
 )
 
 // runner carries a campaign's runs out on clusters of one kind. It implements campaign.Runner.
@@ -94,16 +91,16 @@ func (r *runner) usualParallel() int { return 1 }
 // Run implements campaign.Runner.
 func (r *runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error) {
 	flags := r.flags.of(job.Cell.Workload, job.Cell.Faults, job.Seed)
-	flags.cluster = r.cluster
-	for _, b := range r.built {
-		if b.Digest == job.Version.Digest {
-			flags.nodeBinary, flags.built = b.Path, b.Mutant
-		}
+	built := r.built[job.VersionIndex]
+	flags.cluster, flags.mutant, flags.nodeBinary = r.cluster, built.Mutant, built.Path
+	if built.Mutant != "" {
+		flags.nodeBinary = "" // the command that repeats the run builds it again
 	}
 	test, err := flags.test()
 	if err != nil {
 		return campaign.Run{}, err
 	}
+	flags.mutant, flags.nodeBinary = "", built.Path
 	test.Results, test.OnlyFailures = job.Folder, true
 	test.Versions = map[string]string{"ordeal": version, "go": runtime.Version(), "node": job.Version.Name}
 	cluster, err := flags.makeCluster(ctx, newProgress(os.Stderr, true))

@@ -1,0 +1,197 @@
+package compare
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/campaign"
+	"github.com/ordeal-dev/ordeal/campaign/stats"
+	"github.com/ordeal-dev/ordeal/report"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+//go:embed history.html
+var historyHTML string
+
+var historyTemplate = template.Must(template.New("history").Parse(historyHTML))
+
+// Campaigns are the folders of campaigns in a folder, the oldest first: they are named after the time they began at.
+func Campaigns(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("%w; `ordeal torture --name NAME` makes campaigns in results/NAME", err)
+	}
+	var all []string
+	for _, e := range entries { // sorted by name
+		path := filepath.Join(folder, e.Name())
+		if _, err := os.Stat(filepath.Join(path, campaign.PlanFile)); err == nil && e.Name() != store.Latest {
+			all = append(all, path)
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no campaign; `ordeal torture --name %s` makes one there", folder, filepath.Base(folder))
+	}
+	return all, nil
+}
+
+// historyPage is what the template shows.
+type historyPage struct {
+	CSS      template.CSS
+	Title    string
+	Problems []string
+	Cells    []*historyCell
+}
+
+type historyCell struct {
+	Conditions
+	Charts  []chart
+	Columns []string
+	Rows    []historyRow
+
+	tallies []*Tally
+}
+
+type historyRow struct {
+	Begun, Version, Commit string
+	Runs, Invalid, Unknown int
+	Rate                   string
+	Felt                   []string
+}
+
+// chart is a value over the campaigns.
+type chart struct {
+	Title, Scale string
+	Bars         []bar
+}
+
+// bar is a campaign's value; coordinates are percent, down from the top.
+type bar struct {
+	X, Left, Right, Low, At, High float64
+	Text                          string
+	Bad                           bool
+}
+
+// felt that a history shows.
+var historyMetrics = []Metric{{Name: "throughput", Phase: "calm"}, {Name: "p50", Phase: "calm"}, {Name: "p99", Phase: "calm"}, {Name: "leaderless"}}
+
+// History writes a page of all campaigns in a folder, over time and by version. One that cannot be read is named there, and does not
+// hide the others.
+func History(w io.Writer, folder string) error {
+	folders, err := Campaigns(folder)
+	if err != nil {
+		return err
+	}
+	p := &historyPage{CSS: report.Style()}
+	read := 0
+	for _, folder := range folders {
+		sides, err := Sides(folder)
+		if err != nil {
+			p.Problems = append(p.Problems, err.Error())
+			continue
+		}
+		read++
+		for _, s := range sides {
+			p.add(s)
+		}
+	}
+	p.Title = fmt.Sprintf("%s of %s", count(read, "campaign"), filepath.Base(filepath.Clean(folder)))
+	for _, c := range p.Cells {
+		c.draw()
+	}
+	if err := historyTemplate.Execute(w, p); err != nil {
+		return fmt.Errorf("writing the history: %w", err)
+	}
+	return nil
+}
+
+func (p *historyPage) add(s Side) {
+	for _, conditions := range s.cells() {
+		t := tally(s, conditions, 1-Default.Alpha)
+		if t == nil {
+			continue
+		}
+		i := slices.IndexFunc(p.Cells, func(c *historyCell) bool { return c.Conditions == conditions })
+		if i < 0 {
+			i = len(p.Cells)
+			p.Cells = append(p.Cells, &historyCell{Conditions: conditions})
+			for _, m := range historyMetrics {
+				p.Cells[i].Columns = append(p.Cells[i].Columns, m.Title())
+			}
+		}
+		row := historyRow{Begun: s.Campaign.Plan.Started.UTC().Format("2006-01-02 15:04"), Version: s.Version.Name, Commit: s.Version.Commit[:min(12, len(s.Version.Commit))],
+			Runs: t.Runs, Invalid: t.Invalid, Unknown: t.Unknown, Rate: percent(t.Rate) + " (" + percents(t.Interval) + ")"}
+		for _, m := range historyMetrics {
+			value := ""
+			if found, ok := t.metric(m); ok {
+				value = found.Value()
+			}
+			row.Felt = append(row.Felt, value)
+		}
+		p.Cells[i].Rows = append(p.Cells[i].Rows, row)
+		p.Cells[i].tallies = append(p.Cells[i].tallies, t)
+	}
+}
+
+func (t *Tally) metric(m Metric) (Metric, bool) {
+	i := slices.IndexFunc(t.Felt, func(f Metric) bool { return f.Name == m.Name && f.Phase == m.Phase })
+	if i < 0 {
+		return Metric{}, false
+	}
+	return t.Felt[i], true
+}
+
+// draw makes the cell's charts: the failure rate and what clients felt.
+func (c *historyCell) draw() {
+	rates := make([]point, len(c.tallies))
+	for i, t := range c.tallies {
+		rates[i] = point{known: t.judged() > 0, at: t.Rate, interval: t.Interval, bad: t.Invalid > 0, text: c.Rows[i].Rate}
+	}
+	c.chart("failure rate", rates, percent)
+	for n, m := range historyMetrics {
+		points := make([]point, len(c.tallies))
+		unit := ""
+		for i, t := range c.tallies {
+			if found, ok := t.metric(m); ok {
+				points[i] = point{known: true, at: found.Median, interval: found.Interval, text: c.Rows[i].Felt[n]}
+				unit = found.Unit
+			}
+		}
+		c.chart(m.Title(), points, func(v float64) string { return quantity(v, unit) })
+	}
+}
+
+// point is a campaign's value in a chart.
+type point struct {
+	known    bool
+	at       float64
+	interval stats.Interval
+	bad      bool
+	text     string
+}
+
+func (c *historyCell) chart(title string, points []point, words func(float64) string) {
+	scale := 0.0
+	for _, p := range points {
+		scale = max(scale, p.interval.High, p.at)
+	}
+	if scale == 0 {
+		return
+	}
+	out := chart{Title: title, Scale: words(scale)}
+	step := 100 / float64(len(points))
+	height := func(v float64) float64 { return 98 - 96*v/scale }
+	for i, p := range points {
+		if !p.known {
+			continue
+		}
+		x := (float64(i) + 0.5) * step
+		out.Bars = append(out.Bars, bar{X: x, Left: x - min(1, step/3), Right: x + min(1, step/3), Low: height(p.interval.Low), At: height(p.at), High: height(p.interval.High),
+			Bad: p.bad, Text: c.Rows[i].Begun + ", " + c.Rows[i].Version + ": " + p.text})
+	}
+	c.Charts = append(c.Charts, out)
+}
