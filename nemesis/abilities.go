@@ -8,10 +8,13 @@ import (
 
 // Abilities are what a cluster may be able to do beside World. nil: it is not.
 type Abilities struct {
-	Members Members
-	Pauser  Pauser
-	Packets Packets
-	Clocks  Clocks
+	Members    Members
+	Pauser     Pauser
+	Containers Containers
+	Data       DataCutter
+	Clients    ClientCutter
+	Packets    Packets
+	Clocks     Clocks
 }
 
 // AbilitiesOf finds what the cluster itself implements.
@@ -19,6 +22,9 @@ func AbilitiesOf(cluster any) Abilities {
 	var a Abilities
 	a.Members, _ = cluster.(Members)
 	a.Pauser, _ = cluster.(Pauser)
+	a.Containers, _ = cluster.(Containers)
+	a.Data, _ = cluster.(DataCutter)
+	a.Clients, _ = cluster.(ClientCutter)
 	a.Packets, _ = cluster.(Packets)
 	a.Clocks, _ = cluster.(Clocks)
 	return a
@@ -31,6 +37,9 @@ const (
 	nothingMore ability = iota
 	toChangeMembers
 	toPause
+	toKillContainers
+	toCutData
+	toCutClients
 	toShapePackets
 	toSetClocks
 )
@@ -42,6 +51,12 @@ func (a ability) lacking(have Abilities) error {
 		return errors.New("a cluster whose members can be changed, and nobody knows how to with this one")
 	case a == toPause && have.Pauser == nil:
 		return errors.New("a cluster whose processes can be stopped and continued, and those of this one cannot")
+	case a == toKillContainers && have.Containers == nil:
+		return errors.New("a cluster of containers")
+	case a == toCutData && have.Data == nil:
+		return errors.New("a cluster that can cut what carries data and nothing else, and this one cannot")
+	case a == toCutClients && have.Clients == nil:
+		return errors.New("a cluster that can keep clients from a node, and this one cannot")
 	case a == toShapePackets && have.Packets == nil:
 		return errors.New("a cluster whose packets can be shaped, and those of this one cannot")
 	case a == toSetClocks && have.Clocks == nil:
@@ -63,6 +78,34 @@ type Pauser interface {
 	Pause(ctx context.Context, node string) error
 	Resume(ctx context.Context, node string) error
 }
+
+// Containers is the part of a cluster whose nodes live in containers that can be killed as a whole: the node's process with whatever
+// else is in there, and what the kernel keeps for them.
+type Containers interface {
+	// KillContainer returns once nothing of the container runs. World.Process then tells of a process that does not run.
+	KillContainer(ctx context.Context, node string) error
+	// StartContainer starts it again, and with it the node's process. What is cut, shaped or otherwise due to the node is in force again
+	// before it returns. The addresses that clients know stay good.
+	StartContainer(ctx context.Context, node string) error
+}
+
+// DataCutter is the part of a cluster that cuts one direction of links and leaves the other one working.
+type DataCutter interface {
+	// CutData makes exactly the given links pass neither data nor new connections, in place of what it cut before; none heals all.
+	// What else there is, acknowledgements of what the other side sends, passes. It has nothing to do with what Cut cuts.
+	CutData(ctx context.Context, links []Link) error
+}
+
+// ClientCutter is the part of a cluster that keeps clients from nodes, which reach each other as before.
+type ClientCutter interface {
+	// CutClients keeps clients from exactly the given nodes, in place of those before; none heals all.
+	CutClients(ctx context.Context, nodes []string) error
+	// ProbeClients tries to reach each node as a client does. One result a node, in the order given, with a Link to the node from Clients.
+	ProbeClients(ctx context.Context, nodes []string) ([]Probe, error)
+}
+
+// Clients stands for the clients in links.
+const Clients = "clients"
 
 // Shape is what happens to what is sent on a link. The zero value does nothing.
 type Shape struct {

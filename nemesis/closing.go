@@ -12,7 +12,7 @@ import (
 func (n *Nemesis) close(ctx context.Context) Event {
 	e := Event{Fault: Closing, Mode: "all", Phase: PhaseHeal, Text: "all links open, all processes run", Start: n.now()}
 	var against []string
-	if err := n.world.Cut(ctx, nil); err != nil {
+	if err := n.cutExactly(ctx, cuts{}); err != nil {
 		against = append(against, "heal: "+err.Error())
 	}
 	for _, c := range n.closers() {
@@ -33,6 +33,11 @@ func (n *Nemesis) close(ctx context.Context) Event {
 	e.observe(fmt.Sprintf("%d of %d processes run", running, len(n.world.Nodes())))
 	if reason := n.checkOpen(ctx, "all", allLinks(n.world.Nodes()), &e); reason != "" {
 		against = append(against, reason)
+	}
+	if n.has(Partition, clientsMode) {
+		if reason := n.checkOpen(ctx, "all clients'", clientLinks(n.world.Nodes()), &e); reason != "" {
+			against = append(against, reason)
+		}
 	}
 	e.Took = len(against) == 0
 	if !e.Took {

@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -56,6 +57,23 @@ func OneWayGrudge(nodes []string, rng *rand.Rand) Grudge {
 		deaf, mute = mute, deaf
 	}
 	return Grudge{Links: sortLinks(between(mute, deaf)), Text: words(mute) + " -x-> " + words(deaf)}
+}
+
+// RingGrudge lays the nodes at random on a ring where each reaches just so many neighbours to either side that they make a majority
+// with it, and no two the same one. It needs four nodes.
+func RingGrudge(nodes []string, rng *rand.Rand) Grudge {
+	ring := slices.Clone(nodes)
+	rng.Shuffle(len(ring), func(i, j int) { ring[i], ring[j] = ring[j], ring[i] })
+	reach := (len(ring)/2 + 1) / 2
+	var links []Link
+	for i, from := range ring {
+		for j, to := range ring {
+			if apart := max(i-j, j-i); min(apart, len(ring)-apart) > reach {
+				links = append(links, Link{From: from, To: to})
+			}
+		}
+	}
+	return Grudge{Links: sortLinks(links), Text: fmt.Sprintf("ring %s, each reaches %d to either side", words(ring), reach)}
 }
 
 // divide draws n of the nodes. Both parts keep the nodes' order.

@@ -165,3 +165,19 @@ func TestMinorityGrudge(t *testing.T) {
 		}
 	})
 }
+
+// Every node exchanges messages with a majority, itself among it, and no two with the same one.
+func TestRingGrudge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawReach(t, 4, RingGrudge)
+		r.symmetric(t)
+		seen := map[string]bool{}
+		for _, node := range r.nodes {
+			near := r.both(node)
+			require.Greater(t, len(near), len(r.nodes)/2)
+			require.Less(t, len(near), len(r.nodes))
+			seen[fmt.Sprint(near)] = true
+		}
+		require.Len(t, seen, len(r.nodes))
+	})
+}

@@ -10,6 +10,8 @@ import (
 // Kill ends processes with SIGKILL, and starts them again.
 const Kill = "kill"
 
+const containerMode = "container"
+
 type kill struct{ basic }
 
 var killing = kill{basic{title: Kill, ways: []mode{
@@ -18,7 +20,14 @@ var killing = kill{basic{title: Kill, ways: []mode{
 	{name: "minority", needs: 3, help: "as many random nodes as leave a majority", choose: killSome(minoritySize)},
 	{name: "majority", needs: 2, help: "as few random nodes as leave no majority", choose: killSome(majoritySize)},
 	{name: "all", needs: 1, help: "every node", choose: killSome(func(n int) int { return n })},
+	{name: containerMode, needs: 1, of: toKillContainers, help: "a random node's whole container, network and all", choose: killContainer},
 }}}
+
+func killContainer(d draw) plan {
+	p := killPlan(some(d, func(int) int { return 1 }))
+	p.text = "kill the container of " + words(p.targets)
+	return p
+}
 
 func killSome(size func(nodes int) int) func(draw) plan {
 	return func(d draw) plan { return killPlan(some(d, size)) }
@@ -59,7 +68,7 @@ func (kill) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			continue
 		}
 		before[node] = state
-		if err := n.world.Kill(ctx, node); err != nil {
+		if err := f.killOne(ctx, n, node); err != nil {
 			against = append(against, fmt.Sprintf("kill %s: %v", node, err))
 		}
 	}
@@ -91,6 +100,20 @@ func (kill) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	}
 }
 
+func (f *fault) killOne(ctx context.Context, n *Nemesis, node string) error {
+	if f.step.Mode == containerMode {
+		return n.abilities.Containers.KillContainer(ctx, node)
+	}
+	return n.world.Kill(ctx, node)
+}
+
+func (f *fault) startOne(ctx context.Context, n *Nemesis, node string) error {
+	if f.step.Mode == containerMode {
+		return n.abilities.Containers.StartContainer(ctx, node)
+	}
+	return n.world.Start(ctx, node)
+}
+
 func (kill) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	var early, against []string
 	down := slices.DeleteFunc(slices.Clone(f.step.Targets), func(node string) bool { _, ok := f.killed[node]; return !ok })
@@ -108,7 +131,7 @@ func (kill) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			delete(f.killed, node)
 			continue
 		}
-		if err := n.world.Start(ctx, node); err != nil {
+		if err := f.startOne(ctx, n, node); err != nil {
 			against = append(against, fmt.Sprintf("start %s: %v", node, err))
 		}
 	}

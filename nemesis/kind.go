@@ -39,6 +39,12 @@ type closer interface {
 	closed() string
 }
 
+// turner is a kind with modes that change while they stand: the schedule has steps of PhaseTurn between injection and heal.
+// What they show is evidence of the heal's event.
+type turner interface {
+	turn(ctx context.Context, n *Nemesis, f *fault)
+}
+
 // basic has what most kinds have.
 type basic struct {
 	title string
@@ -58,6 +64,8 @@ type mode struct {
 	needs int
 	// onRequest modes are drawn only when they are named: they say nothing that another mode does not say.
 	onRequest func(nodes int) bool
+	// turns is set for modes that change while they stand, about once in turnEvery.
+	turns bool
 	// instant modes are over when they are injected.
 	instant bool
 	// of is what this mode needs of the cluster beyond what its kind does.
@@ -87,7 +95,7 @@ type plan struct {
 
 // kinds is the catalogue. The order of the modes is that of the first round of a schedule: what often leaves a majority comes
 // first, because a cluster that serves nobody shows no wrong answers.
-var kinds = []kind{killing, partitioning, changing, leading}
+var kinds = []kind{killing, partitioning, pausing, changing, leading}
 
 func findKind(name string) (kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name() == name })

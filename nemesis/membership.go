@@ -101,6 +101,8 @@ func (n *Nemesis) checkRemoved(ctx context.Context, nodes []string, leader strin
 			against = append(against, fmt.Errorf("%s cannot be asked: %w", node, err))
 		case state.Running && n.cutOff(node, leader):
 			e.observe(fmt.Sprintf("%s: pid %d runs on: a partition keeps it from %s, who could tell it", node, state.PID, leader))
+		case state.Running && state.Paused:
+			e.observe(fmt.Sprintf("%s: pid %d is out and stands still: it is paused", node, state.PID))
 		case state.Running:
 			against = append(against, fmt.Errorf("%s is out and still runs as pid %d", node, state.PID))
 		case state.Ended == removedEnd:
@@ -118,7 +120,7 @@ func (n *Nemesis) checkRemoved(ctx context.Context, nodes []string, leader strin
 func (n *Nemesis) ended(ctx context.Context, node, leader string, end time.Duration) (ProcessState, error) {
 	for {
 		state, err := n.world.Process(ctx, node)
-		if err != nil || !state.Running || n.cutOff(node, leader) || n.now() >= end {
+		if err != nil || !state.Running || state.Paused || n.cutOff(node, leader) || n.now() >= end {
 			return state, err
 		}
 		if err := n.options.Clock.Sleep(ctx, memberPoll); err != nil {

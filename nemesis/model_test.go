@@ -39,6 +39,8 @@ type modelWorld struct {
 	clock    *fakeClock
 	nodes    []string
 	cut      map[Link]uint64 // cut links with the packets dropped since
+	data     []Link          // cut for data alone
+	deaf     []string        // nodes that clients do not reach
 	process  map[string]ProcessState
 	voters   []string
 	learners []string
@@ -103,6 +105,10 @@ func (w *modelWorld) Probe(ctx context.Context, links []Link) ([]Probe, error) {
 			continue
 		}
 		dropped, isCut := w.cut[l]
+		if slices.Contains(w.data, l) {
+			probes[i].Stopped = 1
+			continue
+		}
 		if isCut {
 			dropped++
 			w.cut[l] = dropped
@@ -162,9 +168,51 @@ func (w *modelWorld) pause(ctx context.Context, node string, paused bool) error 
 		return err
 	}
 	s := w.process[node]
-	s.Paused = paused
+	if w.broken("pause does nothing") && paused || w.broken("resume does nothing") && !paused {
+		return nil
+	}
+	s.Paused = paused && s.Running
 	w.process[node] = s
 	return nil
+}
+
+func (w *modelWorld) KillContainer(ctx context.Context, node string) error { return w.Kill(ctx, node) }
+
+func (w *modelWorld) StartContainer(ctx context.Context, node string) error {
+	return w.Start(ctx, node)
+}
+
+func (w *modelWorld) CutData(ctx context.Context, links []Link) error {
+	if err := w.call(ctx, "cut data %s", linkWords(links)); err != nil {
+		return err
+	}
+	if !w.broken("cut does nothing") {
+		w.data = slices.Clone(links)
+	}
+	return nil
+}
+
+func (w *modelWorld) CutClients(ctx context.Context, nodes []string) error {
+	if err := w.call(ctx, "cut clients %s", words(nodes)); err != nil {
+		return err
+	}
+	switch {
+	case w.broken("cut does nothing"):
+	case w.broken("cut cuts all") && len(nodes) > 0:
+		w.deaf = w.nodes
+		return w.Cut(ctx, allLinks(w.nodes))
+	default:
+		w.deaf = slices.Clone(nodes)
+	}
+	return nil
+}
+
+func (w *modelWorld) ProbeClients(ctx context.Context, nodes []string) ([]Probe, error) {
+	var probes []Probe
+	for _, node := range nodes {
+		probes = append(probes, Probe{Link: Link{Clients, node}, Method: "model client", Crossed: !slices.Contains(w.deaf, node)})
+	}
+	return probes, w.call(ctx, "probe clients %s", words(nodes))
 }
 
 func (w *modelWorld) Process(_ context.Context, node string) (ProcessState, error) {
@@ -179,7 +227,8 @@ func (w *modelWorld) Process(_ context.Context, node string) (ProcessState, erro
 func (w *modelWorld) reach(a, b string) bool {
 	_, there := w.cut[Link{a, b}]
 	_, back := w.cut[Link{b, a}]
-	return w.process[a].Running && w.process[b].Running && !there && !back
+	awake := func(node string) bool { return w.process[node].Running && !w.process[node].Paused }
+	return awake(a) && awake(b) && !there && !back && !slices.Contains(w.data, Link{a, b}) && !slices.Contains(w.data, Link{b, a})
 }
 
 // live lets the nodes do what they do by themselves: elect, let learners vote, stop when they are out.
@@ -223,7 +272,7 @@ func (w *modelWorld) live() {
 
 func (w *modelWorld) Membership(ctx context.Context, node string) (Membership, error) {
 	w.live()
-	if !w.process[node].Running || w.broken("nobody tells the members") {
+	if !w.process[node].Running || w.process[node].Paused || w.broken("nobody tells the members") {
 		return Membership{}, errors.New("connection refused")
 	}
 	return Membership{Leads: node == w.leader, Term: w.term, Voters: slices.Clone(w.voters), Learners: slices.Clone(w.learners)}, ctx.Err()
@@ -271,6 +320,12 @@ func (w *modelWorld) whole() string {
 	var left []string
 	for l := range w.cut {
 		left = append(left, l.From+"->"+l.To+" is cut")
+	}
+	for _, l := range w.data {
+		left = append(left, l.From+"->"+l.To+" is cut for data")
+	}
+	for _, node := range w.deaf {
+		left = append(left, node+" is deaf to clients")
 	}
 	for node, s := range w.process {
 		if !s.Running || s.Paused {

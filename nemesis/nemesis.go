@@ -49,6 +49,8 @@ type fault struct {
 	kind   kind
 	step   Step                    // as resolved
 	killed map[string]ProcessState // what this fault killed, as it was before
+	paused map[string]ProcessState // what it stopped, likewise
+	flaps  flaps                   // of a partition that comes and goes
 	out    []string                // what this fault removed from the cluster, or may have
 	before view                    // of a transfer: as it was
 	took   bool                    // of a change of members, or a transfer
@@ -90,8 +92,8 @@ func (s Schedule) Validate(nodes []string) error {
 		if !ok {
 			return fmt.Errorf("schedule: step at %v: there is no fault %q; there are: %s", step.At, step.Fault, kindNames())
 		}
-		if step.Phase != PhaseInject && step.Phase != PhaseHeal {
-			return fmt.Errorf("schedule: step at %v: the phase is %q; it must be %q or %q", step.At, step.Phase, PhaseInject, PhaseHeal)
+		if err := step.checkPhase(k); err != nil {
+			return fmt.Errorf("schedule: step at %v: %w", step.At, err)
 		}
 		named := slices.Clone(step.Targets)
 		for _, l := range step.Links {
@@ -109,6 +111,19 @@ func (s Schedule) Validate(nodes []string) error {
 		}
 	}
 	return nil
+}
+
+func (s Step) checkPhase(k kind) error {
+	switch s.Phase {
+	case PhaseInject, PhaseHeal:
+		return nil
+	case PhaseTurn:
+		if m, ok := findMode(k, s.Mode); ok && m.turns {
+			return nil
+		}
+		return fmt.Errorf("%s %s does not change while it stands", s.Fault, s.Mode)
+	}
+	return fmt.Errorf("the phase is %q; it must be %q or %q", s.Phase, PhaseInject, PhaseHeal)
 }
 
 // Active tells what is injected and not healed now, for people: "partition bridge: n1 n2 | n4 n5, bridge n3".
@@ -150,11 +165,15 @@ func (n *Nemesis) do(ctx context.Context, step Step) {
 		n.inject(ctx, step)
 		return
 	}
-	// A heal that has begun is brought to its end.
+	// A heal or a turn that has begun is brought to its end.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
 	defer cancel()
 	for _, f := range n.standing() {
-		if f.step.ID == step.ID {
+		switch {
+		case f.step.ID != step.ID:
+		case step.Phase == PhaseTurn:
+			f.kind.(turner).turn(ctx, n, f)
+		default:
 			n.heal(ctx, f, false)
 		}
 	}

@@ -78,11 +78,11 @@ func write(b *strings.Builder, e Event) {
 // Whatever the seed, on a cluster that works every fault takes, stands and is healed, and nothing is left.
 func TestEveryFaultTakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawSchedule(t)
+		// A fault of a node that another one of its kind holds cannot happen here: faults of one kind do not overlap.
+		s := drawScheduleOf(t, expanded(t, 3, rapid.SampledFrom([][]string{{Kill}, {Partition}, {Pause}, {Kill, Partition}, {Pause, Partition}}).Draw(t, "faults")...))
 		r := newRun(t, arguments{leader: "n2"}, s)
 		events := r.run(t)
-		require.Len(t, events, len(s.Steps)+1)
-		// A kill of a node that another kill holds down cannot happen here: faults of one kind do not overlap.
+		require.Len(t, events, toldSteps(s)+1)
 		for _, e := range events {
 			require.True(t, e.Took, "%+v", e)
 			require.NotEmpty(t, e.Evidence)
@@ -96,10 +96,43 @@ func TestEveryFaultTakes(t *testing.T) {
 	})
 }
 
+// toldSteps counts the steps that events tell of.
+func toldSteps(s Schedule) int {
+	n := 0
+	for _, step := range s.Steps {
+		if step.Phase != PhaseTurn {
+			n++
+		}
+	}
+	return n
+}
+
+// A pause and a kill of one node stand and heal in any order. Only where nobody is left to be paused the pause does not take.
+func TestPausesAmongKills(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRun(t, arguments{leader: "n2"}, drawScheduleOf(t, expanded(t, 3, Kill, Pause)))
+		took := map[int]bool{}
+		for _, e := range r.run(t) {
+			last := e.Evidence[len(e.Evidence)-1]
+			switch {
+			case e.Phase == PhaseInject && e.Fault == Pause && !e.Took:
+				require.Contains(t, last, "nobody was there to be paused")
+			case e.Phase == PhaseInject:
+				require.True(t, e.Took, "%+v", e)
+				took[e.ID] = true
+			default:
+				require.True(t, e.Took, "%+v", e)
+				require.True(t, e.ID == 0 || e.Stood || !took[e.ID], "%+v", e)
+			}
+		}
+		require.Empty(t, r.world.whole())
+	})
+}
+
 // Called off at any moment, it heals everything and says so.
 func TestCancelHealsEverything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawSchedule(t)
+		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause))
 		at := time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
 		r := newRun(t, arguments{leader: "n1", cancel: at}, s)
 		events := r.run(t)
@@ -143,7 +176,7 @@ func TestEveryChangeTakes(t *testing.T) {
 func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 	took := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScheduleOf(t, []Spec{{Fault: Kill}, {Fault: Partition}, {Fault: MembershipChange}, {Fault: Leadership}})
+		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, MembershipChange, Leadership))
 		var a arguments
 		if rapid.Bool().Draw(t, "called off") {
 			a.cancel = time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
@@ -161,18 +194,33 @@ func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 			}
 		}
 	})
-	require.Len(t, took, 4, "%v", took)
+	require.Len(t, took, 5, "%v", took)
 }
 
 // A cluster that does nothing of what it is told never yields a fault that counts.
 func TestNothingTakesOnADeadWorld(t *testing.T) {
 	for _, breakage := range []string{"cut does nothing", "cut fails", "cut forgets a link", "cut cuts all", "probe fails"} {
-		s, err := NewSchedule([]Spec{{Fault: Partition}}, nodeNames(5), 1, 30*time.Second)
+		s, err := NewSchedule(expanded(t, 5, Partition), nodeNames(5), 1, 30*time.Second)
+		require.NoError(t, err)
+		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
+			if e.Mode == clientsMode && breakage != "cut does nothing" && breakage != "cut cuts all" {
+				continue // it is done and probed in another way
+			}
+			if e.Mode == dataMode && strings.HasPrefix(breakage, "cut ") && breakage != "cut does nothing" {
+				continue
+			}
+			if e.Phase == PhaseInject {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+				require.Contains(t, e.Evidence[len(e.Evidence)-1], "did not take hold: ")
+			}
+		}
+	}
+	for _, breakage := range []string{"pause does nothing", "process cannot be asked"} {
+		s, err := NewSchedule([]Spec{{Fault: Pause}}, nodeNames(5), 1, 30*time.Second)
 		require.NoError(t, err)
 		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
 			if e.Phase == PhaseInject {
 				require.False(t, e.Took, "%s: %+v", breakage, e)
-				require.Contains(t, e.Evidence[len(e.Evidence)-1], "did not take hold: ")
 			}
 		}
 	}
@@ -262,6 +310,39 @@ func TestNewRefusesChangesWithoutMembers(t *testing.T) {
 		plain := struct{ World }{newModelWorld(&fakeClock{}, s.Nodes, "")}
 		_, err = New(plain, s, Options{})
 		require.ErrorContains(t, err, fault+" needs a cluster whose members can be changed")
+	}
+}
+
+// A process that cannot be continued is told of by the heal and by the closing.
+func TestPausesThatStay(t *testing.T) {
+	s, err := NewSchedule([]Spec{{Fault: Pause, Mode: "one"}}, nodeNames(3), 1, 3*time.Second)
+	require.NoError(t, err)
+	events := newRun(t, arguments{breakage: "resume does nothing"}, s).run(t)
+	require.True(t, events[0].Took)
+	require.True(t, events[1].Stood)
+	require.False(t, events[1].Took)
+	require.Contains(t, events[1].Evidence[1], "still stands still")
+	require.False(t, events[2].Took)
+}
+
+// A partition that is to come and go, and stays, did not stand to its end.
+func TestFlapsThatStick(t *testing.T) {
+	s, err := NewSchedule([]Spec{{Fault: Partition, Mode: flappingMode}}, nodeNames(3), 1, 8*time.Second)
+	require.NoError(t, err)
+	for breakage, stands := range map[string]bool{"": true, "heal does nothing": false} {
+		r := newRun(t, arguments{breakage: breakage}, s)
+		cuts := 0
+		for _, e := range r.run(t) {
+			if e.Phase == PhaseHeal && e.ID > 0 {
+				require.Equal(t, stands, e.Stood, "%+v", e)
+			}
+		}
+		for _, call := range r.world.calls {
+			if strings.HasPrefix(call, "cut n") {
+				cuts++
+			}
+		}
+		require.Greater(t, cuts, len(s.Steps)/3)
 	}
 }
 

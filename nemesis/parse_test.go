@@ -24,13 +24,13 @@ func TestParseFaults(t *testing.T) {
 
 func TestParseFaultsErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"kil":                      `faults: there is no fault "kil"; there are: kill, partition, membership, leader`,
-		"clock:rate=1.5":           `faults: there is no fault "clock"; there are: kill, partition, membership, leader`,
-		"kill,,partition":          `faults: an empty name between commas; there are: kill, partition, membership, leader`,
+		"kil":                      `faults: there is no fault "kil"; there are: kill, partition, pause, membership, leader`,
+		"cloc:rate=1.5":            `faults: there is no fault "cloc"; there are: kill, partition, pause, membership, leader`,
+		"kill,,partition":          `faults: an empty name between commas; there are: kill, partition, pause, membership, leader`,
 		"membership:grow":          `faults: membership has no mode "grow"; it has: shrink, leader, two`,
 		"kill,none":                `faults: "none" stands alone or not at all`,
-		"kill:nobody":              `faults: kill has no mode "nobody"; it has: leader, one, minority, majority, all`,
-		"partition:":               `faults: partition has no mode ""; it has: primary, minority, majority, bridge, one-way, one, halves`,
+		"kill:nobody":              `faults: kill has no mode "nobody"; it has: leader, one, minority, majority, all, container`,
+		"partition:":               `faults: partition has no mode ""; it has: primary, minority, majority, bridge, one-way, one, ring, flapping, one-way-data, clients, halves`,
 		"partition:bridge:one":     `faults: partition has two modes, "bridge" and "one"; write partition:bridge,partition:one for both`,
 		"partition:bridge:width=3": `faults: partition has no parameter "width"; it has none`,
 	} {

@@ -1,7 +1,9 @@
 package nemesis
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,6 +20,13 @@ const (
 	probePause    = 50 * time.Millisecond
 )
 
+// Modes that are done in another way than by Cut alone.
+const (
+	flappingMode = "flapping"
+	dataMode     = "one-way-data"
+	clientsMode  = "clients"
+)
+
 type partition struct{ basic }
 
 var partitioning = partition{basic{title: Partition, ways: []mode{
@@ -27,12 +36,21 @@ var partitioning = partition{basic{title: Partition, ways: []mode{
 	{name: "bridge", needs: 3, help: "two halves, and one node that both reach", choose: cutting(BridgeGrudge)},
 	{name: "one-way", needs: 3, help: "what one random side sends to the other is lost, the answers are not", choose: cutting(OneWayGrudge)},
 	{name: "one", needs: 2, help: "a random node alone", choose: cutting(OneGrudge)},
+	{name: "ring", needs: 4, help: "every node reaches a majority, and no two the same", choose: cutting(RingGrudge)},
+	{name: flappingMode, needs: 2, turns: true, help: "a random node alone, again and again for moments", choose: cutting(OneGrudge)},
+	{name: dataMode, needs: 3, of: toCutData, help: "as one-way, but acknowledgements pass: the other direction goes on", choose: cutting(OneWayGrudge)},
+	{name: clientsMode, needs: 1, of: toCutClients, help: "clients from as many random nodes as leave a majority; nodes reach each other", choose: cutClients},
 	{name: "halves", needs: 2, help: "in the middle; with an even number of nodes nobody has a majority",
 		onRequest: func(nodes int) bool { return nodes%2 == 1 || nodes == 2 }, choose: cutting(HalvesGrudge)},
 }}}
 
 func cutting(grudge func([]string, *rand.Rand) Grudge) func(draw) plan {
 	return func(d draw) plan { return partitionPlan(grudge(d.nodes, d.rng)) }
+}
+
+func cutClients(d draw) plan {
+	targets := some(d, func(nodes int) int { return max(1, minoritySize(nodes)) })
+	return plan{targets: targets, text: "clients | " + words(targets)}
 }
 
 // partitionPlan names as targets the nodes whose sending is cut.
@@ -59,7 +77,7 @@ func (partition) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error
 }
 
 func (partition) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
-	err := n.world.Cut(ctx, n.cutLinks(nil))
+	err := n.cut(ctx, nil)
 	e.Done = n.now()
 	if err != nil {
 		e.observe("cut: " + err.Error())
@@ -75,39 +93,135 @@ func (partition) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 }
 
 func (partition) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
-	reason := n.checkCut(ctx, f, e)
+	var reason string
+	switch {
+	case f.flaps.opened:
+		reason = f.flaps.text(e)
+	default:
+		reason = n.checkCut(ctx, f, e)
+		reason = cmp.Or(f.flaps.text(e), reason)
+	}
 	e.Stood = reason == ""
 	if !e.Stood {
 		e.observe("did not stand to its end: " + reason)
 	}
-	still := n.cutLinks(f)
-	err := n.world.Cut(ctx, still)
+	err := n.cut(ctx, f)
 	e.Done = n.now()
 	if err != nil {
 		e.observe("heal: " + err.Error())
 	}
-	healed := without(f.step.Links, still)
-	reason = n.checkOpen(ctx, "healed", healed, e)
+	reason = n.checkHealed(ctx, f, e)
 	e.Took = reason == ""
 	if !e.Took {
 		e.observe("is not healed: " + reason)
 	}
 }
 
-// cutLinks is what all standing faults but one cut together.
-func (n *Nemesis) cutLinks(except *fault) []Link {
-	var links []Link
+// checkHealed gathers evidence that what the fault cut passes again, as far as no other fault cuts it.
+func (n *Nemesis) checkHealed(ctx context.Context, f *fault, e *Event) string {
+	if f.step.Mode == clientsMode {
+		still := n.cuts(f).clients
+		open := slices.DeleteFunc(slices.Clone(f.step.Targets), func(node string) bool { return slices.Contains(still, node) })
+		return n.checkOpen(ctx, "healed", clientLinks(open), e)
+	}
+	return n.checkOpen(ctx, "healed", without(f.step.Links, n.cutLinks(f)), e)
+}
+
+// cuts are what partitions cut, each by the way it is done.
+type cuts struct {
+	full, data []Link
+	clients    []string
+}
+
+// cuts is what all standing faults but one cut together.
+func (n *Nemesis) cuts(except *fault) cuts {
+	var c cuts
 	for _, f := range n.standing() {
-		if f != except {
-			links = append(links, f.step.Links...)
+		switch {
+		case f == except || f.flaps.opened:
+		case f.step.Mode == dataMode:
+			c.data = append(c.data, f.step.Links...)
+		case f.step.Fault == Partition && f.step.Mode == clientsMode:
+			c.clients = append(c.clients, f.step.Targets...)
+		default:
+			c.full = append(c.full, f.step.Links...)
 		}
 	}
-	return sortLinks(links)
+	c.full, c.data = sortLinks(c.full), sortLinks(c.data)
+	slices.Sort(c.clients)
+	c.clients = slices.Compact(c.clients)
+	return c
+}
+
+// cut puts what all standing faults but one cut in force, and nothing else.
+func (n *Nemesis) cut(ctx context.Context, except *fault) error {
+	return n.cutExactly(ctx, n.cuts(except))
+}
+
+func (n *Nemesis) cutExactly(ctx context.Context, c cuts) error {
+	errs := []error{n.world.Cut(ctx, c.full)}
+	if n.has(Partition, dataMode) {
+		errs = append(errs, n.abilities.Data.CutData(ctx, c.data))
+	}
+	if n.has(Partition, clientsMode) {
+		errs = append(errs, n.abilities.Clients.CutClients(ctx, c.clients))
+	}
+	return errors.Join(errs...)
+}
+
+// has reports whether the schedule has a mode of a fault.
+func (n *Nemesis) has(fault, mode string) bool {
+	return slices.ContainsFunc(n.schedule.Steps, func(s Step) bool { return s.Fault == fault && s.Mode == mode })
+}
+
+// flaps are the turns of a partition that comes and goes.
+type flaps struct {
+	opened  bool // now
+	turns   int
+	against []string
+}
+
+// text tells of the turns, and returns what speaks against them.
+func (f flaps) text(e *Event) string {
+	if f.turns > 0 {
+		e.observe(fmt.Sprintf("opened or was cut again %d times, by probes each time", f.turns))
+	}
+	return strings.Join(f.against, "; ")
+}
+
+// turn opens what the fault cuts, or cuts it again.
+func (partition) turn(ctx context.Context, n *Nemesis, f *fault) {
+	f.flaps.opened = !f.flaps.opened
+	f.flaps.turns++
+	var e Event
+	err := n.cut(ctx, nil)
+	var reason string
+	switch {
+	case err != nil:
+		reason = err.Error()
+	case f.flaps.opened:
+		reason = n.checkHealed(ctx, f, &e)
+	default:
+		reason = n.checkCut(ctx, f, &e)
+	}
+	if reason != "" {
+		f.flaps.against = append(f.flaps.against, fmt.Sprintf("turn %d: %s", f.flaps.turns, reason))
+	}
+}
+
+// cutLinks is what all standing faults but one cut together, of either direction.
+func (n *Nemesis) cutLinks(except *fault) []Link {
+	c := n.cuts(except)
+	return sortLinks(slices.Concat(c.full, c.data))
 }
 
 // checkCut gathers evidence that the fault's links pass nothing and that others do. It returns what speaks against it.
 func (n *Nemesis) checkCut(ctx context.Context, f *fault, e *Event) string {
-	probes, err := n.world.Probe(ctx, f.step.Links)
+	links := f.step.Links
+	if f.step.Mode == clientsMode {
+		links = clientLinks(f.step.Targets)
+	}
+	probes, err := n.probe(ctx, links)
 	if err != nil {
 		return "probe: " + err.Error()
 	}
@@ -123,7 +237,21 @@ func (n *Nemesis) checkCut(ctx context.Context, f *fault, e *Event) string {
 	return n.checkOpen(ctx, "open", n.sample(f), e)
 }
 
-// sample draws a few of the links that every standing fault leaves open.
+func clientLinks(nodes []string) []Link { return between([]string{Clients}, nodes) }
+
+// probe tries to cross links of either sort: between nodes, and from clients to nodes, not both at a time.
+func (n *Nemesis) probe(ctx context.Context, links []Link) ([]Probe, error) {
+	if len(links) == 0 || links[0].From != Clients {
+		return n.world.Probe(ctx, links)
+	}
+	var nodes []string
+	for _, l := range links {
+		nodes = append(nodes, l.To)
+	}
+	return n.abilities.Clients.ProbeClients(ctx, nodes)
+}
+
+// sample draws a few of the links that every standing fault leaves open: between nodes, also where clients are cut off.
 func (n *Nemesis) sample(f *fault) []Link {
 	open := without(allLinks(n.world.Nodes()), n.cutLinks(nil))
 	rng := rand.New(rand.NewPCG(n.schedule.Seed, uint64(f.step.ID)))
@@ -139,7 +267,7 @@ func (n *Nemesis) checkOpen(ctx context.Context, what string, links []Link, e *E
 	var t tally
 	left := links
 	for attempt := 1; ; attempt++ {
-		probes, err := n.world.Probe(ctx, left)
+		probes, err := n.probe(ctx, left)
 		if err != nil {
 			return "probe: " + err.Error()
 		}

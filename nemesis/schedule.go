@@ -11,6 +11,7 @@ import (
 // Phases of a fault.
 const (
 	PhaseInject = "inject"
+	PhaseTurn   = "turn" // a fault that stands changes: what it has cut opens, and is cut again
 	PhaseHeal   = "heal"
 )
 
@@ -20,7 +21,7 @@ type Step struct {
 	ID    int           `json:"id"`    // of the fault, from 1: its injection and its heal carry the same
 	Fault string        `json:"fault"`
 	Mode  string        `json:"mode"`
-	Phase string        `json:"phase"` // PhaseInject or PhaseHeal
+	Phase string        `json:"phase"` // PhaseInject, PhaseTurn or PhaseHeal
 	// Parameters are how the fault is done, key=value: what was asked for and what was drawn. Its kind says what there is.
 	Parameters map[string]string `json:"parameters,omitempty"`
 	// Links, Targets and Text say what an injection does. They are empty where only the run can tell: who leads, for one.
@@ -56,8 +57,8 @@ const (
 	instantAhead          = 500 * time.Millisecond // and how long before others it comes
 	instantLikelihood     = 0.5
 	smallestScale         = 0.45
-	tightest              = 0.75 // how far faults and calm may be squeezed for the sake of covering every mode
-	closingPart           = 20   // of the duration, a part in so many is kept calm at the end
+	minTurn, maxTurn      = 400 * time.Millisecond, 900 * time.Millisecond // between two changes of a fault that changes while it stands
+	closingPart           = 20                                             // of the duration, a part in so many is kept calm at the end
 	secondFaultLikelihood = 0.5
 	secondFaultLength     = 0.45 // what a second fault adds to an episode on average, in lengths of a fault
 )
@@ -67,7 +68,8 @@ const (
 // A schedule is a row of episodes with calm between them and after them. An episode has one fault, or two of different
 // kinds that overlap: a kill while a partition stands, healed in either order; more would leave a cluster that does nothing.
 // A fault that is over at once comes right before them, or while the first of them stands. Each mode asked for comes once, the most
-// telling first, before any comes again, as far as the time allows.
+// telling first, before any comes again, as far as the time allows. Of a fault without a mode it draws those that every cluster with
+// the fault's ability has; Expand adds the others.
 func NewSchedule(specs []Spec, nodes []string, seed uint64, duration time.Duration) (Schedule, error) {
 	s := Schedule{Nodes: slices.Clone(nodes), Seed: seed, Duration: duration}
 	rng := rand.New(rand.NewPCG(seed, 0x6f726465616c))
@@ -105,7 +107,7 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	overlap := 1 + secondFaultLength*float64(min(len(s.kinds), atOnce)-1)
 	mean := scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
 	count := max(1, int(float64(room)/mean))
-	if all := s.episodesToCover(); count < all && float64(room) >= tightest*mean*float64(all) {
+	if all := s.episodesToCover(); count < all && float64(room) >= mean/scale*smallestScale*float64(all) {
 		count = all
 	}
 	// Every mode is to have its turn: so many faults each episode needs, and so many episodes one more.
@@ -199,11 +201,25 @@ func steps(episodes []episode, nodes []string, rng *rand.Rand) []Step {
 				inject.fill(f.mode.choose(draw{nodes: nodes, rng: rng, parameters: f.mode.parameters}))
 			}
 			heal := Step{At: at + f.to, ID: id, Fault: f.kind.name(), Mode: f.mode.name, Phase: PhaseHeal}
-			result = append(result, inject, heal)
+			result = append(result, inject)
+			if f.mode.turns {
+				result = append(result, turns(inject, heal, rng)...)
+			}
+			result = append(result, heal)
 		}
 		at += e.length
 	}
 	slices.SortStableFunc(result, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
+	return result
+}
+
+// turns are the changes of a fault that changes while it stands.
+func turns(inject, heal Step, rng *rand.Rand) []Step {
+	var result []Step
+	every := min(drawBetween(minTurn, maxTurn, rng), (heal.At-inject.At)/3)
+	for at := inject.At + every; at+every/2 < heal.At; at += every {
+		result = append(result, Step{At: at, ID: inject.ID, Fault: inject.Fault, Mode: inject.Mode, Phase: PhaseTurn})
+	}
 	return result
 }
 
@@ -262,7 +278,7 @@ func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 	var modes []mode
 	for _, m := range k.modes() {
 		m.parameters = spec.Parameters
-		if nodes >= m.needs && (m.onRequest == nil || !m.onRequest(nodes)) {
+		if nodes >= m.needs && m.of == nothingMore && (m.onRequest == nil || !m.onRequest(nodes)) {
 			modes = append(modes, m)
 		}
 	}

@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -65,8 +66,8 @@ func TestScheduleTranscripts(t *testing.T) {
 		}
 		var b strings.Builder
 		for _, step := range s.Steps {
-			if step.Phase == PhaseHeal {
-				fmt.Fprintf(&b, "%6.3fs heal   %2d\n", step.At.Seconds(), step.ID)
+			if step.Phase != PhaseInject {
+				fmt.Fprintf(&b, "%6.3fs %-6s %2d\n", step.At.Seconds(), step.Phase, step.ID)
 				continue
 			}
 			text := step.Text
@@ -81,6 +82,19 @@ func TestScheduleTranscripts(t *testing.T) {
 
 func drawSchedule(t *rapid.T) Schedule {
 	return drawScheduleOf(t, []Spec{{Fault: Kill}, {Fault: Partition}}[:rapid.IntRange(1, 2).Draw(t, "kinds")])
+}
+
+// expanded are all modes that a cluster with every ability has.
+func expanded(t require.TestingT, nodes int, faults ...string) []Spec {
+	var specs []Spec
+	for _, fault := range faults {
+		specs = append(specs, Spec{Fault: fault})
+	}
+	w := newModelWorld(&fakeClock{}, nil, "")
+	all, left, err := Expand(context.Background(), specs, nodes, w, AbilitiesOf(w))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	return all
 }
 
 func drawScheduleOf(t *rapid.T, specs []Spec) Schedule {
@@ -104,6 +118,10 @@ func TestScheduleIsSound(t *testing.T) {
 			if step.Phase == PhaseInject {
 				require.NotContains(t, standing, step.Fault)
 				standing[step.Fault] = step.ID
+				continue
+			}
+			if step.Phase == PhaseTurn {
+				require.Equal(t, standing[step.Fault], step.ID)
 				continue
 			}
 			require.Equal(t, standing[step.Fault], step.ID)
@@ -157,7 +175,7 @@ func TestScheduleCoversEveryMode(t *testing.T) {
 			if step.Phase == PhaseInject {
 				seen[step.Fault+":"+step.Mode]++
 				standing++
-			} else {
+			} else if step.Phase == PhaseHeal {
 				standing--
 			}
 			if standing == 2 {
@@ -165,7 +183,7 @@ func TestScheduleCoversEveryMode(t *testing.T) {
 			}
 			since = step.At
 		}
-		require.Len(t, seen, 11, "%v", seen)
+		require.Len(t, seen, 13, "%v", seen)
 		require.Positive(t, both)
 		require.Greater(t, calm, 3*time.Second)
 	})
@@ -182,6 +200,9 @@ func TestScheduleCoversEveryModeOfAllFaults(t *testing.T) {
 		seen := map[string]int{}
 		standing, amid, most := 0, false, 0
 		for _, step := range s.Steps {
+			if step.Phase == PhaseTurn {
+				continue
+			}
 			if step.Phase == PhaseHeal {
 				standing--
 				continue
@@ -193,7 +214,7 @@ func TestScheduleCoversEveryModeOfAllFaults(t *testing.T) {
 			standing++
 			most = max(most, standing)
 		}
-		require.Len(t, seen, 15, "%v", seen)
+		require.Len(t, seen, 17, "%v", seen)
 		amidst = amidst || amid
 		require.LessOrEqual(t, most, 3)
 		require.Greater(t, most, 1)
@@ -223,12 +244,12 @@ func TestNoMoreThanOneRoundApart(t *testing.T) {
 			seen[step.Mode]++
 		}
 		least, most := 1<<30, 0
-		for _, mode := range []string{"primary", "minority", "majority", "bridge", "one-way", "one"} {
+		for _, mode := range []string{"primary", "minority", "majority", "bridge", "one-way", "one", "ring", "flapping"} {
 			least, most = min(least, seen[mode]), max(most, seen[mode])
 		}
 		require.LessOrEqual(t, most-least, 1)
 	}
-	require.Len(t, seen, 6)
+	require.Len(t, seen, 8)
 }
 
 func TestScheduleSurvivesJSON(t *testing.T) {
@@ -244,12 +265,53 @@ func TestScheduleSurvivesJSON(t *testing.T) {
 func TestValidate(t *testing.T) {
 	nodes := nodeNames(3)
 	for want, step := range map[string]Step{
-		`schedule: step at 1s: there is no fault "clock"; there are: kill, partition, membership, leader`: {At: time.Second, Fault: "clock", Phase: PhaseInject},
-		`schedule: step at 1s: the phase is "hurt"; it must be "inject" or "heal"`:                        {At: time.Second, Fault: Kill, Phase: "hurt"},
-		`schedule: step at 1s: there is no node "n9"; the cluster has [n1 n2 n3]`:                         {At: time.Second, Fault: Kill, Phase: PhaseInject, Targets: []string{"n9"}},
-		`schedule: step at 2s: there is no node "n7"; the cluster has [n1 n2 n3]`:                         {At: 2 * time.Second, Fault: Partition, Phase: PhaseInject, Links: []Link{{"n1", "n7"}}},
+		`schedule: step at 1s: there is no fault "cloc"; there are: kill, partition, pause, membership, leader`: {At: time.Second, Fault: "cloc", Phase: PhaseInject},
+		`schedule: step at 1s: the phase is "hurt"; it must be "inject" or "heal"`:                              {At: time.Second, Fault: Kill, Phase: "hurt"},
+		`schedule: step at 1s: there is no node "n9"; the cluster has [n1 n2 n3]`:                               {At: time.Second, Fault: Kill, Phase: PhaseInject, Targets: []string{"n9"}},
+		`schedule: step at 2s: there is no node "n7"; the cluster has [n1 n2 n3]`:                               {At: 2 * time.Second, Fault: Partition, Phase: PhaseInject, Links: []Link{{"n1", "n7"}}},
 	} {
 		_, err := New(newModelWorld(&fakeClock{}, nodes, ""), Schedule{Steps: []Step{step}}, Options{})
 		require.EqualError(t, err, want)
 	}
+}
+
+// What a cluster cannot do is left out, with the reason, unless it was asked for: then it is an error.
+func TestExpand(t *testing.T) {
+	w := newModelWorld(&fakeClock{}, nodeNames(5), "")
+	all, left, err := Expand(t.Context(), []Spec{{Fault: Kill}, {Fault: Partition, Mode: "one"}}, 5, w, Abilities{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"kill:container: needs a cluster of containers"}, left)
+	var texts []string
+	for _, s := range all {
+		texts = append(texts, s.String())
+	}
+	require.Equal(t, []string{"kill:leader", "kill:one", "kill:minority", "kill:majority", "kill:all", "partition:one"}, texts)
+
+	for _, spec := range []Spec{{Fault: Pause}, {Fault: Pause, Mode: "one"}, {Fault: Kill, Mode: "container"}, {Fault: Partition, Mode: "one-way-data"}} {
+		_, _, err := Expand(t.Context(), []Spec{spec}, 5, w, Abilities{})
+		unable := new(UnableError)
+		require.ErrorAs(t, err, &unable)
+		require.Equal(t, spec, unable.Spec)
+		require.ErrorContains(t, err, "faults: "+spec.String()+": needs a cluster")
+	}
+
+	barred := limitedWorld{w, "flapping"}
+	_, left, err = Expand(t.Context(), []Spec{{Fault: Partition}}, 5, barred, AbilitiesOf(w))
+	require.NoError(t, err)
+	require.Equal(t, []string{"partition:flapping: this machine has no flaps"}, left)
+	_, _, err = Expand(t.Context(), []Spec{{Fault: Partition, Mode: "flapping"}}, 5, barred, AbilitiesOf(w))
+	require.EqualError(t, err, "faults: partition:flapping: this machine has no flaps")
+}
+
+// limitedWorld is on a machine that cannot do one mode.
+type limitedWorld struct {
+	*modelWorld
+	lacks string
+}
+
+func (w limitedWorld) Lacks(_ context.Context, fault, mode string) error {
+	if mode == w.lacks {
+		return fmt.Errorf("this machine has no %s", "flaps")
+	}
+	return nil
 }
