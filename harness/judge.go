@@ -26,7 +26,10 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 	if err != nil {
 		return err
 	}
-	f := Findings{Workload: r.test.Workload, Faults: specNames(r.test.Faults), Problems: r.problems}
+	f := Findings{Workload: r.test.Workload, Faults: r.owed, Problems: r.problems}
+	if f.Faults == nil {
+		f.Faults = specNames(r.test.Faults) // it did not come so far
+	}
 	if r.watch != nil {
 		f.Crashes, f.Leaders = r.watch.found(), r.observer.leaders()
 	}
@@ -93,7 +96,7 @@ const (
 // Findings are what is known of a run beside its history.
 type Findings struct {
 	Workload string
-	Faults   []string // asked for: "kill", "partition:bridge"
+	Faults   []string // that have to take hold: "kill", "partition:bridge"
 	Crashes  []string // nodes that ended by themselves
 	Leaders  []store.Leadership
 	Problems []string // what kept the run from being complete

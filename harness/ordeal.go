@@ -21,12 +21,8 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		r.notServing(ctx, "of its start")
 		return nil
 	}
-	abilities, err := r.abilities()
-	if err != nil {
-		return err
-	}
 	tormentor, err := nemesis.New(watched{r.cluster, r.watch}, schedule, nemesis.Options{
-		Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault, Abilities: abilities})
+		Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault, Abilities: watchedAbilities(r.able, r.watch)})
 	if err != nil {
 		return err
 	}
@@ -68,7 +64,7 @@ func (r *run) abilities() (nemesis.Abilities, error) {
 	if err != nil {
 		return abilities, fmt.Errorf("%s: %w", r.test.System.Name(), err)
 	}
-	abilities.Members = watchedMembers{members, r.watch}
+	abilities.Members = members
 	return abilities, nil
 }
 

@@ -50,6 +50,9 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 // findings are what the harness saw, from the run's files, and its own results as it left them.
 func findings(run *store.Run, test store.Test) (Findings, []checker.Result, error) {
 	f := Findings{Workload: test.Workload, Faults: test.Faults}
+	if test.Owed != nil {
+		f.Faults = test.Owed
+	}
 	old, err := run.Verdict()
 	if err != nil {
 		f.Problems = []string{"the run did not finish, or goes on still: the harness left no verdict"}

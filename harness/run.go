@@ -57,6 +57,8 @@ type run struct {
 	generator workloads.Generator
 	observer  *observer
 	watch     *processWatch
+	able      nemesis.Abilities // of the cluster, once it is up
+	owed      []string          // faults that have to take hold, once they are known
 
 	mu       sync.Mutex
 	problems []string           // what keeps a verdict from being valid, found while running
@@ -163,10 +165,6 @@ func (r *run) onCluster(ctx context.Context, started time.Time) (err error) {
 	if r.generator, err = workloads.NewGenerator(r.test.Workload, workloads.Options{Workers: r.test.Clients}); err != nil {
 		return err
 	}
-	schedule, err := r.drawSchedule()
-	if err != nil {
-		return err
-	}
 	// Also before the cluster is up, so that a run that fails here can be read about; its machine is not known yet.
 	if err := r.folder.WriteTest(r.test.document(r.cluster, started, nil)); err != nil {
 		return err
@@ -182,16 +180,34 @@ func (r *run) onCluster(ctx context.Context, started time.Time) (err error) {
 		return fmt.Errorf("setting up the %s cluster: %w", r.cluster.Kind(), err)
 	}
 	r.log.Info("cluster is up", "kind", r.cluster.Kind(), "nodes", r.cluster.Nodes())
-	if err := r.folder.WriteTest(r.test.document(r.cluster, started, r.cluster.Facts())); err != nil {
+	schedule, err := r.drawSchedule(ctx)
+	if err != nil {
+		return err
+	}
+	document := r.test.document(r.cluster, started, r.cluster.Facts())
+	document.Owed = r.owed
+	if err := r.folder.WriteTest(document); err != nil {
 		return err
 	}
 	return r.record(ctx, schedule)
 }
 
-// drawSchedule draws the faults and puts them into the run's folder: one version's seed may draw others than another's.
-func (r *run) drawSchedule() (nemesis.Schedule, error) {
-	s, err := nemesis.NewSchedule(r.test.Faults, r.cluster.Nodes(), r.test.Seed, r.test.Duration)
+// drawSchedule draws the faults that the cluster can do and puts them into the run's folder: one version's seed may draw others
+// than another's.
+func (r *run) drawSchedule(ctx context.Context) (s nemesis.Schedule, err error) {
+	if r.able, err = r.abilities(); err != nil {
+		return s, err
+	}
+	specs, left, err := nemesis.Expand(ctx, r.test.Faults, len(r.cluster.Nodes()), r.cluster, r.able)
 	if err != nil {
+		return s, err
+	}
+	for _, what := range left {
+		r.log.Info("a mode that this cluster cannot do is left out", "mode", what)
+		r.test.Progress.Phase("left out: " + what)
+	}
+	r.owed = owed(r.test.Faults, specs)
+	if s, err = nemesis.NewSchedule(specs, r.cluster.Nodes(), r.test.Seed, r.test.Duration); err != nil {
 		return s, err
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
@@ -199,6 +215,16 @@ func (r *run) drawSchedule() (nemesis.Schedule, error) {
 		return s, err
 	}
 	return s, store.WriteAtomically(r.folder.Path(store.ScheduleFile), append(text, '\n'))
+}
+
+// owed are the faults that have to take hold for a verdict to count: those asked for, and of a run of one fault alone each mode of it.
+func owed(asked, expanded []nemesis.Spec) []string {
+	for _, s := range asked {
+		if s.Fault != asked[0].Fault {
+			return specNames(asked)
+		}
+	}
+	return specNames(expanded)
 }
 
 // teardown fetches the nodes' logs and takes the cluster down, also when the run was cut short.

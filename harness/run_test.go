@@ -489,3 +489,26 @@ func TestRunsSideBySide(t *testing.T) {
 		require.EqualValues(t, i+1, test.Seed)
 	}
 }
+
+// A run of one fault alone owes every mode of it, and says which it missed; also when it is checked again.
+func TestRunOfOneFaultOwesEveryMode(t *testing.T) {
+	t.Parallel()
+	o, err := Run(t.Context(), memoryTest(t, &memoryStore{}, "kill"), newMemoryCluster(t, 3))
+	require.NoError(t, err)
+	require.Equal(t, checker.Unknown, o.Verdict.Verdict)
+	require.Contains(t, o.Verdict.Reason, "no kill all is known to have taken hold")
+	require.NotContains(t, o.Verdict.Reason, "container", "this cluster has none")
+	again, err := Recheck(t.Context(), o.Run, checker.Options{})
+	require.NoError(t, err)
+	require.Equal(t, o.Verdict.Reason, again.Verdict.Reason)
+}
+
+// What the cluster cannot do is refused, and the cluster is gone.
+func TestRunRefusesFaultsThatTheClusterCannotDo(t *testing.T) {
+	t.Parallel()
+	c := newMemoryCluster(t, 3)
+	_, err := Run(t.Context(), memoryTest(t, &memoryStore{}, "kill:container"), c)
+	unable := new(nemesis.UnableError)
+	require.ErrorAs(t, err, &unable)
+	c.isGone()
+}

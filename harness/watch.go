@@ -25,12 +25,13 @@ type processWatch struct {
 	removed map[string]bool  // nodes that the nemesis has removed, true once it has asked for them again
 	term    uint64           // the latest that a node has told of
 	paused  map[string]int   // node to how many looks in a row have found it stopped
+	pausing map[string]bool  // nodes that the nemesis has stopped
 	noted   map[string]int   // node to the number of the start whose end was noted
 	blind   map[string]error // nodes whose process could not be looked at the last time
 }
 
 func newProcessWatch(c Cluster, now func() time.Duration) *processWatch {
-	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, paused: map[string]int{}, noted: map[string]int{}, blind: map[string]error{}}
+	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, paused: map[string]int{}, pausing: map[string]bool{}, noted: map[string]int{}, blind: map[string]error{}}
 }
 
 // How a process ends that somebody killed, and one that stops by itself because it was removed from the cluster.
@@ -82,7 +83,7 @@ func (w *processWatch) look(ctx context.Context, node string) {
 // lookForPause notes a node that somebody has stopped. One look is not enough: a process that is just being killed can
 // look so for a moment.
 func (w *processWatch) lookForPause(node string, state nemesis.ProcessState) {
-	if !state.Running || !state.Paused {
+	if !state.Running || !state.Paused || w.pausing[node] {
 		w.paused[node] = 0
 		return
 	}
@@ -100,6 +101,14 @@ func (w *processWatch) kills(ctx context.Context, node string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.killed[node] = state.Starts
+}
+
+// pauses notes that the nemesis is about to stop the node's process, or has let it go on.
+func (w *processWatch) pauses(node string, paused bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pausing[node] = paused
+	w.paused[node] = 0
 }
 
 // changes notes that the nemesis is about to ask for a change of members.
@@ -167,6 +176,55 @@ func (w watched) Kill(ctx context.Context, node string) error {
 func (w watched) Start(ctx context.Context, node string) error {
 	w.watch.look(ctx, node)
 	return w.World.Start(ctx, node)
+}
+
+// watchedAbilities are the abilities as the nemesis gets them.
+func watchedAbilities(a nemesis.Abilities, watch *processWatch) nemesis.Abilities {
+	if a.Members != nil {
+		a.Members = watchedMembers{a.Members, watch}
+	}
+	if a.Pauser != nil {
+		a.Pauser = watchedPauser{a.Pauser, watch}
+	}
+	if a.Containers != nil {
+		a.Containers = watchedContainers{a.Containers, watch}
+	}
+	return a
+}
+
+// watchedPauser is the pauser as the nemesis gets it: who is paused by it is not stopped by somebody else.
+type watchedPauser struct {
+	nemesis.Pauser
+	watch *processWatch
+}
+
+func (w watchedPauser) Pause(ctx context.Context, node string) error {
+	w.watch.pauses(node, true)
+	return w.Pauser.Pause(ctx, node)
+}
+
+func (w watchedPauser) Resume(ctx context.Context, node string) error {
+	err := w.Pauser.Resume(ctx, node)
+	if err == nil {
+		w.watch.pauses(node, false)
+	}
+	return err
+}
+
+// watchedContainers are the containers as the nemesis gets them.
+type watchedContainers struct {
+	nemesis.Containers
+	watch *processWatch
+}
+
+func (w watchedContainers) KillContainer(ctx context.Context, node string) error {
+	w.watch.kills(ctx, node)
+	return w.Containers.KillContainer(ctx, node)
+}
+
+func (w watchedContainers) StartContainer(ctx context.Context, node string) error {
+	w.watch.look(ctx, node)
+	return w.Containers.StartContainer(ctx, node)
 }
 
 // watchedMembers are the members as the nemesis gets them. A removed node ends by itself, and that is no crash.

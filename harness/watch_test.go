@@ -147,3 +147,18 @@ func TestWatchDoubtsSignalsFromOutside(t *testing.T) {
 		"n2 was stopped (SIGSTOP) before 1.5s, and not by the nemesis",
 	}, w.doubts())
 }
+
+// A node that the nemesis stops is no doubt; one that stays stopped after it let it go on is.
+func TestWatchKnowsPausesOfTheNemesis(t *testing.T) {
+	c, w, _ := watching(t)
+	pauser := watchedAbilities(nemesis.AbilitiesOf(c), w).Pauser
+	require.NoError(t, pauser.Pause(t.Context(), "n2"))
+	w.lookAll(t.Context())
+	w.lookAll(t.Context())
+	require.Empty(t, w.doubts())
+	require.NoError(t, pauser.Resume(t.Context(), "n2"))
+	require.NoError(t, c.Pause(t.Context(), "n2"))
+	w.lookAll(t.Context())
+	w.lookAll(t.Context())
+	require.Len(t, w.doubts(), 1)
+}

@@ -30,6 +30,7 @@ type Test struct {
 	Cluster  string            `json:"cluster"` // local, docker, sim
 	Workload string            `json:"workload"`
 	Faults   []string          `json:"faults"`
+	Owed     []string          `json:"owed,omitempty"` // faults that have to take hold: where there is one alone, each mode of it
 	Nodes    []string          `json:"nodes"`
 	Clients  int               `json:"clients"`
 	Rate     float64           `json:"rate"` // operations a second over all clients; 0: as fast as answers come

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -112,6 +113,9 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 	})()
 	outcome, err := harness.Run(ctx, test, cluster)
 	show.end()
+	if unable := new(nemesis.UnableError); errors.As(err, &unable) {
+		return badArgument("--faults %s: %s: %w (see `ordeal doctor`)", f.faults, unable.Spec, unable.Why)
+	}
 	if outcome == nil {
 		return badArgument("--out %s: %w; name a folder that can be written", f.out, err)
 	}
