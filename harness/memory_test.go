@@ -127,7 +127,14 @@ func (c *memoryCluster) Pause(_ context.Context, node string) error {
 	return nil
 }
 
-func (c *memoryCluster) Resume(context.Context, string) error { return errors.New("not here") }
+func (c *memoryCluster) Resume(_ context.Context, node string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.processes[node]
+	p.Paused = false
+	c.processes[node] = p
+	return nil
+}
 
 func (c *memoryCluster) Setup(ctx context.Context) error {
 	if err := errors.Join(c.ask("setup", ""), ctx.Err()); err != nil {

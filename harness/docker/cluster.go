@@ -29,6 +29,7 @@ type Cluster struct {
 	mu     sync.Mutex
 	engine *client.Client
 	nodes  map[string]*member
+	ports  map[int]bool // of the host, that were chosen for containers
 	facts  map[string]string
 
 	cuts cuts
@@ -43,6 +44,10 @@ type member struct {
 	status    string // host:port
 	agent     *agent.Client
 	probePort uint16
+
+	down    bool                 // killed as a whole, and not started again
+	last    nemesis.ProcessState // where it is down: its process
+	earlier int                  // processes that the node had in containers that were killed
 }
 
 // New reads the compose file and the binaries. It does not talk to the engine yet.
@@ -66,7 +71,7 @@ func New(o Options) (*Cluster, error) {
 	}
 	return &Cluster{
 		options: o, image: image, plan: plan, secret: secret, labels: thisProcess().labels(o.RunID),
-		nodes: map[string]*member{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
+		nodes: map[string]*member{}, ports: map[int]bool{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
 	}, nil
 }
 
@@ -81,8 +86,7 @@ func (c *Cluster) Project() string { return c.plan.project }
 // Nodes lists the nodes' names: n1, n2, ...
 func (c *Cluster) Nodes() []string { return c.plan.nodes() }
 
-// ClientAddress is host:port of the node's client port. It stays over restarts of the node; a restart of its container
-// (RestartContainer) gives it another one.
+// ClientAddress is host:port of the node's client port. It stays over restarts of the node and of its container.
 func (c *Cluster) ClientAddress(node string) string {
 	if m, err := c.member(node); err == nil {
 		return m.client
@@ -115,8 +119,11 @@ func (c *Cluster) Kill(ctx context.Context, node string) error {
 	return c.order(ctx, node, (*agent.Client).Kill)
 }
 
-// Start starts the node's process again.
+// Start starts the node's process again, with its container where that is down.
 func (c *Cluster) Start(ctx context.Context, node string) error {
+	if m, err := c.member(node); err == nil && m.down {
+		return c.StartContainer(ctx, node)
+	}
 	return c.order(ctx, node, (*agent.Client).Start)
 }
 
@@ -137,7 +144,11 @@ func (c *Cluster) Process(ctx context.Context, node string) (nemesis.ProcessStat
 	if err != nil {
 		return state, err
 	}
+	if m.down {
+		return m.last, nil
+	}
 	state, err = m.agent.Process(ctx)
+	state.Starts += m.earlier
 	return state, c.explain(ctx, m, err)
 }
 
@@ -147,6 +158,9 @@ func (c *Cluster) order(
 	m, err := c.member(node)
 	if err != nil {
 		return err
+	}
+	if m.down {
+		return fmt.Errorf("%s: its container is down", node)
 	}
 	_, err = do(m.agent, ctx)
 	return c.explain(ctx, m, err)

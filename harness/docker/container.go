@@ -30,7 +30,7 @@ const (
 func (p *plan) containerConfig(s compose.ServiceConfig, labels map[string]string) (
 	*container.Config, *container.HostConfig, *network.NetworkingConfig,
 ) {
-	exposed, bindings := ports(s)
+	exposed, bindings := publishedPorts(s)
 	config := &container.Config{
 		Hostname: s.Hostname, Image: s.Image, Env: environment(s),
 		Entrypoint: []string(s.Entrypoint), Cmd: []string(s.Command),
@@ -60,7 +60,7 @@ func (p *plan) composeLabels(s compose.ServiceConfig) map[string]string {
 	}
 }
 
-func ports(s compose.ServiceConfig) (nat.PortSet, nat.PortMap) {
+func publishedPorts(s compose.ServiceConfig) (nat.PortSet, nat.PortMap) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
 	for _, p := range s.Ports {
 		port := nat.Port(strconv.Itoa(int(p.Target)) + "/" + p.Protocol)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -315,9 +316,25 @@ func TestProcesses(t *testing.T) {
 	timed(t, "  resume", func() { require.NoError(t, c.Resume(ctx, "n3")) })
 	hears(t, c, "n3", "n4")
 
-	timed(t, "  restart container", func() { require.NoError(t, c.RestartContainer(ctx, "n3")) })
-	requireCrossings(t, c, cut...)
+	ports := []string{c.ClientAddress("n3"), c.StatusAddress("n3")}
+	require.NoError(t, c.CutClients(ctx, []string{"n3"}))
+	timed(t, "  kill container", func() { require.NoError(t, c.KillContainer(ctx, "n3")) })
+	down, err := c.Process(ctx, "n3")
+	require.NoError(t, err)
+	require.Equal(t, nemesis.ProcessState{PID: second.PID, Starts: 2, Ended: "signal: killed"}, down)
+	require.ErrorContains(t, c.Kill(ctx, "n3"), "its container is down")
+	require.NoError(t, c.Cut(ctx, cut[:2]), "what is cut changes while it is down")
+	timed(t, "  start container", func() { require.NoError(t, c.StartContainer(ctx, "n3")) })
+	up, err := c.Process(ctx, "n3")
+	require.NoError(t, err)
+	require.True(t, up.Running)
+	require.Equal(t, 3, up.Starts)
+	requireCrossings(t, c, cut[:2]...)
 	hears(t, c, "n4", "n3")
+	require.Equal(t, ports, []string{c.ClientAddress("n3"), c.StatusAddress("n3")})
+	requireReached(t, c, map[string]bool{"n2": true, "n3": false})
+	require.NoError(t, c.CutClients(ctx, nil))
+	requireReached(t, c, map[string]bool{"n2": true, "n3": true})
 	requireClientPort(t, c, "n3")
 
 	dir := t.TempDir()
@@ -325,6 +342,18 @@ func TestProcesses(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(dir, "n3.log"))
 	require.NoError(t, err)
 	require.Equal(t, 3, strings.Count(string(log), "tinynode 3 starts with 5 peers"), "%s", log)
+}
+
+// requireReached asserts which nodes clients reach, by the cluster's own probes.
+func requireReached(t *testing.T, c *docker.Cluster, want map[string]bool) {
+	t.Helper()
+	probes, err := c.ProbeClients(t.Context(), slices.Sorted(maps.Keys(want)))
+	require.NoError(t, err)
+	for _, p := range probes {
+		require.Empty(t, p.Error)
+		require.Equal(t, want[p.Link.To], p.Crossed, "%+v", p)
+		require.Equal(t, !want[p.Link.To], p.Stopped > 0, "%+v", p)
+	}
 }
 
 func requireClientPort(t *testing.T, c *docker.Cluster, node string) {

@@ -19,71 +19,126 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// cuts are the links that are cut now. A link is cut where its packets arrive: the sender sees mere loss.
+// cuts are what is cut now. A link is cut where its packets arrive: the sender sees mere loss.
 type cuts struct {
 	mu      sync.Mutex // one change at a time
 	mode    netfilter.Mode
-	links   map[nemesis.Link]bool
+	now     cut
 	unknown bool   // the last change failed half way: no agent's rules can be taken as known
 	reset   string // why connections could not be reset at the last heal; empty if they were
 }
 
+// cut is everything that is to be cut at a time.
+type cut struct {
+	full, data map[nemesis.Link]bool
+	deaf       map[string]bool // nodes that clients are kept from
+}
+
 // Cut makes exactly the given links pass nothing.
 func (c *Cluster) Cut(ctx context.Context, links []nemesis.Link) error {
+	want, err := c.linkSet(links)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, func(now *cut) { now.full = want })
+}
+
+// CutData makes exactly the given links pass neither payload nor new connections. What Cut cuts stays as it is.
+func (c *Cluster) CutData(ctx context.Context, links []nemesis.Link) error {
+	want, err := c.linkSet(links)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, func(now *cut) { now.data = want })
+}
+
+// CutClients keeps clients from exactly the given nodes: nothing reaches their client port, over whatever address.
+func (c *Cluster) CutClients(ctx context.Context, nodes []string) error {
+	want := map[string]bool{}
+	for _, node := range nodes {
+		if _, err := c.member(node); err != nil {
+			return err
+		}
+		want[node] = true
+	}
+	return c.change(ctx, func(now *cut) { now.deaf = want })
+}
+
+func (c *Cluster) linkSet(links []nemesis.Link) (map[nemesis.Link]bool, error) {
+	set := map[nemesis.Link]bool{}
+	nodes := c.Nodes()
+	for _, l := range links {
+		if !slices.Contains(nodes, l.From) || !slices.Contains(nodes, l.To) || l.From == l.To {
+			return nil, fmt.Errorf("cut %s to %s: not a link between two of the nodes %s", l.From, l.To, strings.Join(nodes, ", "))
+		}
+		set[l] = true
+	}
+	return set, nil
+}
+
+// change puts something else in force. Agents of containers that are down are passed over: they are told when they are back.
+func (c *Cluster) change(ctx context.Context, to func(now *cut)) error {
 	members, err := c.all()
 	if err != nil {
 		return err
 	}
-	want := map[nemesis.Link]bool{}
-	for _, l := range links {
-		if members[l.From] == nil || members[l.To] == nil || l.From == l.To {
-			return fmt.Errorf("cut %s to %s: not a link between two of the nodes %s", l.From, l.To, strings.Join(c.Nodes(), ", "))
-		}
-		want[l] = true
-	}
 	c.cuts.mu.Lock()
 	defer c.cuts.mu.Unlock()
-	before := c.cuts.links
+	before, want := c.cuts.now, c.cuts.now
+	to(&want)
 	if err := c.apply(ctx, members, want); err != nil {
 		c.cuts.unknown = true
 		return err
 	}
-	c.cuts.links, c.cuts.unknown = want, false
+	c.cuts.now, c.cuts.unknown = want, false
 	if !c.options.KeepConnections {
-		c.resetHealed(ctx, members, before, want)
+		c.resetHealed(ctx, members, before.links(), want.links())
 	}
 	return nil
 }
 
+// links are those that are cut in either way.
+func (w cut) links() map[nemesis.Link]bool {
+	all := maps.Clone(w.full)
+	if all == nil {
+		all = map[nemesis.Link]bool{}
+	}
+	maps.Copy(all, w.data)
+	return all
+}
+
 // apply has every agent whose rules change put its own in force, all at once. The caller holds cuts.mu.
-func (c *Cluster) apply(ctx context.Context, members map[string]*member, want map[nemesis.Link]bool) error {
+func (c *Cluster) apply(ctx context.Context, members map[string]*member, want cut) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for name, m := range members {
-		rules := arriving(want, name)
-		if !c.cuts.unknown && slices.Equal(rules, arriving(c.cuts.links, name)) {
+		rules := c.rules(members, want, name)
+		if m.down || !c.cuts.unknown && slices.Equal(rules, c.rules(members, c.cuts.now, name)) {
 			continue
 		}
-		cuts := make([]agent.Cut, len(rules))
-		for i, from := range rules {
-			cuts[i] = agent.Cut{Name: from, Drop: netfilter.Drop{
-				Direction: netfilter.In, Peer: members[from].ip, Mode: c.cuts.mode,
-			}}
-		}
-		group.Go(func() error { return c.explain(ctx, m, m.agent.Partition(ctx, cuts)) })
+		group.Go(func() error { return c.explain(ctx, m, m.agent.Partition(ctx, rules)) })
 	}
 	return group.Wait()
 }
 
-// arriving lists, sorted, the nodes whose packets to node are cut.
-func arriving(links map[nemesis.Link]bool, node string) []string {
-	var from []string
-	for l := range links {
-		if l.To == node {
-			from = append(from, l.From)
+// rules are what is to be cut at one node, in order.
+func (c *Cluster) rules(members map[string]*member, want cut, node string) []agent.Cut {
+	var rules []agent.Cut
+	for _, from := range c.Nodes() {
+		link := nemesis.Link{From: from, To: node}
+		mode := c.cuts.mode
+		switch {
+		case want.full[link]:
+		case want.data[link]:
+			mode = netfilter.Data
+		default:
+			continue
 		}
+		rules = append(rules, agent.Cut{Name: from, Drop: netfilter.Drop{Direction: netfilter.In, Peer: members[from].ip, Mode: mode}})
 	}
-	slices.Sort(from)
-	return from
+	if want.deaf[node] {
+		rules = append(rules, agent.Cut{Name: nemesis.Clients, Drop: netfilter.Drop{Direction: netfilter.In, Port: clientPort, Mode: netfilter.All}})
+	}
+	return rules
 }
 
 // resetHealed destroys, at both ends, the connections over links that were cut and no longer are. Only now that every
@@ -109,6 +164,9 @@ func (c *Cluster) resetHealed(ctx context.Context, members map[string]*member, b
 		errs []error
 	)
 	for node, addresses := range peers {
+		if members[node].down {
+			continue
+		}
 		wait.Go(func() {
 			if _, err := members[node].agent.Reset(ctx, slices.Collect(maps.Keys(addresses))); err != nil {
 				mu.Lock()
@@ -153,7 +211,7 @@ func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Pr
 		return nil, err
 	}
 	c.cuts.mu.Lock()
-	cut := maps.Clone(c.cuts.links)
+	cut := c.cuts.now.links()
 	c.cuts.mu.Unlock()
 	probes := make([]*linkProbe, len(links))
 	for i, l := range links {
@@ -161,6 +219,11 @@ func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Pr
 			return nil, fmt.Errorf("probe %s to %s: the nodes are %s", l.From, l.To, strings.Join(c.Nodes(), ", "))
 		}
 		probes[i] = &linkProbe{link: l, nonce: rand.Text(), expectCut: cut[l], pending: true}
+		for _, end := range []string{l.From, l.To} {
+			if members[end].down {
+				probes[i].pending, probes[i].err = false, fmt.Errorf("the container of %s is down", end)
+			}
+		}
 	}
 	for try := 0; try < openTries; try++ {
 		c.sendProbes(ctx, members, probes)
@@ -270,7 +333,7 @@ func (c *Cluster) await(ctx context.Context, to *member, ps []*linkProbe, expect
 func (c *Cluster) countStopped(ctx context.Context, members map[string]*member, probes []*linkProbe) map[nemesis.Link]uint64 {
 	receivers := map[string]bool{}
 	for _, p := range probes {
-		if p.expectCut {
+		if p.expectCut && !members[p.link.To].down {
 			receivers[p.link.To] = true
 		}
 	}

@@ -5,15 +5,21 @@ import (
 	"fmt"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/ordeal-dev/ordeal/nemesis"
 )
 
-// RestartContainer kills the node's whole container, agent included, and starts it again. Network namespace and rules
-// are new then, and so may its addresses be: what was cut is cut again before it returns, and ClientAddress and
-// StatusAddress tell the new ports.
-func (c *Cluster) RestartContainer(ctx context.Context, node string) error {
+// killedContainer is how a node's process ends with its container.
+const killedContainer = "signal: killed"
+
+// KillContainer kills the node's whole container, agent included. Its network namespace and every rule in it are gone with it.
+func (c *Cluster) KillContainer(ctx context.Context, node string) error {
 	m, err := c.member(node)
 	if err != nil {
 		return err
+	}
+	last, err := m.agent.Process(ctx)
+	if err != nil {
+		return c.explain(ctx, m, err)
 	}
 	if err := c.engine.ContainerKill(ctx, m.container, "SIGKILL"); err != nil {
 		return fmt.Errorf("%s: kill container: %w", node, err)
@@ -24,9 +30,31 @@ func (c *Cluster) RestartContainer(ctx context.Context, node string) error {
 	case err := <-failed:
 		return fmt.Errorf("%s: wait for the container's end: %w", node, err)
 	}
+	gone := *m
+	gone.down, gone.earlier = true, m.earlier+last.Starts
+	gone.last = nemesis.ProcessState{PID: last.PID, Starts: gone.earlier, Ended: killedContainer}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[node] = &gone
+	return nil
+}
+
+// StartContainer starts a killed container again. The network namespace is new: what is cut is cut again before it returns. Ports
+// are as they were.
+func (c *Cluster) StartContainer(ctx context.Context, node string) error {
+	m, err := c.member(node)
+	if err != nil {
+		return err
+	}
+	if !m.down {
+		return fmt.Errorf("%s: its container runs", node)
+	}
 	if err := c.engine.ContainerStart(ctx, m.container, container.StartOptions{}); err != nil {
 		return fmt.Errorf("%s: start container: %w", node, err)
 	}
+	// Nobody may get through before the rules are there.
+	c.cuts.mu.Lock()
+	defer c.cuts.mu.Unlock()
 	if err := c.join(ctx, node, m.container); err != nil {
 		return err
 	}
@@ -34,12 +62,18 @@ func (c *Cluster) RestartContainer(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	c.cuts.mu.Lock()
-	defer c.cuts.mu.Unlock()
-	c.cuts.unknown = true // every agent's rules may name the old address
-	if err := c.apply(ctx, members, c.cuts.links); err != nil {
+	c.cuts.unknown = true // the new agent has no rules, and the others' may name the old address
+	if err := c.apply(ctx, members, c.cuts.now); err != nil {
 		return err
 	}
 	c.cuts.unknown = false
 	return nil
+}
+
+// RestartContainer kills the node's whole container and starts it again.
+func (c *Cluster) RestartContainer(ctx context.Context, node string) error {
+	if err := c.KillContainer(ctx, node); err != nil {
+		return err
+	}
+	return c.StartContainer(ctx, node)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/go-connections/nat"
+	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis/agent"
 	"golang.org/x/sync/errgroup"
 )
@@ -132,21 +135,60 @@ func (c *Cluster) bringUp(ctx context.Context, s compose.ServiceConfig) error {
 	return c.join(ctx, s.Name, id)
 }
 
+// createAttempts is how often a container is created whose ports were taken by somebody meanwhile.
+const createAttempts = 4
+
+// create creates and starts a container. The host's ports are chosen here and not by the engine, which would choose others when
+// the container is started again.
 func (c *Cluster) create(ctx context.Context, s compose.ServiceConfig) (id string, err error) {
 	ctx, cancel, err := unbroken(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer cancel()
-	config, host, attach := c.plan.containerConfig(s, c.labels)
-	created, err := c.engine.ContainerCreate(ctx, config, host, attach, nil, c.plan.containerName(s))
-	if err != nil {
-		return "", fmt.Errorf("create container: %w", err)
+	for attempt := 1; ; attempt++ {
+		config, host, attach := c.plan.containerConfig(s, c.labels)
+		if err := c.choosePorts(host.PortBindings); err != nil {
+			return "", err
+		}
+		created, err := c.engine.ContainerCreate(ctx, config, host, attach, nil, c.plan.containerName(s))
+		if err != nil {
+			return "", fmt.Errorf("create container: %w", err)
+		}
+		err = c.engine.ContainerStart(ctx, created.ID, container.StartOptions{})
+		switch {
+		case err == nil:
+			return created.ID, nil
+		case attempt == createAttempts || !portTaken(err):
+			return "", fmt.Errorf("start container: %w", err)
+		}
+		if err := c.engine.ContainerRemove(ctx, created.ID, container.RemoveOptions{Force: true}); err != nil {
+			return "", fmt.Errorf("remove a container whose port was taken: %w", err)
+		}
 	}
-	if err := c.engine.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
-		return "", fmt.Errorf("start container: %w", err)
+}
+
+// choosePorts chooses the host's ports where the compose file leaves them open.
+func (c *Cluster) choosePorts(bindings nat.PortMap) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, list := range bindings {
+		for i := range list {
+			if list[i].HostPort != "" && list[i].HostPort != "0" {
+				continue
+			}
+			port, err := ports.Free(c.ports)
+			if err != nil {
+				return err
+			}
+			list[i].HostPort = strconv.Itoa(port)
+		}
 	}
-	return created.ID, nil
+	return nil
+}
+
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "already allocated") || strings.Contains(err.Error(), "address already in use") || strings.Contains(err.Error(), "ports are not available")
 }
 
 // join reads where a started container is to be reached, waits for its agent and node, and makes it a member.
@@ -170,6 +212,7 @@ func (c *Cluster) join(ctx context.Context, node, id string) error {
 	defer c.mu.Unlock()
 	if old := c.nodes[node]; old != nil {
 		old.agent.Close()
+		m.earlier = old.earlier
 	}
 	c.nodes[node] = m
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/link"
 )
@@ -208,11 +209,11 @@ func (c *Cluster) logPath(name string) string {
 func (c *Cluster) drawPorts(n *node, taken map[int]bool) error {
 	for _, port := range []*int{&n.peer, &n.client, &n.http} {
 		var err error
-		if *port, err = freePort(taken); err != nil {
+		if *port, err = ports.Free(taken); err != nil {
 			return err
 		}
 	}
-	c.network.Forward(n.node, address(n.peer))
+	c.network.Forward(n.node, ports.Address(n.peer))
 	return nil
 }
 
@@ -231,10 +232,10 @@ func (c *Cluster) launch(name string) error {
 func (c *Cluster) args(n *node) []string {
 	args := []string{
 		"--id", strconv.Itoa(n.index + 1), "--cluster-id", c.id, "--data", c.dataDir(n.node),
-		"--listen-peer", address(n.peer), "--listen-client", address(n.client), "--listen-http", address(n.http),
+		"--listen-peer", ports.Address(n.peer), "--listen-client", ports.Address(n.client), "--listen-http", ports.Address(n.http),
 	}
 	for i, name := range c.options.Nodes {
-		at := address(n.peer)
+		at := ports.Address(n.peer)
 		if name != n.node {
 			at = c.network.Address(n.node, name)
 		}
@@ -326,10 +327,10 @@ func (c *Cluster) isUp() error {
 }
 
 // ClientAddress is host:port of the node's client port.
-func (c *Cluster) ClientAddress(name string) string { return address(c.nodes[name].client) }
+func (c *Cluster) ClientAddress(name string) string { return ports.Address(c.nodes[name].client) }
 
 // StatusAddress is host:port of the node's HTTP port.
-func (c *Cluster) StatusAddress(name string) string { return address(c.nodes[name].http) }
+func (c *Cluster) StatusAddress(name string) string { return ports.Address(c.nodes[name].http) }
 
 // CollectLogs writes each node's log, over all its restarts, to dir/<node>.log.
 func (c *Cluster) CollectLogs(ctx context.Context, dir string) error {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/harness/ports"
 )
 
 const (
@@ -50,7 +52,7 @@ func (n *node) answers(ctx context.Context) error {
 			case <-gone:
 				return fmt.Errorf("its process ended: %s", n.state().Ended)
 			case <-ctx.Done():
-				return fmt.Errorf("%s does not answer: %w", address(port), ctx.Err())
+				return fmt.Errorf("%s does not answer: %w", ports.Address(port), ctx.Err())
 			case <-tick.C:
 			}
 		}
@@ -65,7 +67,7 @@ func (n *node) answers(ctx context.Context) error {
 
 func accepts(ctx context.Context, port int) bool {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", address(port))
+	conn, err := d.DialContext(ctx, "tcp", ports.Address(port))
 	if err != nil {
 		return false
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
@@ -32,19 +31,19 @@ func decodeStrictly(body []byte, v any) error {
 	return nil
 }
 
-// check gives the drops to be in force and the peers' names by address.
-func (p Partition) check() ([]netfilter.Drop, map[netip.Addr]string, error) {
+// check gives the drops to be in force and their names.
+func (p Partition) check() ([]netfilter.Drop, map[netfilter.Drop]string, error) {
 	if len(p.Cuts) > maxItems {
 		return nil, nil, fmt.Errorf("%d cuts, at most %d", len(p.Cuts), maxItems)
 	}
-	drops, names := make([]netfilter.Drop, len(p.Cuts)), map[netip.Addr]string{}
+	drops, names := make([]netfilter.Drop, len(p.Cuts)), map[netfilter.Drop]string{}
 	for i, c := range p.Cuts {
 		if err := c.Check(); err != nil {
 			return nil, nil, fmt.Errorf("cut %d (%s): %w", i, c.Name, err)
 		}
 		drops[i] = c.Drop
 		drops[i].Peer = c.Peer.Unmap()
-		names[drops[i].Peer] = c.Name
+		names[drops[i]] = c.Name
 	}
 	return drops, names, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -145,6 +146,7 @@ func serve(t *testing.T, mode string) (*Client, *server) {
 	a := &agent{config: Config{Name: "n1"}, output: out}
 	s := &server{
 		health: Health{Name: "n1", ProbePort: p.port()}, supervisor: childOf(mode, out), prober: p, log: log, note: a.note,
+		kept: filepath.Join(t.TempDir(), keptRules),
 	}
 	h := httptest.NewServer(s.handler(testSecret))
 	c := NewClient("n1", strings.TrimPrefix(h.URL, "http://"), testSecret)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,7 +70,10 @@ func (a *agent) serve(p *prober, log *childLog) (stop func(), err error) {
 		health: Health{
 			Name: a.config.Name, Instance: rand.Text(), PID: os.Getpid(), Started: time.Now(), ProbePort: p.port(),
 		},
-		supervisor: a.supervisor, prober: p, log: log, note: a.note,
+		supervisor: a.supervisor, prober: p, log: log, note: a.note, kept: filepath.Join(a.config.LogDir, keptRules),
+	}
+	if err := s.restore(); err != nil {
+		return nil, err
 	}
 	h := &http.Server{Handler: s.handler(a.config.Secret), ReadHeaderTimeout: 10 * time.Second}
 	go func() {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +29,7 @@ const (
 // server is the control API.
 type server struct {
 	health     Health
+	kept       string // file with the rules in force
 	supervisor *supervisor
 	prober     *prober
 	log        *childLog
@@ -37,7 +37,7 @@ type server struct {
 	note       func(format string, args ...any)
 
 	mu    sync.Mutex // one change of rules at a time
-	names map[netip.Addr]string
+	names map[netfilter.Drop]string
 	// earlier is what a drop in force stopped before the rules were last replaced, which starts the kernel's counts
 	// anew: a cut that stands while others change keeps its count.
 	earlier map[netfilter.Drop]netfilter.Count
@@ -207,6 +207,7 @@ func (s *server) putPartition(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.names, s.earlier = names, map[netfilter.Drop]netfilter.Count{}
+	s.keep(&p)
 	for _, c := range before {
 		if slices.Contains(drops, c.Drop) {
 			s.earlier[c.Drop] = c
@@ -225,6 +226,7 @@ func (s *server) deletePartition(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	s.names, s.earlier = nil, nil
+	s.keep(nil)
 	s.note("heal: no cut is in force")
 	answer(w, Partition{Cuts: []Cut{}})
 }
@@ -239,7 +241,7 @@ func (s *server) getCounters(w http.ResponseWriter, _ *http.Request) {
 	}
 	c := Counters{Counts: make([]CutCount, len(counts))}
 	for i, n := range counts {
-		c.Counts[i] = CutCount{Name: s.names[n.Peer], Count: n}
+		c.Counts[i] = CutCount{Name: s.names[n.Drop], Count: n}
 	}
 	answer(w, c)
 }

@@ -215,6 +215,32 @@ func TestPartitionOverTheAPI(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, netlink.AddrAdd(lo, address))
 	partitionOverTheAPI(t)
+	rulesOutliveTheAgent(t)
+}
+
+// What was cut when the agent was killed with its namespace is cut when it is back, unless it was healed. Rules that it cannot read keep
+// it from starting.
+func rulesOutliveTheAgent(t *testing.T) {
+	c, s := serve(t, "run")
+	cut := []Cut{{Name: "n2", Drop: netfilter.Drop{Direction: netfilter.In, Peer: netip.MustParseAddr("10.9.0.2"), Mode: netfilter.Data}},
+		{Name: "clients", Drop: netfilter.Drop{Direction: netfilter.In, Port: 7001, Mode: netfilter.All}}}
+	require.NoError(t, c.Partition(t.Context(), cut))
+	require.NoError(t, s.filter.Clear())
+	_, next := serve(t, "run")
+	next.kept = s.kept
+	require.NoError(t, next.restore())
+	counts, err := c.Counters(t.Context())
+	require.NoError(t, err)
+	require.Len(t, counts, 2)
+
+	require.NoError(t, c.Heal(t.Context()))
+	require.NoError(t, next.restore())
+	counts, err = c.Counters(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, counts)
+
+	require.NoError(t, os.WriteFile(s.kept, []byte(`{"cuts":[{}]}`), 0o600))
+	require.ErrorContains(t, next.restore(), "cut 0 (): ")
 }
 
 func partitionOverTheAPI(t *testing.T) {

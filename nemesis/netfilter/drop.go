@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -33,10 +34,12 @@ const (
 	Data Mode = "data"
 )
 
-// Drop is one rule: drop what the mode says of the packets that come from, or go to, one peer.
+// Drop is one rule: drop what the mode says of the packets that come from, or go to, one peer; or, with a port in the
+// place of a peer, all TCP packets that arrive for that port, whoever sends them.
 type Drop struct {
 	Direction Direction  `json:"direction"`
-	Peer      netip.Addr `json:"peer"`
+	Peer      netip.Addr `json:"peer,omitzero"`
+	Port      uint16     `json:"port,omitempty"`
 	Mode      Mode       `json:"mode"`
 }
 
@@ -54,6 +57,12 @@ func (d Drop) normalize() (Drop, error) {
 	}
 	if d.Mode != All && d.Mode != Data {
 		return d, fmt.Errorf("drop %v: mode is %q, want %q or %q", d.Peer, d.Mode, All, Data)
+	}
+	if d.Port != 0 {
+		if d.Direction != In || d.Mode != All || d.Peer.IsValid() {
+			return d, fmt.Errorf("drop: of port %d all that arrives is dropped, whoever sends it, and nothing else can be", d.Port)
+		}
+		return d, nil
 	}
 	if !d.Peer.IsValid() {
 		return d, errors.New("drop: no peer address")
@@ -88,7 +97,10 @@ func compareDrops(a, b Drop) int {
 	if c := strings.Compare(string(a.Mode), string(b.Mode)); c != 0 {
 		return c
 	}
-	return a.Peer.Compare(b.Peer)
+	if c := a.Peer.Compare(b.Peer); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Port, b.Port)
 }
 
 // Check tells why the kernel could not be asked for this drop.

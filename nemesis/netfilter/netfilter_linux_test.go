@@ -108,6 +108,26 @@ func TestCutIsOneWay(t *testing.T) {
 	require.Equal(t, "open", string(buf[:n]))
 }
 
+// A drop of a port keeps everybody from it, also on connections that are established, and from no other port.
+func TestCutOfAPort(t *testing.T) {
+	alice, bob := newPair(t)
+	for _, address := range []string{bobV4, "[" + bobV6 + "]"} {
+		shut, other := bob.listen(t, address+":0"), bob.listen(t, address+":0")
+		toShut, atShut := alice.connect(t, shut)
+		port := uint16(shut.Addr().(*net.TCPAddr).Port)
+		replace(t, bob, netfilter.Drop{Direction: netfilter.In, Port: port, Mode: netfilter.All})
+		send(t, toShut, "during")
+		waitStopped(t, bob, 2)
+		requireNothingToRead(t, atShut)
+		toOther, atOther := alice.connect(t, other)
+		send(t, toOther, "open")
+		receive(t, atOther, "open")
+
+		bob.do(t, bob.filter.Clear)
+		receive(t, atShut, "during")
+	}
+}
+
 // A drop of output stops packets where they are sent, and the sender sees EPERM.
 func TestCutOfOutput(t *testing.T) {
 	alice, bob := newPair(t)
@@ -227,7 +247,9 @@ func dropGenerator() *rapid.Generator[netfilter.Drop] {
 	return rapid.Custom(func(t *rapid.T) netfilter.Drop {
 		last := rapid.IntRange(1, 6).Draw(t, "last")
 		peer := netip.AddrFrom4([4]byte{10, 0, 0, byte(last)})
-		switch rapid.SampledFrom([]string{"v4", "mapped", "v6"}).Draw(t, "family") {
+		switch rapid.SampledFrom([]string{"v4", "mapped", "v6", "port"}).Draw(t, "family") {
+		case "port":
+			return netfilter.Drop{Direction: netfilter.In, Port: uint16(7000 + last), Mode: netfilter.All}
 		case "mapped":
 			peer = netip.AddrFrom16(peer.As16())
 		case "v6":

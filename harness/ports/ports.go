@@ -1,4 +1,5 @@
-package local
+// Package ports draws TCP ports of this machine for those who have to name one before they listen on it.
+package ports
 
 import (
 	"fmt"
@@ -15,16 +16,16 @@ const (
 	portAttempts = 200
 )
 
-// freePort draws a port that nobody listens on now. Nothing keeps another program from taking it before the node does; Setup
-// notices and draws again.
-func freePort(taken map[int]bool) (int, error) {
+// Free draws a port of 127.0.0.1 that nobody listens on now and that is not taken, and takes it. Nothing keeps another program from
+// listening on it first: its user notices, and draws again.
+func Free(taken map[int]bool) (int, error) {
 	low, high := portRange()
 	for range portAttempts {
 		port := low + rand.IntN(high-low)
 		if taken[port] {
 			continue
 		}
-		l, err := net.Listen("tcp", address(port))
+		l, err := net.Listen("tcp", Address(port))
 		if err != nil {
 			continue
 		}
@@ -51,4 +52,5 @@ func portRange() (low, high int) {
 	return low, high
 }
 
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// Address is host:port of a port of 127.0.0.1.
+func Address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -1,0 +1,94 @@
+package docker
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+)
+
+const (
+	clientProbeMethod = "tcp connection to the published client port, ended by the node"
+	clientProbeLimit  = 300 * time.Millisecond // for one that ought not to come through
+	clientOpenLimit   = 5 * time.Second
+)
+
+// noClient is what a client probe says to the node: bytes that are no client's hello, so that the node ends the connection. That it does
+// is the evidence that it was reached; the engine's own port proxy accepts whether the node is reached or not.
+var noClient = make([]byte, 256)
+
+// ProbeClients connects to each node's client port as clients do, from the host.
+func (c *Cluster) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.Probe, error) {
+	members, err := c.all()
+	if err != nil {
+		return nil, err
+	}
+	c.cuts.mu.Lock()
+	deaf := c.cuts.now.deaf
+	c.cuts.mu.Unlock()
+	probes := make([]nemesis.Probe, len(nodes))
+	var wait sync.WaitGroup
+	for i, node := range nodes {
+		probes[i] = nemesis.Probe{Link: nemesis.Link{From: nemesis.Clients, To: node}, Unit: "packets", Method: clientProbeMethod}
+		m := members[node]
+		switch {
+		case m == nil:
+			probes[i].Error = "there is no such node"
+			continue
+		case m.down:
+			probes[i].Error = "its container is down"
+			continue
+		}
+		limit := clientOpenLimit
+		if deaf[node] {
+			limit = clientProbeLimit
+		}
+		wait.Go(func() {
+			probes[i].Crossed, probes[i].Error = c.reachAsClient(ctx, m, limit)
+			probes[i].Stopped = stoppedClients(ctx, m)
+		})
+	}
+	wait.Wait()
+	return probes, ctx.Err()
+}
+
+// reachAsClient tells whether the node was reached. A node whose process does not run cannot answer, which says nothing.
+func (c *Cluster) reachAsClient(ctx context.Context, m *member, limit time.Duration) (bool, string) {
+	if state, err := m.agent.Process(ctx); err == nil && (!state.Running || state.Paused) {
+		return false, "its process does not run"
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", m.client)
+	if err != nil {
+		return false, ""
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline)
+	if _, err := conn.Write(noClient); err != nil {
+		return true, "" // it was ended at once: somebody did
+	}
+	_, err = conn.Read(make([]byte, 1))
+	timeout, ok := err.(net.Error)
+	return !ok || !timeout.Timeout(), ""
+}
+
+// stoppedClients is how many packets for the client port the node's kernel has dropped since it was cut.
+func stoppedClients(ctx context.Context, m *member) uint64 {
+	counts, err := m.agent.Counters(ctx)
+	if err != nil {
+		return 0
+	}
+	var n uint64
+	for _, count := range counts {
+		if count.Direction == netfilter.In && count.Port == clientPort {
+			n += count.Packets
+		}
+	}
+	return n
+}
