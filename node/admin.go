@@ -190,7 +190,7 @@ func (s *Server) handleMembers(w http.ResponseWriter, r *http.Request) {
 	done := make(chan error, 1)
 	s.Do(func(d *Driver) {
 		now, _ := d.core.Configuration()
-		target, err := q.target(now)
+		target, err := q.Target(now)
 		if err != nil {
 			done <- err
 			return
@@ -210,8 +210,8 @@ func (s *Server) handleMembers(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// target is the configuration asked for, from the one in force.
-func (q MembersRequest) target(now raft.Configuration) (raft.Configuration, error) {
+// Target is the configuration asked for, from the one in force.
+func (q MembersRequest) Target(now raft.Configuration) (raft.Configuration, error) {
 	to := raft.Configuration{Voters: slices.Clone(now.Voters), Addresses: slices.Clone(now.Addresses)}
 	for text, address := range q.Add {
 		id, err := strconv.ParseUint(text, 10, 64)

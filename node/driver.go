@@ -395,3 +395,6 @@ func (d *Driver) Status() Status {
 	return Status{Status: d.core.Status(), Applied: d.applied, Snapshot: d.core.Snapshot().LastIncludedIndex,
 		Keys: d.machine.Len(), Sessions: d.machine.Sessions(), Pending: d.pending()}
 }
+
+// Brief is the core's part of Status without its peers, and the last applied entry. It takes no memory.
+func (d *Driver) Brief() (st raft.Status, applied uint64) { return d.core.Brief(), d.applied }

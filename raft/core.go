@@ -412,11 +412,16 @@ type PeerStatus struct {
 
 // Status tells what the server is and knows now.
 func (c *Core) Status() Status {
-	s := Status{ID: c.id, Role: c.role, Term: c.term, Vote: c.vote, Leader: c.leader, Commit: c.log.commit,
-		LastIndex: c.log.lastIndex(), Durable: c.log.durable, Configuration: c.configuration()}
+	s := c.Brief()
 	for id, p := range c.leading.peers {
 		s.Peers = append(s.Peers, PeerStatus{ID: id, Match: p.match, Next: p.next, LastHeard: p.lastHeard})
 	}
 	slices.SortFunc(s.Peers, func(a, b PeerStatus) int { return cmp.Compare(a.ID, b.ID) })
 	return s
+}
+
+// Brief is Status without the peers. It takes no memory, for those who ask after every step.
+func (c *Core) Brief() Status {
+	return Status{ID: c.id, Role: c.role, Term: c.term, Vote: c.vote, Leader: c.leader, Commit: c.log.commit,
+		LastIndex: c.log.lastIndex(), Durable: c.log.durable, Configuration: c.configuration()}
 }

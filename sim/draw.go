@@ -1,0 +1,311 @@
+package sim
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/node/client"
+	"github.com/ordeal-dev/ordeal/node/wire"
+)
+
+// Swarm says what plans are drawn from: each has faults of its own, some of them and of some strength, so that one does not
+// hide what another would show (swarm testing).
+type Swarm struct {
+	Workload   string
+	Nodes      int // 0: drawn from 3 to 7
+	Operations int // of a run; 0 takes 100
+	// Weights are how likely each kind of trouble is part of a plan, in a thousand; nil takes the usual. See Steering.
+	Weights Weights
+}
+
+// Weights are how likely each kind of trouble is part of a plan, in a thousand.
+type Weights [troubles]int
+
+// trouble is a kind of trouble that a plan may have.
+type trouble int
+
+const (
+	troubleLoss trouble = iota
+	troubleSlow
+	troubleRepeat
+	troubleOvertake
+	troubleBreaks
+	troubleTornWork
+	troubleFailedWork
+	troubleSlowDisk
+	troubleBatches
+	troubleKill
+	troublePower
+	troublePause
+	troublePartition
+	troubleFlap
+	troubleStorm
+	troubleClock
+	troubleDisk
+	troubleMembership
+	troubleTransfer
+	troubles // how many there are
+)
+
+// UsualWeights are those of a campaign that knows nothing yet.
+func UsualWeights() Weights {
+	var w Weights
+	for i := range w {
+		w[i] = 350
+	}
+	w[troublePower], w[troublePartition], w[troubleTornWork] = 600, 600, 500
+	return w
+}
+
+// Draw draws the plan of a seed. The same arguments give the same plan.
+func (s Swarm) Draw(seed uint64) Plan {
+	d := drawing{Rand: rand.New(rand.NewPCG(seed, 0x737761726d)), swarm: s}
+	if s.Weights == (Weights{}) {
+		d.swarm.Weights = UsualWeights()
+	}
+	for i := range d.has {
+		d.has[i] = d.IntN(1000) < d.swarm.Weights[i]
+	}
+	if d.IntN(20) == 0 {
+		d.has = [troubles]bool{} // a run in peace
+	}
+	p := Plan{Seed: seed, Workload: s.Workload, Nodes: s.Nodes, Operations: s.Operations}
+	if p.Nodes == 0 {
+		p.Nodes = []int{3, 3, 4, 5, 5, 5, 7}[d.IntN(7)]
+	}
+	if p.Operations == 0 {
+		p.Operations = 100
+	}
+	p.Workers = 2 + d.IntN(6)
+	d.node(&p.Node)
+	d.client(&p)
+	p.Duration = p.Node.ElectionTimeout * time.Duration(10+d.IntN(30))
+	p.Rate = float64(p.Operations) / p.Duration.Seconds()
+	p.Timeout = p.Node.ElectionTimeout * time.Duration(2+d.IntN(6))
+	d.network(&p)
+	d.disk(&p)
+	d.injections(&p)
+	return p
+}
+
+type drawing struct {
+	*rand.Rand
+	swarm Swarm
+	has   [troubles]bool
+}
+
+// between draws a time, the short ones as often as the long ones.
+func (d *drawing) between(low, high time.Duration) time.Duration {
+	return time.Duration(float64(low) * math.Pow(float64(high)/float64(low), d.Float64())).Truncate(time.Microsecond)
+}
+
+// odds draws a likelihood in a million, likewise, or 0 where the plan has not that trouble.
+func (d *drawing) odds(t trouble, low, high int) uint32 {
+	if !d.has[t] {
+		return 0
+	}
+	return uint32(d.between(time.Duration(low)*time.Millisecond, time.Duration(high)*time.Millisecond) / time.Millisecond)
+}
+
+func (d *drawing) node(n *NodePlan) {
+	n.ElectionTimeout = d.between(80*time.Millisecond, 400*time.Millisecond)
+	n.Heartbeat = n.ElectionTimeout / time.Duration(3+d.IntN(4))
+	n.PreVote, n.CheckQuorum = d.IntN(4) > 0, d.IntN(4) > 0
+	n.SnapshotEntries = []uint64{0, 3, 7, 15, 40, 100}[d.IntN(6)]
+	n.SegmentSize = []int64{512, 1024, 4096, 16 << 10, 64 << 10}[d.IntN(5)]
+	n.ChunkBytes = []int{64, 200, 1000, 16 << 10}[d.IntN(4)]
+}
+
+func (d *drawing) client(p *Plan) {
+	c := &p.Client
+	c.Find = []client.Find{client.Redirect, client.Redirect, client.Poll, client.HealthCheck}[d.IntN(4)]
+	c.Sessions = d.IntN(2) == 0
+	c.Reads = []wire.Consistency{wire.ReadIndex, wire.ReadIndex, wire.ReadIndex, wire.ThroughLog, wire.Lease, wire.Lease}[d.IntN(6)]
+	if c.Reads == wire.Lease {
+		p.Node.CheckQuorum, p.Node.ClockDrift = true, 0.05+0.2*d.Float64()
+	}
+	c.Breaks = d.odds(troubleBreaks, 1000, 100_000)
+}
+
+func (d *drawing) network(p *Plan) {
+	n := &p.Network
+	n.Delay = d.between(50*time.Microsecond, p.Node.Heartbeat/8)
+	n.Jitter = d.between(n.Delay/4+1, 2*n.Delay+2)
+	n.Encoded = d.IntN(8) == 0
+	d.storm(n, p.Node.ElectionTimeout, 1)
+}
+
+// storm draws what messages suffer.
+func (d *drawing) storm(n *NetworkPlan, election time.Duration, times int) {
+	n.Loss = d.odds(troubleLoss, 1000*times, 60_000*times)
+	n.Slow = d.odds(troubleSlow, 1000*times, 100_000*times)
+	n.Repeat = d.odds(troubleRepeat, 1000*times, 60_000*times)
+	n.Overtake = d.odds(troubleOvertake, 10_000*times, 200_000*times)
+	n.Slowness = d.between(election/10, 4*election)
+	n.Unordered = d.has[troubleOvertake] && d.IntN(3) == 0
+}
+
+func (d *drawing) disk(p *Plan) {
+	k := &p.Disk
+	k.SyncTime = d.between(50*time.Microsecond, p.Node.Heartbeat/4)
+	k.PowerLoss = d.odds(troubleTornWork, 500, 20_000)
+	k.Failure = d.odds(troubleFailedWork, 500, 10_000)
+	k.Slow = d.odds(troubleSlowDisk, 1000, 100_000)
+	k.Slowness = d.between(p.Node.Heartbeat, 3*p.Node.ElectionTimeout)
+	if d.has[troubleBatches] {
+		k.TurnTime = d.between(50*time.Microsecond, p.Node.Heartbeat/4)
+	}
+}
+
+// injections draws the faults that are injected, most of them in groups, with calm between.
+func (d *drawing) injections(p *Plan) {
+	var kinds []func(*Plan, *Injection) bool
+	for _, k := range []struct {
+		trouble trouble
+		draw    func(*Plan, *Injection) bool
+	}{
+		{troubleKill, d.kill}, {troublePower, d.power}, {troublePause, d.pause}, {troublePartition, d.partition}, {troubleFlap, d.flap},
+		{troubleStorm, d.stormOnLinks}, {troubleClock, d.clock}, {troubleDisk, d.badDisk}, {troubleMembership, d.membership}, {troubleTransfer, d.transfer},
+	} {
+		if d.has[k.trouble] {
+			kinds = append(kinds, k.draw)
+		}
+	}
+	if len(kinds) == 0 {
+		return
+	}
+	election := p.Node.ElectionTimeout
+	for at := d.between(election/4, 4*election); at < p.Duration; {
+		for range 1 + d.IntN(3) {
+			in := Injection{ID: len(p.Injections) + 1, At: at, For: d.between(election/4, 8*election)}
+			if kinds[d.IntN(len(kinds))](p, &in) {
+				p.Injections = append(p.Injections, in)
+			}
+			at += time.Duration(d.Int64N(int64(election)))
+		}
+		at += d.between(election/2, 8*election)
+	}
+}
+
+// some draws nodes: often one, at times the leader (nobody in particular), at times any number of them.
+func (d *drawing) some(p *Plan) []int {
+	switch d.IntN(4) {
+	case 0:
+		return nil
+	case 1:
+		return d.drawNodes(p, 1+d.IntN(p.Nodes))
+	}
+	return d.drawNodes(p, 1)
+}
+
+func (d *drawing) drawNodes(p *Plan, n int) []int {
+	nodes := d.Perm(p.Nodes)[:n]
+	for i := range nodes {
+		nodes[i]++
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
+func (d *drawing) kill(p *Plan, in *Injection) bool {
+	in.Fault, in.Nodes = FaultKill, d.some(p)
+	return true
+}
+
+func (d *drawing) power(p *Plan, in *Injection) bool {
+	in.Fault, in.Nodes = FaultPower, d.some(p)
+	if d.IntN(5) == 0 { // the whole house
+		in.Nodes = d.drawNodes(p, p.Nodes)
+	}
+	return true
+}
+
+func (d *drawing) pause(p *Plan, in *Injection) bool {
+	in.Fault, in.Nodes = FaultPause, d.some(p)
+	return true
+}
+
+// partition draws two sides, or a bridge, or links one by one, or the leader alone; both ways or one.
+func (d *drawing) partition(p *Plan, in *Injection) bool {
+	in.Fault = FaultPartition
+	in.Ways = []string{"", "", "out", "in"}[d.IntN(4)]
+	switch d.IntN(5) {
+	case 0: // the leader alone
+		return true
+	case 1:
+		for a := range p.Nodes {
+			for b := range p.Nodes {
+				if a != b && d.IntN(3) == 0 {
+					in.Links = append(in.Links, [2]int{a + 1, b + 1})
+				}
+			}
+		}
+		return len(in.Links) > 0
+	}
+	order := d.Perm(p.Nodes)
+	bridge := d.IntN(4) == 0 && p.Nodes > 2
+	size := 1 + d.IntN(p.Nodes-1)
+	for i, a := range order {
+		for j, b := range order {
+			if (i < size) == (j < size) || bridge && (i == p.Nodes-1 || j == p.Nodes-1) {
+				continue
+			}
+			if in.Ways == "" || (in.Ways == "out") == (i < size) {
+				in.Links = append(in.Links, [2]int{a + 1, b + 1})
+			}
+		}
+	}
+	return len(in.Links) > 0
+}
+
+func (d *drawing) flap(p *Plan, in *Injection) bool {
+	in.Flaps = d.between(p.Node.Heartbeat/2, 2*p.Node.ElectionTimeout)
+	return d.partition(p, in)
+}
+
+func (d *drawing) stormOnLinks(p *Plan, in *Injection) bool {
+	in.Fault, in.Nodes = FaultStorm, d.some(p)
+	in.Ways = []string{"", "out", "in"}[d.IntN(3)]
+	in.Storm = &NetworkPlan{}
+	d.storm(in.Storm, p.Node.ElectionTimeout, 4)
+	return true
+}
+
+// clock draws a clock's rate, within the bound where leases count on one, or any, and a jump.
+func (d *drawing) clock(p *Plan, in *Injection) bool {
+	in.Fault, in.Nodes = FaultClock, d.some(p)
+	if drift := p.Node.ClockDrift; drift > 0 {
+		in.Rate = million + int64((2*d.Float64()-1)*0.9*drift*million)
+		return true
+	}
+	in.Rate = int64(million * math.Pow(8, 2*d.Float64()-1))
+	if d.IntN(2) == 0 {
+		in.Ahead = d.between(p.Node.Heartbeat, 10*p.Node.ElectionTimeout)
+	}
+	return true
+}
+
+func (d *drawing) badDisk(p *Plan, in *Injection) bool {
+	in.Fault, in.Nodes = []string{FaultSlowDisk, FaultFailSync, FaultFullDisk}[d.IntN(3)], d.some(p)
+	in.Slow, in.Slowness = uint32(100_000+d.IntN(900_000)), d.between(p.Node.Heartbeat, 2*p.Node.ElectionTimeout)
+	return true
+}
+
+func (d *drawing) membership(p *Plan, in *Injection) bool {
+	in.Fault = FaultMembership
+	if p.Nodes < 3 {
+		return false
+	}
+	if d.IntN(3) > 0 {
+		in.Nodes = d.drawNodes(p, 1+d.IntN(p.Nodes-2))
+	}
+	in.For = d.between(p.Node.ElectionTimeout, 12*p.Node.ElectionTimeout)
+	return true
+}
+
+func (d *drawing) transfer(_ *Plan, in *Injection) bool {
+	in.Fault, in.For = FaultTransfer, time.Millisecond
+	return true
+}

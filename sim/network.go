@@ -1,0 +1,104 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// link is what one node sends to another.
+type link struct {
+	cut     int           // how many faults cut it
+	sent    uint64        // messages
+	last    time.Duration // arrival of the latest
+	stopped uint64        // messages dropped since the link was cut
+	worse   NetworkPlan   // what a fault adds
+}
+
+// send takes a message of a node. What becomes of it depends on the link and on the number of the message there.
+func (w *world) send(m raft.Message) {
+	if m.To == 0 || int(m.To) > len(w.nodes) {
+		return // nobody there
+	}
+	l := &w.links[m.From-1][m.To-1]
+	l.sent++
+	e := Event{At: w.now, Kind: MessageSent, Node: m.From, Peer: m.To, Number: l.sent, Message: &m}
+	w.tell(e)
+	p := &w.plan.Network
+	c := Choice{From: int32(m.From), To: int32(m.To), Seq: l.sent}
+	switch {
+	case l.cut > 0:
+		l.stopped++
+		w.drop(e, "the link is cut")
+		return
+	case w.fault(LoseMessage, c, p.Loss+l.worse.Loss, 1) > 0:
+		w.coverage.Count(MessagesLost)
+		w.drop(e, "lost")
+		return
+	}
+	at := w.now + p.Delay + w.jitter(c, p.Jitter)
+	slowness := max(p.Slowness, l.worse.Slowness)
+	if by := w.fault(DelayMessage, c, p.Slow+l.worse.Slow, 1000); by > 0 {
+		at += slowness / 1000 * time.Duration(by)
+	}
+	overtakes := w.fault(OvertakeMessage, c, p.Overtake+l.worse.Overtake, 1) > 0
+	if !overtakes && !(p.Unordered && !w.calm) {
+		at = max(at, l.last)
+		l.last = at
+	}
+	w.fly(m, at)
+	if by := w.fault(RepeatMessage, c, p.Repeat+l.worse.Repeat, 1000); by > 0 {
+		w.coverage.Count(MessagesRepeated)
+		w.fly(m, at+slowness/1000*time.Duration(by))
+	}
+}
+
+func (w *world) drop(sent Event, why string) {
+	sent.Kind, sent.Text = MessageDropped, why
+	w.tell(sent)
+}
+
+// fault decides about a fault; in the calm there is none.
+func (w *world) fault(k ChoiceKind, c Choice, odds uint32, outcomes uint64) uint64 {
+	if w.calm {
+		return 0
+	}
+	c.Kind = k
+	return w.decider.Fault(c, odds, outcomes)
+}
+
+// jitter draws a time below most.
+func (w *world) jitter(c Choice, most time.Duration) time.Duration {
+	c.Kind = Jitter
+	return time.Duration(w.decider.Draw(c, uint64(most)))
+}
+
+func (w *world) fly(m raft.Message, at time.Duration) {
+	w.queue.push(happening{at: at, kind: delivery, node: int32(m.To - 1), ref: w.messages.put(m)})
+}
+
+// deliver gives a message to the process there, if there is one.
+func (w *world) deliver(m raft.Message) {
+	n, l := w.nodes[m.To-1], &w.links[m.From-1][m.To-1]
+	e := Event{At: w.now, Kind: MessageDelivered, Node: m.From, Peer: m.To, Number: l.sent, Message: &m}
+	switch {
+	case l.cut > 0:
+		l.stopped++
+		w.drop(e, "the link is cut")
+		return
+	case n.process == nil:
+		w.drop(e, "nobody there")
+		return
+	}
+	w.tell(e)
+	if w.plan.Network.Encoded {
+		err := wire.DecodeMessages(wire.AppendMessage(nil, m), func(m raft.Message) { n.process.Receive(m) })
+		if err != nil {
+			w.judge.violate("transport", m.From, "%v: its own encoding cannot be read: %v", m.Kind, err)
+		}
+	} else {
+		n.process.Receive(m)
+	}
+	n.turnSoon()
+}

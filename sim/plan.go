@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/node/client"
+	"github.com/ordeal-dev/ordeal/node/wire"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// Plan is what a run is, but for the decisions on the way: the cluster, what clients do, how bad network and disks are, and the
+// faults that are injected. It is plain data, so that a run can be saved, changed and run again.
+type Plan struct {
+	Seed     uint64        `json:"seed"`
+	Nodes    int           `json:"nodes"`
+	Workload string        `json:"workload"`
+	Workers  int           `json:"workers"`
+	Duration time.Duration `json:"duration_ns"` // how long clients work
+	// Operations is how many operations clients begin at most before the last reads; 0: as many as there is time for.
+	Operations int           `json:"operations,omitempty"`
+	Rate       float64       `json:"rate"` // operations a second over all workers; 0: as fast as answers come
+	Timeout    time.Duration `json:"timeout_ns"`
+
+	Node    NodePlan    `json:"node"`
+	Client  ClientPlan  `json:"client"`
+	Network NetworkPlan `json:"network"`
+	Disk    DiskPlan    `json:"disk"`
+
+	// Schedule is carried out by the nemesis that other clusters have too, Injections by the simulator itself.
+	Schedule   *nemesis.Schedule `json:"schedule,omitempty"`
+	Injections []Injection       `json:"injections,omitempty"`
+}
+
+// NodePlan is how every node is set up.
+type NodePlan struct {
+	Heartbeat       time.Duration `json:"heartbeat_ns"`
+	ElectionTimeout time.Duration `json:"election_timeout_ns"`
+	ClockDrift      float64       `json:"clock_drift,omitempty"`
+	PreVote         bool          `json:"pre_vote"`
+	CheckQuorum     bool          `json:"check_quorum"`
+	SnapshotEntries uint64        `json:"snapshot_entries,omitempty"`
+	SegmentSize     int64         `json:"segment_size"`
+	ChunkBytes      int           `json:"chunk_bytes"`
+}
+
+// ClientPlan is how clients use the store.
+type ClientPlan struct {
+	Find     client.Find      `json:"find"`
+	Sessions bool             `json:"sessions"`
+	Reads    wire.Consistency `json:"reads"`
+	// Breaks is how likely, in a million, a request's connection breaks.
+	Breaks uint32 `json:"breaks,omitempty"`
+}
+
+// NetworkPlan is what the links between nodes do at any time. Likelihoods are in a million.
+type NetworkPlan struct {
+	Delay  time.Duration `json:"delay_ns"`
+	Jitter time.Duration `json:"jitter_ns"`
+
+	Loss      uint32        `json:"loss,omitempty"`
+	Repeat    uint32        `json:"repeat,omitempty"`
+	Overtake  uint32        `json:"overtake,omitempty"`
+	Slow      uint32        `json:"slow,omitempty"`
+	Slowness  time.Duration `json:"slowness_ns,omitempty"` // how much longer a slow message, or the second of a repeated one, takes at most
+	Unordered bool          `json:"unordered,omitempty"`   // messages never wait for those before them
+	Encoded   bool          `json:"encoded,omitempty"`     // messages go through the transport's encoding
+}
+
+// DiskPlan is what disks do at any time. Likelihoods are in a million.
+type DiskPlan struct {
+	SyncTime time.Duration `json:"sync_time_ns"`
+
+	PowerLoss uint32        `json:"power_loss,omitempty"` // amid some work
+	Failure   uint32        `json:"failure,omitempty"`
+	Slow      uint32        `json:"slow,omitempty"`
+	Slowness  time.Duration `json:"slowness_ns,omitempty"`
+	// TurnTime is how long after its inputs have arrived a node's thread turns, at most; so they come in batches. 0: at once.
+	TurnTime time.Duration `json:"turn_time_ns,omitempty"`
+}
+
+// check reports what makes a plan impossible.
+func (p *Plan) check() error {
+	switch {
+	case p.Nodes < 1 || p.Nodes > MaxNodes:
+		return fmt.Errorf("sim: %d nodes: want 1 to %d", p.Nodes, MaxNodes)
+	case p.Workers < 1:
+		return errors.New("sim: a run needs a client")
+	case p.Duration <= 0 || p.Timeout <= 0:
+		return fmt.Errorf("sim: duration %v and timeout %v must be positive", p.Duration, p.Timeout)
+	case p.Node.Heartbeat <= 0 || p.Node.ElectionTimeout < 2*p.Node.Heartbeat:
+		return fmt.Errorf("sim: election timeout %v must be at least twice the heartbeat %v", p.Node.ElectionTimeout, p.Node.Heartbeat)
+	}
+	_, err := workloads.NewGenerator(p.Workload, workloads.Options{Workers: p.Workers})
+	return err
+}
+
+// MaxNodes is how many nodes a simulated cluster can have.
+const MaxNodes = 25
+
+// Usual is a plan without faults, of nodes as ordeal-node sets them up.
+func Usual(seed uint64, workload string, nodes int) Plan {
+	return Plan{Seed: seed, Nodes: nodes, Workload: workload, Workers: 5, Duration: 10 * time.Second, Rate: 100, Timeout: time.Second,
+		Node: NodePlan{Heartbeat: 50 * time.Millisecond, ElectionTimeout: 300 * time.Millisecond, PreVote: true, CheckQuorum: true,
+			SnapshotEntries: 10000, SegmentSize: 64 << 10, ChunkBytes: 16 << 10},
+		Network: NetworkPlan{Delay: 200 * time.Microsecond, Jitter: 300 * time.Microsecond},
+		Disk:    DiskPlan{SyncTime: 500 * time.Microsecond},
+	}
+}

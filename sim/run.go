@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/systems"
+	"github.com/ordeal-dev/ordeal/systems/ordeal"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// Run makes a run. An error means that the plan or the simulator is at fault, not the system. When ctx ends the run is
+// given up, with its error.
+func Run(ctx context.Context, o Options) (Result, error) {
+	if err := o.Plan.check(); err != nil {
+		return Result{}, err
+	}
+	w := newWorld(o, o.Plan)
+	defer w.stopCoroutines()
+	t, err := w.prepare()
+	if err != nil {
+		return Result{}, err
+	}
+	w.perform(ctx, t)
+	if err := cmp.Or(ctx.Err(), w.err); err != nil {
+		return Result{}, err
+	}
+	return w.conclude(ctx)
+}
+
+// test is what happens on the cluster.
+type test struct {
+	generator workloads.Generator
+	crew      *harness.Crew
+	workers   []*harness.Worker
+	addresses map[string]string
+}
+
+func (w *world) prepare() (*test, error) {
+	p := &w.plan
+	generator, err := workloads.NewGenerator(p.Workload, workloads.Options{Workers: p.Workers})
+	if err != nil {
+		return nil, err
+	}
+	t := &test{generator: generator, addresses: map[string]string{}}
+	for _, name := range w.names {
+		t.addresses[name] = name + ":7001"
+	}
+	t.crew = &harness.Crew{Clients: p.Workers, Rate: p.Rate, Timeout: p.Timeout, Seed: p.Seed, Generator: generator, Recorder: &w.record, Clock: clock{w}}
+	for i := range p.Workers {
+		c, err := w.open(t, i)
+		if err != nil {
+			return nil, err
+		}
+		t.workers = append(t.workers, t.crew.Worker(i, c))
+	}
+	return t, nil
+}
+
+// open makes a worker's client.
+func (w *world) open(t *test, worker int) (systems.Client, error) {
+	c := w.plan.Client
+	system := ordeal.System{World: clientWorld{clock{w}, int32(worker)}, Find: c.Find, Sessions: c.Sessions, Reads: c.Reads}
+	return system.Open(w.names[worker%len(w.names)], t.addresses)
+}
+
+// perform has everything happen.
+func (w *world) perform(ctx context.Context, t *test) {
+	for _, n := range w.nodes {
+		n.boot()
+	}
+	given := func() bool { return ctx.Err() != nil }
+	w.until(w.startLimit(), func() bool { return given() || w.leader() != nil })
+	begin := w.now
+	w.planInjections(begin)
+	working := len(t.workers)
+	for i, worker := range t.workers {
+		w.start(fmt.Sprintf("worker %d", i), func() {
+			w.work(begin, worker)
+			working--
+		})
+	}
+	w.until(never, func() bool { return given() || working == 0 })
+	w.finish(t, given)
+}
+
+// startLimit is how long a new cluster may take to have a leader.
+func (w *world) startLimit() time.Duration { return 100 * w.plan.Node.ElectionTimeout }
+
+// work lets a worker work until the run's time is over or there are operations enough.
+func (w *world) work(begin time.Duration, worker *harness.Worker) {
+	ctx, cancel := clock{w}.WithTimeout(context.Background(), begin+w.plan.Duration-w.now)
+	defer cancel()
+	worker.Work(enough{ctx, w})
+}
+
+// enough is a context that ends when there are operations enough, too.
+type enough struct {
+	context.Context
+	world *world
+}
+
+// Err implements context.Context.
+func (e enough) Err() error {
+	if most := e.world.plan.Operations; most > 0 && e.world.record.begun >= most {
+		return context.Canceled
+	}
+	return e.Context.Err()
+}
+
+// finish heals a majority, which has to serve, and reads everything a last time.
+func (w *world) finish(t *test, given func() bool) {
+	if w.ended() || given() {
+		return
+	}
+	w.becalm()
+	reading := true
+	w.start("the last reads", func() {
+		readAll(t)
+		reading = false
+	})
+	if !w.until(w.now+w.liveLimit(), func() bool { return given() || !reading }) && !w.ended() {
+		w.judge.violate("liveness", 0, "%v after all faults have ended for a majority, the cluster does not serve: %s", w.liveLimit(), w.stand())
+	}
+}
+
+// readAll reads every key once more.
+func readAll(t *test) {
+	for _, op := range t.generator.Final() {
+		for !t.workers[0].Persist(context.Background(), op) {
+		}
+	}
+}
+
+// conclude judges the run.
+func (w *world) conclude(ctx context.Context) (Result, error) {
+	w.noteEvent(nemesis.Event{Fault: nemesis.Closing, Mode: "all", Phase: nemesis.PhaseHeal, Text: "a majority runs without faults", Took: true,
+		Evidence: []string{w.stand()}, Start: w.now, Done: w.now, End: w.now})
+	h, err := history.Join(w.record.events)
+	if err != nil {
+		return Result{}, fmt.Errorf("the history that was recorded is none: %w", err)
+	}
+	check, err := workloads.CheckerFor(w.plan.Workload)
+	if err != nil {
+		return Result{}, err
+	}
+	results := []checker.Result{w.judge.result()}
+	results = append(results, check.Check(ctx, h, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)}))
+	f := harness.Findings{Workload: w.plan.Workload, Crashes: w.crashes, Problems: w.problems}
+	judged := harness.Judge(h, f, results...)
+	r := Result{Seed: w.plan.Seed, Verdict: judged.Verdict, Reason: judged.Reason, Judged: judged, Violations: w.judge.violations,
+		Hash: w.record.hash(w.hash), Events: w.steps, Simulated: w.now, Operations: w.record.counts, Faults: w.faults, Coverage: w.coverage,
+		History: h, Record: w.record.events, Stack: w.stack}
+	return r, ctx.Err()
+}
+
+// result is the invariants' verdict.
+func (v *invariants) result() checker.Result {
+	r := checker.Result{Checker: "invariants", Verdict: checker.Valid}
+	if len(v.violations) > 0 {
+		r.Verdict, r.Reason = checker.Invalid, v.violations[0].String()
+	}
+	return r
+}
