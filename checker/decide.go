@@ -18,6 +18,7 @@ const (
 	byHolds     = "holds"     // locks: who surely held it when
 	byResult    = "results"   // counters: each result fits one place
 	byTokens    = "tokens"    // locks: the order of the fencing tokens
+	byPrefixes  = "prefixes"  // appended texts: the longest read is the order
 )
 
 // decision is what an algorithm found out about one object.

@@ -20,6 +20,9 @@ func KVAppend() Model {
 		Step:     kvAppendStep,
 		ReadOnly: func(op *history.Operation) bool { return op.F == "get" },
 		Check:    kvAppendCheck,
+		exact:    decideAppends,
+		values:   textMention,
+		project:  textProject,
 		explain:  explainKVAppend,
 	}
 }

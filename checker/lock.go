@@ -14,6 +14,7 @@ import (
 //	acquire: input names the client; output is the fencing token, an integer, or nil where the system gives none. Tokens
 //	grow from one acquisition to the next.
 //	release: input names the client; possible only for the client that holds the lock.
+//	read: output names the client that holds the lock, nil when nobody does.
 func Lock() Model {
 	return Model{
 		Name:  "lock",
@@ -22,7 +23,8 @@ func Lock() Model {
 		Check: lockCheck,
 		exact: decideLock,
 
-		explain: explainLock,
+		ReadOnly: func(op *history.Operation) bool { return op.F == "read" },
+		explain:  explainLock,
 	}
 }
 
@@ -33,8 +35,11 @@ type lockState struct {
 }
 
 func lockCheck(op *history.Operation) error {
+	if op.F == "read" {
+		return nil
+	}
 	if op.F != "acquire" && op.F != "release" {
-		return fmt.Errorf("a lock has acquire and release, not %q", op.F)
+		return fmt.Errorf("a lock has acquire, release and read, not %q", op.F)
 	}
 	if op.Input.IsNil() {
 		return fmt.Errorf("%s needs the client's name as input", op.F)
@@ -48,6 +53,9 @@ func lockCheck(op *history.Operation) error {
 func lockStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	state := s.(lockState)
 	client, known := valueID(op.Input), op.Type == history.OK
+	if op.F == "read" {
+		return s, !known || state.holder == holderID(op.Output)
+	}
 	if op.F == "release" {
 		if state.holder != client {
 			return s, !known
@@ -63,9 +71,17 @@ func lockStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	return lockState{client, state.token}, true
 }
 
-// hold is an acquisition with its release.
+// holderID is a client as lockState has it.
+func holderID(client history.Value) string {
+	if client.IsNil() {
+		return ""
+	}
+	return valueID(client)
+}
+
+// hold is an acquisition with its release and the reads that saw it, or a read that saw nobody hold the lock.
 type hold struct {
-	acquire, release int32 // release: noOperation where there is none
+	acquire, release int32 // release: noOperation where there is none; of a read of nobody, acquire is the read
 	span
 }
 
@@ -73,7 +89,7 @@ type hold struct {
 // are certain, and either all have a token or none. With tokens the order of the holds is known. Without, one hold must
 // come before another when something of it returned before something of the other was called, and as with the chains of a
 // register it is enough to look at two at a time. A hold that is not released lasts for ever; a release that crashed
-// returns at the end of time.
+// returns at the end of time. A read belongs to the hold it saw; one that saw nobody is between the holds.
 func decideLock(ops []*history.Operation) (Verdict, []int32, string, bool) {
 	return decideLockWithout(lockRules, ops)
 }
@@ -95,16 +111,23 @@ func decideLockWithout(dropped lockRule, ops []*history.Operation) (Verdict, []i
 	if !ok {
 		return Unknown, nil, "", false
 	}
+	free, conflict, ok := placeReads(ops, holds)
+	if !ok || conflict != nil {
+		return verdictOf(conflict), conflict, byHolds, ok
+	}
 	for i := range holds {
 		if holds[i].release == noOperation && dropped != ruleHeldForEver {
 			holds[i].lastCall, holds[i].lastCallOp = history.Forever, holds[i].acquire
 		}
 	}
 	if tokens {
-		conflict := holdsByToken(dropped, ops, holds)
+		if conflict = holdsByToken(dropped, ops, holds); conflict == nil {
+			conflict = freeBetween(holds, free)
+		}
 		return verdictOf(conflict), conflict, byTokens, true
 	}
 	var zones []zone
+	holds = append(holds, free...)
 	for i, h := range holds {
 		zones = append(zones, zone{head: int32(i), span: h.span})
 	}
@@ -125,13 +148,13 @@ func verdictOf(conflict []int32) Verdict {
 func holdOperations(holds ...hold) []int32 {
 	var ops []int32
 	for _, h := range holds {
-		ops = append(ops, h.acquire)
+		ops = append(ops, h.acquire, h.firstReturnOp, h.lastCallOp)
 		if h.release != noOperation {
 			ops = append(ops, h.release)
 		}
 	}
 	slices.Sort(ops)
-	return ops
+	return slices.Compact(ops)
 }
 
 // pairHolds joins acquisitions with releases; tokens tells that each has one.
@@ -139,6 +162,9 @@ func pairHolds(ops []*history.Operation) (holds []hold, tokens, ok bool) {
 	held := make(map[string]int) // client to its last hold
 	withToken := 0
 	for i, op := range ops {
+		if op.F == "read" {
+			continue
+		}
 		i, client := int32(i), valueID(op.Input)
 		n, any := held[client]
 		if any && !follows(ops, holds[n], op) {

@@ -31,11 +31,15 @@ type Model struct {
 	pure func(op *history.Operation) bool
 	// values tells what values an operation names, for the reduction of evidence; nil: unknown.
 	values func(op *history.Operation) mention
-	// project is an operation as it would be without some values, by their JSON; nil: it stays as it is.
-	project func(op *history.Operation, gone map[string]bool) *history.Operation
+	// project makes, for the operations of one object, what an operation would be without some values, by their JSON; false:
+	// their values cannot be told apart, and must all stay. nil: operations stay as they are.
+	project func(ops []*history.Operation) (projection, bool)
 	// explain says in words why the operations, few and illegal together, have no legal order; nil: no special words.
 	explain func(ops []*history.Operation) string
 }
+
+// projection is an operation as it would be without some values, by their JSON.
+type projection func(op *history.Operation, gone map[string]bool) *history.Operation
 
 // state is the number of a model's state.
 type state uint32

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,10 @@ func otherAnswer(g *generator, op *history.Operation, ops []history.Operation) {
 
 // otherToken gives an acquisition the token of another, or none that can be.
 func otherToken(g *generator, op *history.Operation, ops []history.Operation) {
+	if op.F == "read" {
+		otherHolder(g, op, ops)
+		return
+	}
 	if op.F == "acquire" && g.random.IntN(10) == 0 {
 		op.Output = history.Int(0)
 		return
@@ -80,10 +85,77 @@ func otherToken(g *generator, op *history.Operation, ops []history.Operation) {
 	otherAnswer(g, op, ops)
 }
 
-// otherTime moves an operation.
-func otherTime(g *generator, op *history.Operation, _ []history.Operation) {
+// otherTime moves an operation, or has a read see another holder.
+func otherTime(g *generator, op *history.Operation, ops []history.Operation) {
+	if op.F == "read" && g.random.IntN(2) == 0 {
+		otherHolder(g, op, ops)
+		return
+	}
 	shift := time.Duration(g.random.IntN(31) - 15)
 	op.Call, op.Return = max(0, op.Call+shift), max(0, op.Return+shift)
+}
+
+func otherHolder(g *generator, op *history.Operation, ops []history.Operation) {
+	switch other := ops[g.random.IntN(len(ops))]; {
+	case g.random.IntN(20) == 0:
+		op.Output = history.Int(99)
+	case other.Input.IsNil():
+		op.Output = other.Output
+	default:
+		op.Output = other.Input
+	}
+}
+
+func textObject(g *generator) simulated {
+	var text string
+	var next int64
+	clear := g.random.IntN(20) > 0 // no piece is the beginning of another
+	return simulated{
+		next: func(int) (string, history.Value) {
+			if g.random.IntN(2) == 0 {
+				return "get", history.Nil
+			}
+			next++
+			piece := fmt.Sprintf("%d.", next)
+			if !clear {
+				piece = strings.Repeat("x", int(next))
+			}
+			return "append", history.String(piece)
+		},
+		apply: func(op *history.Operation) bool {
+			if op.F == "append" {
+				in, _ := op.Input.AsString()
+				text += in
+			} else if op.Output = history.String(text); text == "" && g.random.IntN(2) == 0 {
+				op.Output = history.Nil
+			}
+			return true
+		},
+	}
+}
+
+// otherText changes what a read saw.
+func otherText(g *generator, op *history.Operation, ops []history.Operation) {
+	if op.F != "get" {
+		return
+	}
+	text, _ := op.Output.AsString()
+	pieces := strings.SplitAfter(text, ".")
+	i, j := g.random.IntN(len(pieces)), g.random.IntN(len(pieces))
+	switch g.random.IntN(5) {
+	case 0:
+		pieces[i], pieces[j] = pieces[j], pieces[i]
+	case 1:
+		pieces = slices.Delete(pieces, i, i+1)
+	case 2:
+		pieces = append(pieces, fmt.Sprintf("%d.", 1+g.random.IntN(8)))
+	case 3:
+		pieces = append(pieces, pieces[i])
+	default:
+		otherAnswer(g, op, ops)
+		return
+	}
+	op.Output = history.String(strings.Join(pieces, ""))
 }
 
 func setObject(g *generator) simulated {
@@ -148,26 +220,41 @@ func queueObject(g *generator) simulated {
 
 func lockObject(tokens bool) func(g *generator) simulated {
 	return func(g *generator) simulated {
-		holder, token := -1, int64(0)
+		holder, token := int64(0), int64(0)
+		names, fresh := map[int]int64{}, g.random.IntN(3) > 0 // a name for each acquisition, or one for each client
 		return simulated{
 			next: func(client int) (string, history.Value) {
-				if holder == client {
-					return "release", history.Int(int64(client))
+				if g.random.IntN(4) == 0 {
+					return "read", history.Nil
 				}
-				return "acquire", history.Int(int64(client))
+				if name := names[client]; name != 0 && name == holder {
+					return "release", history.Int(name)
+				}
+				if fresh {
+					names[client] = int64(client + 10*(1+g.random.IntN(50)))
+				} else {
+					names[client] = int64(client + 1)
+				}
+				return "acquire", history.Int(names[client])
 			},
 			apply: func(op *history.Operation) bool {
-				who, _ := op.Input.AsInt()
-				if op.F == "release" {
-					if holder == int(who) {
-						holder = -1
+				if op.F == "read" {
+					if op.Output = history.Nil; holder != 0 {
+						op.Output = history.Int(holder)
 					}
 					return true
 				}
-				if holder >= 0 {
+				who, _ := op.Input.AsInt()
+				if op.F == "release" {
+					if holder == who {
+						holder = 0
+					}
+					return true
+				}
+				if holder != 0 {
 					return false
 				}
-				holder = int(who)
+				holder = who
 				token += 1 + g.random.Int64N(2)
 				if tokens {
 					op.Output = history.Int(token)
@@ -206,6 +293,7 @@ type objectCase struct {
 func objectCases() map[string]objectCase {
 	return map[string]objectCase{
 		"set":              {Set(), setObject, otherElements},
+		"text":             {KVAppend(), textObject, otherText},
 		"queue":            {Queue(), queueObject, otherAnswer},
 		"lock":             {Lock(), lockObject(false), otherTime},
 		"lock with tokens": {Lock(), lockObject(true), otherToken},

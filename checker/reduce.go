@@ -25,6 +25,8 @@ type mention struct {
 type reducer struct {
 	model   *Model
 	illegal func(ops []*history.Operation) bool // false also when it could not tell
+	values  func(op *history.Operation) mention // nil: values stay
+	project projection                          // nil: operations stay as they are
 	ops     []*history.Operation
 	open    map[*history.Operation]*history.Operation // of ops, those still open at the cut, and as they were recorded
 }
@@ -44,7 +46,13 @@ func reduce(ctx context.Context, m *Model, ops, some []*history.Operation, memor
 }
 
 func newReducer(ctx context.Context, m *Model, ops []*history.Operation, memory int64) *reducer {
-	r := &reducer{model: m, ops: ops}
+	r := &reducer{model: m, values: m.values, ops: ops}
+	if m.project != nil {
+		var ok bool
+		if r.project, ok = m.project(ops); !ok {
+			r.values, r.project = nil, nil
+		}
+	}
 	r.illegal = func(part []*history.Operation) bool {
 		if ctx.Err() != nil {
 			return false
@@ -60,11 +68,11 @@ func newReducer(ctx context.Context, m *Model, ops []*history.Operation, memory 
 
 func (r *reducer) reduce() {
 	r.cut()
-	if r.model.values != nil {
+	if r.values != nil {
 		r.shrink(r.valueUnits())
 	}
 	r.shrink(r.readUnits())
-	if r.model.values != nil { // a value that only a read named may go now
+	if r.values != nil { // a value that only a read named may go now
 		r.shrink(r.valueUnits())
 	}
 }
@@ -147,7 +155,7 @@ func (r *reducer) valueUnits() []unit {
 	var units []unit
 	seen := map[string]bool{}
 	for _, op := range r.ops {
-		for _, v := range r.model.values(op).writes {
+		for _, v := range r.values(op).writes {
 			if id := valueID(v); !seen[id] {
 				seen[id] = true
 				units = append(units, unit{value: id})
@@ -195,21 +203,21 @@ func (r *reducer) without(units []unit) []*history.Operation {
 		for _, op := range r.ops {
 			if !gone[op] && r.namesOneOf(op, values) {
 				gone[op], grown = true, true
-				for _, v := range r.model.values(op).writes {
+				for _, v := range r.values(op).writes {
 					values[valueID(v)] = true
 				}
 			}
 		}
 	}
 	left := slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return gone[op] })
-	if r.model.project != nil {
+	if r.project != nil {
 		for i, op := range left {
-			left[i] = r.model.project(op, values)
+			left[i] = r.project(op, values)
 		}
 	}
 	return left
 }
 
 func (r *reducer) namesOneOf(op *history.Operation, values map[string]bool) bool {
-	return slices.ContainsFunc(r.model.values(op).names, func(v history.Value) bool { return values[valueID(v)] })
+	return slices.ContainsFunc(r.values(op).names, func(v history.Value) bool { return values[valueID(v)] })
 }

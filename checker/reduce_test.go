@@ -22,7 +22,7 @@ func TestLeavingOutKeepsLegalHistoriesLegal(t *testing.T) {
 		}
 		raw := g.legal()
 		ops := fit(&m, raw)
-		reduction := &reducer{model: &m, ops: ops}
+		reduction := newReducer(context.Background(), &m, ops, 1<<30)
 		var units []unit
 		for _, u := range append(reduction.valueUnits(), reduction.readUnits()...) {
 			if r.IntN(3) == 0 {

@@ -21,7 +21,7 @@ func Set() Model {
 		Check:    setCheck,
 		exact:    decideSet,
 		values:   setMention,
-		project:  setProject,
+		project:  func([]*history.Operation) (projection, bool) { return setProject, true },
 		explain:  explainSet,
 	}
 }

@@ -38,11 +38,13 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 		h = &history.History{}
 	} else {
 		out.History = h
-		c, err := workloads.CheckerFor(r.test.Workload)
+		checkers, err := workloads.CheckersFor(r.test.Workload)
 		if err != nil {
 			return err
 		}
-		results = append(results, c.Check(ctx, h, checker.Options{Timeout: r.bounds.check}))
+		for _, c := range checkers {
+			results = append(results, c.Check(ctx, h, checker.Options{Timeout: r.bounds.check}))
+		}
 	}
 	verdict := Judge(h, f, results...)
 	if err := r.folder.WriteVerdict(verdict); err != nil {

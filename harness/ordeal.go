@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,14 +161,14 @@ func (r *run) readAll(ctx context.Context, workers []*Worker) {
 	}
 	close(jobs)
 	var mu sync.Mutex
-	read := map[string]bool{}
+	failed := map[string]bool{} // keys
 	var group sync.WaitGroup
 	for _, w := range workers {
 		r.spawn(&group, fmt.Sprintf("client %d", w.number), func() error {
 			for op := range jobs {
-				if w.Persist(ctx, op) {
+				if !w.Persist(ctx, op) {
 					mu.Lock()
-					read[op.Key] = true
+					failed[op.Key] = true
 					mu.Unlock()
 				}
 			}
@@ -174,15 +176,13 @@ func (r *run) readAll(ctx context.Context, workers []*Worker) {
 		})
 	}
 	group.Wait()
-	missed, example := 0, ""
-	for _, op := range ops {
-		if !read[op.Key] {
-			missed++
-			example = op.Key
+	if len(failed) > 0 {
+		keys := map[string]bool{}
+		for _, op := range ops {
+			keys[op.Key] = true
 		}
-	}
-	if missed > 0 {
-		r.problem("%d of %d keys could not be read a last time after the faults were healed, %s for one", missed, len(ops), example)
+		r.problem("%d of %d keys could not be read a last time after the faults were healed, %s for one", len(failed), len(keys),
+			slices.Min(slices.Collect(maps.Keys(failed))))
 	}
 }
 

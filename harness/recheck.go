@@ -21,7 +21,7 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 	if err != nil {
 		return out, err
 	}
-	c, err := workloads.CheckerFor(test.Workload)
+	checkers, err := workloads.CheckersFor(test.Workload)
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", run.Path(store.TestFile), err)
 	}
@@ -41,7 +41,9 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 			return out, err
 		}
 		out.History = h
-		results = append(results, c.Check(ctx, h, o))
+		for _, c := range checkers {
+			results = append(results, c.Check(ctx, h, o))
+		}
 	}
 	out.Verdict = judgeAgain(h, f, kept, results)
 	return out, nil

@@ -17,6 +17,7 @@ var models = map[string]func() checker.Model{
 	"queue":     checker.Queue,
 	"lock":      checker.Lock,
 	"counter":   checker.Counter,
+	"bank":      checker.BankModel,
 }
 
 // transactions are the workloads that are judged by the cycles of their dependencies, for strict serializability.
@@ -28,20 +29,24 @@ var transactions = map[string]func(level string) (checker.Checker, error){
 // RegisterModel is what a register does: get, put and cas, by key.
 func RegisterModel() checker.Model { return checker.Register() }
 
-// CheckerFor is the checker of a workload's history.
-func CheckerFor(workload string) (checker.Checker, error) {
+// CheckersFor are the checkers of a workload's history.
+func CheckersFor(workload string) ([]checker.Checker, error) {
+	if workload == "bank" {
+		return []checker.Checker{checker.Bank(bankTotal), checker.Linearizable(checker.BankModel())}, nil
+	}
 	if model, ok := models[workload]; ok {
-		return checker.Linearizable(model()), nil
+		return []checker.Checker{checker.Linearizable(model())}, nil
 	}
 	if check, ok := transactions[workload]; ok {
-		return check(checker.StrictSerializable)
+		c, err := check(checker.StrictSerializable)
+		return []checker.Checker{c}, err
 	}
 	names := slices.Sorted(maps.Keys(models))
 	names = append(names, slices.Sorted(maps.Keys(transactions))...)
 	return nil, fmt.Errorf("no workload %q; there are %s", workload, strings.Join(names, ", "))
 }
 
-// ModelFor is the model behind CheckerFor, for the picture of a key; false where the workload has none.
+// ModelFor is the model behind CheckersFor, for the picture of a key; false where the workload has none.
 func ModelFor(workload string) (checker.Model, bool) {
 	model, ok := models[workload]
 	if !ok {

@@ -34,10 +34,10 @@ func TestRegisterWritesUniqueValues(t *testing.T) {
 		final[op.Key] = true
 	}
 	for key, n := range operations {
-		require.LessOrEqual(t, n, operationsPerKey)
+		require.LessOrEqual(t, n, registerSharing.operations)
 		require.True(t, final[key])
 	}
-	require.Greater(t, len(operations), 20_000/operationsPerKey)
+	require.Greater(t, len(operations), 20_000/registerSharing.operations)
 }
 
 // A key with crashed writes is given up: each of them stays open for ever, and the checker has to consider it.
@@ -53,7 +53,7 @@ func TestRegisterGivesUpKeysWithCrashes(t *testing.T) {
 		r.Completed(0, op, history.Info, history.Nil)
 	}
 	for key, n := range crashed {
-		require.LessOrEqual(t, n, crashesPerKey, key)
+		require.LessOrEqual(t, n, registerSharing.crashes, key)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestRegisterCompareAndSetExpectsWhatWasSeen(t *testing.T) {
 
 func TestUnknownWorkloadIsNamed(t *testing.T) {
 	_, err := NewGenerator("chess", Options{Workers: 1})
-	require.ErrorContains(t, err, `no workload "chess"; there are register`)
+	require.ErrorContains(t, err, `no workload "chess"; there are bank, counter`)
 	_, err = NewGenerator("register", Options{})
 	require.ErrorContains(t, err, "at least one client")
 }

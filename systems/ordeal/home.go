@@ -18,7 +18,6 @@ const homePatience = 300 * time.Millisecond
 // what the others would answer, a leader that was cut off above all, would never be seen.
 type home struct {
 	world   client.World
-	reads   wire.Consistency
 	node    raft.NodeID
 	address string
 
@@ -28,7 +27,7 @@ type home struct {
 }
 
 // read asks the node once; false: it did not serve, and the read, which has no effect, may be tried elsewhere.
-func (h *home) read(ctx context.Context, txn kv.Txn) (client.Result, bool) {
+func (h *home) read(ctx context.Context, txn kv.Txn, consistency wire.Consistency) (client.Result, bool) {
 	ctx, cancel := h.world.WithTimeout(ctx, homePatience)
 	defer cancel()
 	h.mu.Lock()
@@ -36,7 +35,7 @@ func (h *home) read(ctx context.Context, txn kv.Txn) (client.Result, bool) {
 	if h.closed || !txn.ReadOnly() || !h.connect(ctx) {
 		return client.Result{}, false
 	}
-	p, err := h.conn.Do(ctx, wire.Request{Kind: wire.Transact, Consistency: h.reads, Txn: kv.AppendTxn(nil, txn)})
+	p, err := h.conn.Do(ctx, wire.Request{Kind: wire.Transact, Consistency: consistency, Txn: kv.AppendTxn(nil, txn)})
 	if err != nil {
 		h.drop()
 		return client.Result{}, false

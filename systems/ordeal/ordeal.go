@@ -3,7 +3,6 @@ package ordeal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ type System struct {
 	World    client.World // nil: this machine
 	Find     client.Find
 	Sessions bool             // retried transactions take effect once
-	Reads    wire.Consistency // of read-only transactions
+	Reads    wire.Consistency // of read-only transactions, where the operation does not say
 }
 
 // Name is how command lines and reports call it.
@@ -51,7 +50,7 @@ func (s System) Open(node string, addresses map[string]string) (systems.Client, 
 	if err != nil {
 		return nil, err
 	}
-	return &storeClient{client: c, reads: s.Reads, home: &home{world: s.World, reads: s.Reads, node: id, address: addresses[node]}}, nil
+	return &storeClient{client: c, reads: s.Reads, home: &home{world: s.World, node: id, address: addresses[node]}}, nil
 }
 
 func nodeID(name string) (raft.NodeID, error) {
@@ -74,40 +73,23 @@ func (c *storeClient) Close() {
 	c.home.close()
 }
 
-// Invoke implements systems.Client. A compare-and-set answers with the value it saw, whether or not it set.
+// Invoke implements systems.Client.
 func (c *storeClient) Invoke(ctx context.Context, op workloads.Operation) systems.Completion {
-	txn, err := transaction(op)
+	s, err := Begin(op, c.reads)
 	if err != nil {
 		return systems.Completion{Type: history.Fail, Error: err.Error()}
 	}
-	r, served := c.home.read(ctx, txn)
-	if !served {
-		if r, err = c.client.Do(ctx, txn, c.reads); err != nil {
-			return failure(err)
+	for {
+		r, served := c.home.read(ctx, s.Txn, s.Consistency)
+		if !served {
+			if r, err = c.client.Do(ctx, s.Txn, s.Consistency); err != nil {
+				return s.Failure(err)
+			}
+		}
+		if done, ended := s.Answer(r); ended {
+			return done
 		}
 	}
-	done := systems.Completion{Type: history.OK, Node: nodeName(r.Node), LogIndex: r.LogIndex}
-	if op.F == "put" {
-		return done
-	}
-	if len(r.Results) == 0 {
-		return systems.Completion{Type: history.Info, Node: done.Node, Error: "the answer holds no result"}
-	}
-	done.Output = value(r.Results[0])
-	return done
-}
-
-// failure classifies an error: only what the client library knows to be without effect is a Fail.
-func failure(err error) systems.Completion {
-	out := systems.Completion{Type: history.Info, Error: err.Error()}
-	var e *client.Error
-	if errors.As(err, &e) {
-		out.Node = nodeName(e.Node)
-		if e.Definite {
-			out.Type = history.Fail
-		}
-	}
-	return out
 }
 
 func nodeName(id raft.NodeID) string {
@@ -115,34 +97,6 @@ func nodeName(id raft.NodeID) string {
 		return ""
 	}
 	return fmt.Sprintf("n%d", id)
-}
-
-func transaction(op workloads.Operation) (kv.Txn, error) {
-	x := kv.Op{Key: op.Key}
-	switch op.F {
-	case "get":
-		x.Kind = kv.Get
-	case "put":
-		var ok bool
-		if x.Value, ok = text(op.Input); !ok {
-			return kv.Txn{}, fmt.Errorf("put wants a number or a string, not %v", op.Input)
-		}
-		x.Kind = kv.Put
-	case "cas":
-		expected, to, ok := op.Input.AsPair()
-		if !ok {
-			return kv.Txn{}, fmt.Errorf("cas wants a pair of values, not %v", op.Input)
-		}
-		old, oldOK := text(expected)
-		value, valueOK := text(to)
-		if !valueOK || !oldOK && !expected.IsNil() {
-			return kv.Txn{}, fmt.Errorf("cas wants numbers or strings, or nil for a key that is not there, not %v", op.Input)
-		}
-		x.Kind, x.Expected, x.ExpectAbsent, x.Value = kv.CompareAndSet, old, expected.IsNil(), value
-	default:
-		return kv.Txn{}, fmt.Errorf("the store has no operation %q", op.F)
-	}
-	return kv.Txn{Ops: []kv.Op{x}}, nil
 }
 
 // text is how the store holds a value: a string as it is, a number as its decimal digits; false for anything else.
@@ -160,7 +114,11 @@ func value(r kv.Result) history.Value {
 	if !r.Found {
 		return history.Nil
 	}
-	s := string(r.Value)
+	return stored(string(r.Value))
+}
+
+// stored is the value behind a text.
+func stored(s string) history.Value {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && strconv.FormatInt(n, 10) == s {
 		return history.Int(n)
 	}
