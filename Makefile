@@ -60,6 +60,14 @@ test-docker: build ## the tests that need a Docker engine
 # How long the benchmarks' long histories are: make bench-checker OPERATIONS=100000
 OPERATIONS ?= 1000000
 
+# The whole course of the checkers' own tests: random histories for each exact checker, against porcupine.
+HISTORIES ?= 200000
+
+.PHONY: test-checker
+test-checker: ## hold each exact checker against porcupine on HISTORIES random histories, then leave out each of its conditions
+	$(GO) test ./checker -timeout 60m -histories=$(HISTORIES) -run 'Agree|LogOrder'
+	ORDEAL_CHECKER_CONDITIONS=1 $(GO) test ./checker -timeout 60m -v -run 'TestEachConditionIsNeeded'
+
 .PHONY: bench-checker
 bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
 	$(GO) test ./checker -run '^$$' -bench 'Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)

@@ -170,11 +170,14 @@ func textMention(op *history.Operation) mention {
 	return mention{names: []history.Value{op.Input}, writes: []history.Value{op.Input}}
 }
 
+// fewPieces are easier to read whole.
+const fewPieces = 6
+
 // textProject takes pieces out of what reads saw. A history of a text that is only appended to stays legal when a piece is
 // taken out of all of it.
 func textProject(ops []*history.Operation) (projection, bool) {
 	d := &appendsDecision{ops: ops}
-	if !d.findPieces() {
+	if !d.findPieces() || len(d.pieces) <= fewPieces {
 		return nil, false
 	}
 	return func(op *history.Operation, gone map[string]bool) *history.Operation {

@@ -50,7 +50,7 @@ func TestPorcupineAgreesWithTheDefinition(t *testing.T) {
 	m, b := Register(), unbounded(t)
 	r := rand.New(rand.NewPCG(7, 8))
 	count := map[Verdict]int{}
-	for range 20_000 / slowdown {
+	for range some(200_000) {
 		g := repeating(r)
 		g.unique, g.operations, g.crashes = r.IntN(2) == 0, 1+r.IntN(6), 0.3
 		ops := fit(&m, g.history())
@@ -61,14 +61,14 @@ func TestPorcupineAgreesWithTheDefinition(t *testing.T) {
 		require.Equal(t, want, decidePorcupine(b, ops, machineOf(&m, ops), 0), "%s", listing(ops))
 		count[want]++
 	}
-	require.Greater(t, count[Valid], 1000/slowdown)
-	require.Greater(t, count[Invalid], 1000/slowdown)
+	require.Greater(t, count[Valid], some(10_000))
+	require.Greater(t, count[Invalid], some(10_000))
 }
 
 // Whatever algorithm decides, the verdict is porcupine's.
 func TestDecisionsAgreeWithPorcupine(t *testing.T) {
 	t.Parallel()
-	a := compare(t, 9, differentialHistories/4, func(r *rand.Rand) generator {
+	a := compare(t, 9, some(200_000), func(r *rand.Rand) generator {
 		if r.IntN(2) == 0 {
 			return randomGenerator(r)
 		}
@@ -168,7 +168,7 @@ func TestCompiledRegisterIsTheModel(t *testing.T) {
 	plain.compile = nil
 	b, m := unbounded(t), Register()
 	r := rand.New(rand.NewPCG(11, 12))
-	for range 20_000 / slowdown {
+	for range some(200_000) {
 		g := repeating(r)
 		ops := fit(&m, g.history())
 		require.Equal(t, decidePorcupine(b, ops, machineOf(&plain, ops), 0), decidePorcupine(b, ops, machineOf(&m, ops), 0), "%s", listing(ops))

@@ -30,21 +30,6 @@ import (
 //
 // P. Gibbons, E. Korach: Testing shared memories, SIAM J. Comput. 26 (1997); the chains are ours.
 
-// chainRule names one condition of the checker, so that tests can leave it out and see that it is needed.
-type chainRule int
-
-const (
-	ruleWritten chainRule = iota // a value seen was written
-	ruleSwappedOnce
-	ruleNoCycle
-	ruleWriteBeforeRead // inside a chain: a write before its reads
-	ruleReadBeforeSwap  // inside a chain: reads before the next write
-	ruleForwardZones
-	ruleBackwardZones
-	ruleRequired // a crashed write that was seen took effect
-	chainRules
-)
-
 // Value 0 is nil; it was there at the beginning of time.
 const (
 	noOperation = int32(-1)
@@ -62,7 +47,6 @@ type chains struct {
 	reads   []span  // by value: its reads
 	visited []bool  // by value: in a chain
 	zones   []zone
-	dropped chainRule // the condition a test leaves out; chainRules: none
 }
 
 // span is what matters of the times of some operations.
@@ -102,11 +86,7 @@ type zone struct {
 // decideChains decides a register exactly if its values are unique; ok tells whether it could. For an illegal register it
 // returns operations that are illegal together, by number.
 func decideChains(b *bounds, ops []*history.Operation, m *registerMachine) (verdict Verdict, conflict []int32, ok bool) {
-	return decideChainsWithout(chainRules, b, ops, m)
-}
-
-func decideChainsWithout(dropped chainRule, b *bounds, ops []*history.Operation, m *registerMachine) (Verdict, []int32, bool) {
-	c := &chains{ops: ops, kinds: m.ops, dropped: dropped}
+	c := &chains{ops: ops, kinds: m.ops}
 	if !c.findWriters(len(m.values.values)) {
 		return Unknown, nil, false
 	}
@@ -172,12 +152,9 @@ func (c *chains) see(v uint32, by int32) (conflict []int32) {
 		c.seen[v] = true
 		w := c.writer[v]
 		if w == noOperation {
-			if c.dropped == ruleWritten {
-				return nil
-			}
 			return conflict
 		}
-		if !c.kinds[w].crashed || c.dropped == ruleRequired {
+		if !c.kinds[w].crashed {
 			return nil
 		}
 		c.took[w] = true
@@ -204,7 +181,7 @@ func (c *chains) linkValues() (conflict []int32) {
 			c.reads[op.saw].add(c.ops[i], int32(i))
 			continue
 		}
-		if other := c.next[op.old]; other != noOperation && c.dropped != ruleSwappedOnce {
+		if other := c.next[op.old]; other != noOperation {
 			twice = []int32{other, int32(i)}
 		}
 		c.next[op.old] = int32(i)
@@ -228,7 +205,7 @@ func (c *chains) walkChains() (conflict []int32) {
 		}
 	}
 	for v, w := range c.writer {
-		if w != noOperation && c.effective(w) && !c.visited[v] && c.dropped != ruleNoCycle && c.dropped != ruleSwappedOnce && c.dropped != ruleWritten {
+		if w != noOperation && c.effective(w) && !c.visited[v] {
 			return c.withWriters(w)
 		}
 	}
@@ -246,7 +223,7 @@ func (c *chains) walk(head uint32) (conflict []int32) {
 	for v := head; ; {
 		c.visited[v] = true
 		reads := c.reads[v]
-		if reads.firstReturn < z.lastCall && c.dropped != ruleWriteBeforeRead {
+		if reads.firstReturn < z.lastCall {
 			return c.withWriters(z.lastCallOp, reads.firstReturnOp)
 		}
 		z.join(reads)
@@ -254,7 +231,7 @@ func (c *chains) walk(head uint32) (conflict []int32) {
 		if swap == noOperation {
 			break
 		}
-		if returned(c.ops[swap]) < z.lastCall && c.dropped != ruleReadBeforeSwap {
+		if returned(c.ops[swap]) < z.lastCall {
 			return c.withWriters(z.lastCallOp, swap)
 		}
 		z.add(c.ops[swap], swap)
@@ -266,7 +243,7 @@ func (c *chains) walk(head uint32) (conflict []int32) {
 
 // orderZones checks that the chains can follow each other.
 func (c *chains) orderZones() (conflict []int32) {
-	a, b, ok := conflictingZones(c.zones, c.dropped)
+	a, b, ok := conflictingZones(c.zones)
 	if ok {
 		return c.ofZones(a, b)
 	}
@@ -274,7 +251,7 @@ func (c *chains) orderZones() (conflict []int32) {
 }
 
 // conflictingZones finds two zones each of which must come before the other.
-func conflictingZones(zones []zone, dropped chainRule) (a, b zone, found bool) {
+func conflictingZones(zones []zone) (a, b zone, found bool) {
 	var forward, backward []zone
 	for _, z := range zones {
 		if z.firstReturn < z.lastCall {
@@ -284,13 +261,10 @@ func conflictingZones(zones []zone, dropped chainRule) (a, b zone, found bool) {
 		}
 	}
 	slices.SortFunc(forward, func(a, b zone) int { return compareTimes(a.firstReturn, b.firstReturn) })
-	for i := 1; i < len(forward) && dropped != ruleForwardZones; i++ {
+	for i := 1; i < len(forward); i++ {
 		if forward[i].firstReturn < forward[i-1].lastCall {
 			return forward[i-1], forward[i], true
 		}
-	}
-	if dropped == ruleBackwardZones {
-		return zone{}, zone{}, false
 	}
 	for _, z := range backward {
 		// Of the forward zones, which do not overlap, only the last that begins before z can hold it.

@@ -55,20 +55,6 @@ func counterStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 
 // decideCounter is exact when every add is positive, certain and told its result: the results are the order.
 func decideCounter(ops []*history.Operation) (Verdict, []int32, string, bool) {
-	return decideCounterWithout(counterRules, ops)
-}
-
-// counterRule names one condition of the checker, so that tests can leave it out and see that it is needed.
-type counterRule int
-
-const (
-	ruleSums counterRule = iota
-	ruleAddsInOrder
-	ruleReadsInOrder
-	counterRules
-)
-
-func decideCounterWithout(dropped counterRule, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	order := make([]int32, len(ops))
 	for i, op := range ops {
 		order[i] = int32(i)
@@ -89,12 +75,12 @@ func decideCounterWithout(dropped counterRule, ops []*history.Operation) (Verdic
 	since = all
 	for _, i := range order {
 		d, _ := ops[i].Input.AsInt()
-		before, rule := since, ruleReadsInOrder
+		before := since
 		if ops[i].F == "add" {
-			before, rule = all, ruleAddsInOrder
+			before = all
 			sum += d
 		}
-		if result(i) != sum && dropped != ruleSums || ops[i].Return < before.lastCall && dropped != rule {
+		if result(i) != sum || ops[i].Return < before.lastCall {
 			return Invalid, nil, byResult, true
 		}
 		all.add(ops[i], i)

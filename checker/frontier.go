@@ -27,25 +27,11 @@ import (
 //
 // G. Lowe: Testing for linearizability, Concurrency and Computation 29 (2017).
 
-// frontierRule names one condition of the checker, so that tests can leave it out and see that it is needed.
-type frontierRule int
-
-const (
-	ruleReturned   frontierRule = iota // at its return an operation has taken effect
-	ruleOnce                           // an operation takes effect once
-	rulePureOnly                       // only pure operations take effect at once
-	ruleFewer                          // only the configuration that used more crashed operations is dropped
-	ruleSameDone                       // ... and only if the other operations done are the same
-	ruleCallsFirst                     // events of the same time are concurrent
-	frontierRules
-)
-
 // frontier holds configurations as rows of words: the state, a bit for each open slot, a bit for each crashed operation.
 type frontier struct {
-	m       machine
-	b       *bounds
-	ops     []*history.Operation
-	dropped frontierRule
+	m   machine
+	b   *bounds
+	ops []*history.Operation
 
 	pure      []bool  // by operation
 	slots     []int32 // by slot: the open operation, or noOperation
@@ -80,11 +66,7 @@ type anchor struct {
 // decideFrontier decides any model within the bounds. For an illegal object it returns operations that are illegal
 // together: those called before the return at which the frontier was empty, as far back as it can tell.
 func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, []int32) {
-	return decideFrontierWithout(frontierRules, b, mo, ops, m)
-}
-
-func decideFrontierWithout(dropped frontierRule, b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, []int32) {
-	f := &frontier{m: m, b: b, ops: ops, dropped: dropped, lastPut: make(map[uint64]int32)}
+	f := &frontier{m: m, b: b, ops: ops, lastPut: make(map[uint64]int32)}
 	defer func() { b.charge(-f.held) }()
 	if !f.charge(int64(len(ops)) * 40) {
 		return Unknown, nil
@@ -164,7 +146,7 @@ func (f *frontier) events() []int64 {
 		if c := compareTimes(f.timeOf(a), f.timeOf(b)); c != 0 {
 			return c
 		}
-		if c := f.order(a) - f.order(b); c != 0 {
+		if c := int(a&1) - int(b&1); c != 0 { // calls first
 			return c
 		}
 		return int(a - b)
@@ -178,14 +160,6 @@ func (f *frontier) timeOf(event int64) time.Duration {
 		return op.Call
 	}
 	return op.Return
-}
-
-// order sorts events of the same time: calls first.
-func (f *frontier) order(event int64) int {
-	if op := f.ops[event>>1]; f.dropped == ruleCallsFirst && op.Call < op.Return {
-		return 1 - int(event&1)
-	}
-	return int(event & 1)
 }
 
 // prepare gives operations their slots' width, finds pure and equal ones, and sets the first configuration.
@@ -249,7 +223,7 @@ func (f *frontier) call(i int) {
 		f.slots = append(f.slots, int32(i))
 	}
 	f.slotOf[i] = slot
-	if !f.pure[i] && f.dropped != rulePureOnly {
+	if !f.pure[i] {
 		return
 	}
 	for at := 0; at < len(f.rows); at += f.stride {
@@ -309,7 +283,7 @@ func (f *frontier) lead(word int, bit uint64) bool {
 	f.rows = f.rows[:0]
 	for n := range int32(len(f.found) / f.stride) {
 		at := int(n) * f.stride
-		if !f.table.dead(n) && (f.found[at+word]&bit != 0 || f.dropped == ruleReturned) {
+		if !f.table.dead(n) && f.found[at+word]&bit != 0 {
 			f.rows = append(f.rows, f.found[at:at+f.stride]...)
 		}
 	}
@@ -321,7 +295,7 @@ func (f *frontier) leadOn(n int32, word int, bit uint64) bool {
 	at := int(n) * f.stride
 	from := state(f.found[at])
 	for slot, i := range f.slots {
-		if i == noOperation || f.pure[i] || f.found[at+1+slot/64]>>(slot%64)&1 != 0 && f.dropped != ruleOnce {
+		if i == noOperation || f.pure[i] || f.found[at+1+slot/64]>>(slot%64)&1 != 0 {
 			continue
 		}
 		if to, ok := f.m.step(f.b.ctx, from, int(i)); ok {
@@ -352,7 +326,7 @@ func (f *frontier) used(at int, c int32) bool {
 func (f *frontier) arrive(to state, word int, bit uint64) {
 	f.row[0] = uint64(to)
 	for slot, i := range f.slots {
-		if i != noOperation && (f.pure[i] || f.dropped == rulePureOnly) && f.row[1+slot/64]>>(slot%64)&1 == 0 {
+		if i != noOperation && f.pure[i] && f.row[1+slot/64]>>(slot%64)&1 == 0 {
 			f.commit(f.row, int32(slot))
 		}
 	}
@@ -444,9 +418,6 @@ func (t *configTable) grow() {
 
 func (f *frontier) hash(row []uint64) uint64 {
 	h := mix(row[0])
-	if f.dropped == ruleSameDone {
-		return h
-	}
 	for _, w := range row[1 : 1+f.slotWords] {
 		h = mix(h ^ w)
 	}
@@ -459,7 +430,7 @@ func (t *configTable) dominated(f *frontier, row []uint64) bool {
 	for n := t.last(f.hash(row)); n != noOperation; n = t.entries[n].before {
 		e := &t.entries[n]
 		other := f.found[int(n)*f.stride : (int(n)+1)*f.stride]
-		if e.dead || row[0] != other[0] || f.dropped != ruleSameDone && !slices.Equal(row[1:1+f.slotWords], other[1:1+f.slotWords]) {
+		if e.dead || row[0] != other[0] || !slices.Equal(row[1:1+f.slotWords], other[1:1+f.slotWords]) {
 			continue
 		}
 		if f.fewer(other, row) {
@@ -474,9 +445,6 @@ func (t *configTable) dominated(f *frontier, row []uint64) bool {
 
 // fewer tells whether configuration a used no crashed operation that b did not.
 func (f *frontier) fewer(a, b []uint64) bool {
-	if f.dropped == ruleFewer {
-		return true
-	}
 	for i := 1 + f.slotWords; i < f.stride; i++ {
 		if a[i]&^b[i] != 0 {
 			return false

@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -54,6 +55,7 @@ func kvAppendStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	return s, op.Type != history.OK || s == out
 }
 
+// explainKVAppend looks for what a person sees at once. What a read saw may be shown without pieces that do not matter.
 func explainKVAppend(ops []*history.Operation) string {
 	var read *history.Operation
 	for _, op := range ops {
@@ -64,7 +66,7 @@ func explainKVAppend(ops []*history.Operation) string {
 		for _, w := range ops {
 			in, _ := w.Input.AsString()
 			if w.F == "append" && w.Type == history.OK && w.Return < op.Call && in != "" && !strings.Contains(out, in) && !hasPut(ops) {
-				return fmt.Sprintf("%s read %v after %s's append of %v had returned", process(op), op.Output, process(w), w.Input)
+				return fmt.Sprintf("%s did not read %v, though %s's append of it had returned", process(op), w.Input, process(w))
 			}
 		}
 		read = op
@@ -76,10 +78,5 @@ func explainKVAppend(ops []*history.Operation) string {
 }
 
 func hasPut(ops []*history.Operation) bool {
-	for _, op := range ops {
-		if op.F == "put" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ops, func(op *history.Operation) bool { return op.F == "put" })
 }

@@ -91,22 +91,6 @@ type hold struct {
 // register it is enough to look at two at a time. A hold that is not released lasts for ever; a release that crashed
 // returns at the end of time. A read belongs to the hold it saw; one that saw nobody is between the holds.
 func decideLock(ops []*history.Operation) (Verdict, []int32, string, bool) {
-	return decideLockWithout(lockRules, ops)
-}
-
-// lockRule names one condition of the checker, so that tests can leave it out and see that it is needed.
-type lockRule int
-
-const (
-	ruleHoldsApart   lockRule = iota // without tokens
-	ruleHoldsInOrder                 // with tokens
-	ruleTokensDiffer
-	ruleTokensPositive
-	ruleHeldForEver // a hold that is not released
-	lockRules
-)
-
-func decideLockWithout(dropped lockRule, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	holds, tokens, ok := pairHolds(ops)
 	if !ok {
 		return Unknown, nil, "", false
@@ -116,12 +100,12 @@ func decideLockWithout(dropped lockRule, ops []*history.Operation) (Verdict, []i
 		return verdictOf(conflict), conflict, byHolds, ok
 	}
 	for i := range holds {
-		if holds[i].release == noOperation && dropped != ruleHeldForEver {
+		if holds[i].release == noOperation {
 			holds[i].lastCall, holds[i].lastCallOp = history.Forever, holds[i].acquire
 		}
 	}
 	if tokens {
-		if conflict = holdsByToken(dropped, ops, holds); conflict == nil {
+		if conflict = holdsByToken(ops, holds); conflict == nil {
 			conflict = freeBetween(holds, free)
 		}
 		return verdictOf(conflict), conflict, byTokens, true
@@ -131,8 +115,8 @@ func decideLockWithout(dropped lockRule, ops []*history.Operation) (Verdict, []i
 	for i, h := range holds {
 		zones = append(zones, zone{head: int32(i), span: h.span})
 	}
-	a, b, found := conflictingZones(zones, chainRules)
-	if !found || dropped == ruleHoldsApart {
+	a, b, found := conflictingZones(zones)
+	if !found {
 		return Valid, nil, byHolds, true
 	}
 	return Invalid, holdOperations(holds[a.head], holds[b.head]), byHolds, true
@@ -203,21 +187,21 @@ func follows(ops []*history.Operation, h hold, op *history.Operation) bool {
 }
 
 // holdsByToken checks the holds in the order of their tokens.
-func holdsByToken(dropped lockRule, ops []*history.Operation, holds []hold) (conflict []int32) {
+func holdsByToken(ops []*history.Operation, holds []hold) (conflict []int32) {
 	token := func(h hold) int64 {
 		t, _ := ops[h.acquire].Output.AsInt()
 		return t
 	}
 	slices.SortFunc(holds, func(a, b hold) int { return cmp.Compare(token(a), token(b)) })
-	if len(holds) > 0 && token(holds[0]) <= 0 && dropped != ruleTokensPositive {
+	if len(holds) > 0 && token(holds[0]) <= 0 {
 		return holdOperations(holds[0])
 	}
 	before, last := emptySpan(), 0 // of the holds before, and which of them was called last
 	for i, h := range holds {
-		if i > 0 && token(h) == token(holds[i-1]) && dropped != ruleTokensDiffer {
+		if i > 0 && token(h) == token(holds[i-1]) {
 			return holdOperations(holds[i-1], h)
 		}
-		if h.firstReturn < before.lastCall && dropped != ruleHoldsInOrder {
+		if h.firstReturn < before.lastCall {
 			return holdOperations(holds[last], h)
 		}
 		if h.lastCall > before.lastCall {

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -13,10 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The exact checkers of sets, queues, locks and counters against porcupine.
-//
-// By default each is held against 20,000 histories, to keep the tests short; -objecthistories=200000 is the whole course.
-var objectHistories = flag.Int("objecthistories", 20_000/slowdown, "random histories for each exact checker of objects")
+// The exact checkers of texts, sets, queues, locks and counters against porcupine.
 
 // askExact asks a model's exact checker.
 func askExact(_ *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
@@ -309,52 +305,16 @@ func TestObjectsAgreeWithPorcupine(t *testing.T) {
 	for name, c := range objectCases() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			requireAgreement(t, compareModel(t, c.model, 20, *objectHistories, c.history, askExact))
+			requireAgreement(t, compareModel(t, c.model, 20, some(200_000), c.history, askExact))
 			// With the general algorithms behind it: the verdicts are the same, and a conflict is illegal.
-			requireAgreement(t, compareModel(t, c.model, 21, *objectHistories/4, c.history, func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+			requireAgreement(t, compareModel(t, c.model, 21, some(50_000), c.history, func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
 				d := decideObject(b, m, ops)
 				if d.conflict != nil {
 					require.Equal(t, Invalid, decidePorcupine(b, d.conflict, machineOf(m, d.conflict), 0), "of\n%s\nthe conflict is\n%s", listing(ops), listing(d.conflict))
 				}
 				return d.verdict, true
 			}))
-			requireAgreement(t, compareModel(t, c.model, 22, *objectHistories/4, c.history, askFrontier(frontierRules)))
+			requireAgreement(t, compareModel(t, c.model, 22, some(50_000), c.history, askFrontier))
 		})
-	}
-}
-
-func TestEachConditionOfTheObjectsIsNeeded(t *testing.T) {
-	type decide func(ops []*history.Operation) (Verdict, []int32, string, bool)
-	without := map[string][]decide{}
-	for rule := range setRules {
-		without["set"] = append(without["set"], func(ops []*history.Operation) (Verdict, []int32, string, bool) { return decideSetWithout(rule, ops) })
-	}
-	for rule := range queueRules {
-		without["queue"] = append(without["queue"], func(ops []*history.Operation) (Verdict, []int32, string, bool) { return decideQueueWithout(rule, ops) })
-	}
-	for rule := range counterRules {
-		without["counter"] = append(without["counter"], func(ops []*history.Operation) (Verdict, []int32, string, bool) {
-			return decideCounterWithout(rule, ops)
-		})
-	}
-	for rule := range lockRules {
-		name := "lock with tokens"
-		if rule == ruleHoldsApart {
-			name = "lock"
-		}
-		without[name] = append(without[name], func(ops []*history.Operation) (Verdict, []int32, string, bool) { return decideLockWithout(rule, ops) })
-	}
-	for name, decides := range without {
-		c := objectCases()[name]
-		for rule, decide := range decides {
-			t.Run(fmt.Sprintf("%s/%d", name, rule), func(t *testing.T) {
-				t.Parallel()
-				a := compareModel(t, c.model, 23, *objectHistories, c.history, func(_ *bounds, _ *Model, ops []*history.Operation) (Verdict, bool) {
-					v, _, _, ok := decide(ops)
-					return v, ok
-				})
-				require.NotEmpty(t, a.disagreement, "left out, and nothing shows it")
-			})
-		}
 	}
 }

@@ -57,18 +57,6 @@ func queueStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	return rest, op.Type != history.OK || op.Output.Equal(have[0])
 }
 
-// queueRule names one condition of the checker, so that tests can leave it out and see that it is needed.
-type queueRule int
-
-const (
-	ruleTakenOnce queueRule = iota
-	ruleTakenAfterPut
-	ruleFirstOut
-	ruleLeftBehind
-	ruleEmpty
-	queueRules
-)
-
 // queueElement is an element with its two operations.
 type queueElement struct {
 	put, taken int32 // taken: noOperation where nobody took it
@@ -77,7 +65,6 @@ type queueElement struct {
 // queueDecision is the state of the check of one queue.
 type queueDecision struct {
 	ops      []*history.Operation
-	dropped  queueRule
 	values   *interner
 	number   map[uint32]int // by value
 	elements []queueElement
@@ -94,11 +81,7 @@ type queueDecision struct {
 // T. Henzinger, A. Sezgin, V. Vafeiadis: Aspect-oriented linearizability proofs, CONCUR 2013. A crashed enqueue took effect
 // if its element was taken; otherwise it can be left out.
 func decideQueue(ops []*history.Operation) (Verdict, []int32, string, bool) {
-	return decideQueueWithout(queueRules, ops)
-}
-
-func decideQueueWithout(dropped queueRule, ops []*history.Operation) (Verdict, []int32, string, bool) {
-	d := &queueDecision{ops: ops, dropped: dropped, values: newInterner(), number: make(map[uint32]int)}
+	d := &queueDecision{ops: ops, values: newInterner(), number: make(map[uint32]int)}
 	if !d.findPuts() {
 		return Unknown, nil, "", false
 	}
@@ -142,10 +125,10 @@ func (d *queueDecision) findTakes() (conflict []int32) {
 			return []int32{int32(i)}
 		}
 		e := &d.elements[n]
-		if e.taken != noOperation && d.dropped != ruleTakenOnce {
+		if e.taken != noOperation {
 			return []int32{e.put, e.taken, int32(i)}
 		}
-		if op.Return < d.ops[e.put].Call && d.dropped != ruleTakenAfterPut {
+		if op.Return < d.ops[e.put].Call {
 			return []int32{e.put, int32(i)}
 		}
 		e.taken = int32(i)
@@ -159,9 +142,6 @@ func (d *queueDecision) findTakes() (conflict []int32) {
 // takeCall is when the element began to be taken; Forever where nobody did.
 func (d *queueDecision) takeCall(e queueElement) time.Duration {
 	if e.taken == noOperation {
-		if d.dropped == ruleLeftBehind {
-			return beginning
-		}
 		return history.Forever
 	}
 	return d.ops[e.taken].Call
@@ -170,9 +150,6 @@ func (d *queueDecision) takeCall(e queueElement) time.Duration {
 // checkOrder goes through the elements b by the call of their put, and keeps of all that were put before it the one that
 // was taken last.
 func (d *queueDecision) checkOrder() (conflict []int32) {
-	if d.dropped == ruleFirstOut {
-		return nil
-	}
 	byCall := slices.Clone(d.elements)
 	slices.SortFunc(byCall, func(a, b queueElement) int { return cmp.Compare(d.ops[a.put].Call, d.ops[b.put].Call) })
 	byReturn := slices.Clone(d.elements)
@@ -207,7 +184,7 @@ func (d *queueDecision) operations(elements ...queueElement) []int32 {
 // checkEmpty looks for a dequeue that found nothing in a time without a moment at which no element was surely there. An
 // element is surely there after its put returned and before its take is called.
 func (d *queueDecision) checkEmpty() (conflict []int32) {
-	if len(d.empty) == 0 || d.dropped == ruleEmpty {
+	if len(d.empty) == 0 {
 		return nil
 	}
 	type stay struct {
@@ -262,7 +239,7 @@ func queueMention(op *history.Operation) mention {
 }
 
 func explainQueue(ops []*history.Operation) string {
-	d := &queueDecision{ops: ops, dropped: queueRules, values: newInterner(), number: make(map[uint32]int)}
+	d := &queueDecision{ops: ops, values: newInterner(), number: make(map[uint32]int)}
 	if !d.findPuts() {
 		return ""
 	}

@@ -15,7 +15,7 @@ func TestLeavingOutKeepsLegalHistoriesLegal(t *testing.T) {
 	t.Parallel()
 	m, b := Register(), unbounded(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 40_000 / slowdown {
+	for range some(200_000) {
 		g := randomGenerator(r)
 		if r.IntN(2) == 0 {
 			g = repeating(r)
@@ -43,7 +43,7 @@ func TestEvidenceIsIllegalAndMinimal(t *testing.T) {
 	t.Parallel()
 	m, b := Register(), unbounded(t)
 	r := rand.New(rand.NewPCG(3, 4))
-	for found := 0; found < 3_000/slowdown; {
+	for found := 0; found < some(10_000); {
 		g := randomGenerator(r)
 		if r.IntN(2) == 0 {
 			g = repeating(r)
@@ -85,7 +85,7 @@ func TestConflictsAreIllegal(t *testing.T) {
 		require.Equal(t, Invalid, decidePorcupine(b, some, machineOf(&m, some), 0), "of\n%s\nthe conflict is\n%s", listing(ops), listing(some))
 	}
 	shorter := 0
-	for found := 0; found < 20_000/slowdown; {
+	for found := 0; found < some(100_000); {
 		g := randomGenerator(r)
 		if r.IntN(2) == 0 {
 			g = repeating(r)
@@ -106,5 +106,5 @@ func TestConflictsAreIllegal(t *testing.T) {
 			requireIllegal(ops, numbers)
 		}
 	}
-	require.Greater(t, shorter, 5_000/slowdown, "conflicts leave out what does not matter")
+	require.Greater(t, shorter, some(25_000), "conflicts leave out what does not matter")
 }

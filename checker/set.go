@@ -66,24 +66,7 @@ func sortedJSON(vs []history.Value) string {
 // That is the legal order, if there is one: the adds of the first read, the reads of that size, the adds of the next, ...,
 // and at the end the adds nobody saw. Crashed adds that were seen took effect, the others can be left out.
 func decideSet(ops []*history.Operation) (Verdict, []int32, string, bool) {
-	return decideSetWithout(setRules, ops)
-}
-
-// setRule names one condition of the checker, so that tests can leave it out and see that it is needed.
-type setRule int
-
-const (
-	ruleElementsAdded setRule = iota
-	ruleElementsOnce
-	ruleInclusion
-	ruleAddsInPlace
-	ruleReadsInPlace
-	ruleSeenTookEffect
-	setRules
-)
-
-func decideSetWithout(dropped setRule, ops []*history.Operation) (Verdict, []int32, string, bool) {
-	d := setDecision{ops: ops, values: newInterner(), dropped: dropped}
+	d := setDecision{ops: ops, values: newInterner()}
 	if !d.findAdds() {
 		return Unknown, nil, "", false
 	}
@@ -97,12 +80,11 @@ func decideSetWithout(dropped setRule, ops []*history.Operation) (Verdict, []int
 }
 
 type setDecision struct {
-	ops     []*history.Operation
-	values  *interner
-	dropped setRule
-	add     []int32 // by element: its add, or noOperation
-	reads   []setRead
-	place   []int // by element: the number of the first read that saw it; len(reads): none
+	ops    []*history.Operation
+	values *interner
+	add    []int32 // by element: its add, or noOperation
+	reads  []setRead
+	place  []int // by element: the number of the first read that saw it; len(reads): none
 }
 
 type setRead struct {
@@ -144,7 +126,7 @@ func (d *setDecision) findPlaces() (conflict []int32) {
 			r.elems = append(r.elems, d.element(v))
 		}
 		slices.Sort(r.elems)
-		if len(slices.Compact(slices.Clone(r.elems))) < len(r.elems) && d.dropped != ruleElementsOnce {
+		if len(slices.Compact(slices.Clone(r.elems))) < len(r.elems) {
 			return d.withAdds(r) // an element twice
 		}
 		d.reads = append(d.reads, r)
@@ -154,7 +136,7 @@ func (d *setDecision) findPlaces() (conflict []int32) {
 	for n, r := range d.reads {
 		before := 0 // of its elements, those the reads before it saw
 		for _, v := range r.elems {
-			if d.add[v] == noOperation && d.dropped != ruleElementsAdded {
+			if d.add[v] == noOperation {
 				return d.withAdds(r)
 			}
 			if d.place[v] < n {
@@ -163,7 +145,7 @@ func (d *setDecision) findPlaces() (conflict []int32) {
 				d.place[v] = n
 			}
 		}
-		if n > 0 && before < len(d.reads[n-1].elems) && d.dropped != ruleInclusion {
+		if n > 0 && before < len(d.reads[n-1].elems) {
 			return d.withAdds(r, d.reads[n-1])
 		}
 	}
@@ -189,7 +171,7 @@ func (d *setDecision) withAdds(reads ...setRead) []int32 {
 func (d *setDecision) checkOrder() (conflict []int32) {
 	adds := slices.Repeat([]span{emptySpan()}, len(d.reads)+1)
 	for v, i := range d.add {
-		if i == noOperation || d.ops[i].Type != history.OK && (d.place[v] == len(d.reads) || d.dropped == ruleSeenTookEffect) {
+		if i == noOperation || d.ops[i].Type != history.OK && d.place[v] == len(d.reads) {
 			continue
 		}
 		adds[d.place[v]].add(d.ops[i], i)
@@ -197,7 +179,7 @@ func (d *setDecision) checkOrder() (conflict []int32) {
 	all := emptySpan()
 	var same span // reads of one size
 	for n := range adds {
-		if adds[n].firstReturn < all.lastCall && d.dropped != ruleAddsInPlace {
+		if adds[n].firstReturn < all.lastCall {
 			return d.clash(all.lastCallOp, adds[n].firstReturnOp)
 		}
 		all.join(adds[n])
@@ -208,7 +190,7 @@ func (d *setDecision) checkOrder() (conflict []int32) {
 			same = all
 		}
 		r := d.reads[n].op
-		if returned(d.ops[r]) < same.lastCall && d.dropped != ruleReadsInPlace {
+		if returned(d.ops[r]) < same.lastCall {
 			return d.clash(same.lastCallOp, r)
 		}
 		all.add(d.ops[r], r)
