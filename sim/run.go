@@ -146,12 +146,14 @@ func (w *world) conclude(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("the history that was recorded is none: %w", err)
 	}
-	check, err := workloads.CheckerFor(w.plan.Workload)
+	checkers, err := workloads.CheckersFor(w.plan.Workload)
 	if err != nil {
 		return Result{}, err
 	}
 	results := []checker.Result{w.judge.result()}
-	results = append(results, check.Check(ctx, h, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)}))
+	for _, c := range checkers {
+		results = append(results, c.Check(ctx, h, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)}))
+	}
 	f := harness.Findings{Workload: w.plan.Workload, Crashes: w.crashes, Problems: w.problems}
 	judged := harness.Judge(h, f, results...)
 	r := Result{Seed: w.plan.Seed, Verdict: judged.Verdict, Reason: judged.Reason, Judged: judged, Violations: w.judge.violations,
