@@ -69,9 +69,9 @@ func (s Swarm) Draw(seed uint64) Plan {
 		d.has[i] = d.IntN(1000) < d.swarm.Weights[i]
 	}
 	if d.IntN(20) == 0 {
-		d.has = [troubles]bool{} // a run in peace
+		d.has = Troubles{} // a run in peace
 	}
-	p := Plan{Seed: seed, Workload: s.Workload, Nodes: s.Nodes, Operations: s.Operations}
+	p := Plan{Seed: seed, Troubles: d.has, Weights: d.swarm.Weights.String(), Workload: s.Workload, Nodes: s.Nodes, Operations: s.Operations}
 	if p.Nodes == 0 {
 		p.Nodes = []int{3, 3, 4, 5, 5, 5, 7}[d.IntN(7)]
 	}
@@ -93,7 +93,7 @@ func (s Swarm) Draw(seed uint64) Plan {
 type drawing struct {
 	*rand.Rand
 	swarm Swarm
-	has   [troubles]bool
+	has   Troubles
 }
 
 // between draws a time, the short ones as often as the long ones.
@@ -114,7 +114,7 @@ func (d *drawing) node(n *NodePlan) {
 	n.Heartbeat = n.ElectionTimeout / time.Duration(3+d.IntN(4))
 	n.PreVote, n.CheckQuorum = d.IntN(4) > 0, d.IntN(4) > 0
 	n.SnapshotEntries = []uint64{0, 3, 7, 15, 40, 100}[d.IntN(6)]
-	n.SegmentSize = []int64{512, 1024, 4096, 16 << 10, 64 << 10}[d.IntN(5)]
+	n.SegmentSize = []int64{512, 1024, 4096, 4096, 16 << 10}[d.IntN(5)]
 	n.ChunkBytes = []int{64, 200, 1000, 16 << 10}[d.IntN(4)]
 }
 

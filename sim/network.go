@@ -23,18 +23,17 @@ func (w *world) send(m raft.Message) {
 	}
 	l := &w.links[m.From-1][m.To-1]
 	l.sent++
-	e := Event{At: w.now, Kind: MessageSent, Node: m.From, Peer: m.To, Number: l.sent, Message: &m}
-	w.tell(e)
+	w.tellMessage(MessageSent, &m, l.sent, "")
 	p := &w.plan.Network
 	c := Choice{From: int32(m.From), To: int32(m.To), Seq: l.sent}
 	switch {
 	case l.cut > 0:
 		l.stopped++
-		w.drop(e, "the link is cut")
+		w.tellMessage(MessageDropped, &m, l.sent, "the link is cut")
 		return
 	case w.fault(LoseMessage, c, p.Loss+l.worse.Loss, 1) > 0:
 		w.coverage.Count(MessagesLost)
-		w.drop(e, "lost")
+		w.tellMessage(MessageDropped, &m, l.sent, "lost")
 		return
 	}
 	at := w.now + p.Delay + w.jitter(c, p.Jitter)
@@ -47,16 +46,11 @@ func (w *world) send(m raft.Message) {
 		at = max(at, l.last)
 		l.last = at
 	}
-	w.fly(m, at)
+	w.fly(m, l.sent, at)
 	if by := w.fault(RepeatMessage, c, p.Repeat+l.worse.Repeat, 1000); by > 0 {
 		w.coverage.Count(MessagesRepeated)
-		w.fly(m, at+slowness/1000*time.Duration(by))
+		w.fly(m, l.sent, at+slowness/1000*time.Duration(by))
 	}
-}
-
-func (w *world) drop(sent Event, why string) {
-	sent.Kind, sent.Text = MessageDropped, why
-	w.tell(sent)
 }
 
 // fault decides about a fault; in the calm there is none.
@@ -74,31 +68,35 @@ func (w *world) jitter(c Choice, most time.Duration) time.Duration {
 	return time.Duration(w.decider.Draw(c, uint64(most)))
 }
 
-func (w *world) fly(m raft.Message, at time.Duration) {
-	w.queue.push(happening{at: at, kind: delivery, node: int32(m.To - 1), ref: w.messages.put(m)})
+func (w *world) fly(m raft.Message, number uint64, at time.Duration) {
+	w.queue.push(happening{at: at, kind: delivery, node: int32(m.To - 1), ref: w.messages.put(m), life: number})
 }
 
 // deliver gives a message to the process there, if there is one.
-func (w *world) deliver(m raft.Message) {
+func (w *world) deliver(m raft.Message, number uint64) {
 	n, l := w.nodes[m.To-1], &w.links[m.From-1][m.To-1]
-	e := Event{At: w.now, Kind: MessageDelivered, Node: m.From, Peer: m.To, Number: l.sent, Message: &m}
 	switch {
 	case l.cut > 0:
 		l.stopped++
-		w.drop(e, "the link is cut")
+		w.tellMessage(MessageDropped, &m, number, "the link is cut")
 		return
 	case n.process == nil:
-		w.drop(e, "nobody there")
+		w.tellMessage(MessageDropped, &m, number, "nobody there")
 		return
 	}
-	w.tell(e)
+	w.tellMessage(MessageDelivered, &m, number, "")
 	if w.plan.Network.Encoded {
-		err := wire.DecodeMessages(wire.AppendMessage(nil, m), func(m raft.Message) { n.process.Receive(m) })
-		if err != nil {
-			w.judge.violate("transport", m.From, "%v: its own encoding cannot be read: %v", m.Kind, err)
-		}
+		w.encode(n, m)
 	} else {
 		n.process.Receive(m)
 	}
 	n.turnSoon()
+}
+
+// encode has a message go through the transport's encoding.
+func (w *world) encode(to *simNode, m raft.Message) {
+	err := wire.DecodeMessages(wire.AppendMessage(nil, m), func(m raft.Message) { to.process.Receive(m) })
+	if err != nil {
+		w.judge.violate("transport", m.From, "%v: its own encoding cannot be read: %v", m.Kind, err)
+	}
 }

@@ -27,6 +27,7 @@ type Options struct {
 // Result is a run that has ended.
 type Result struct {
 	Seed    uint64
+	Plan    Plan
 	Verdict checker.Verdict
 	Reason  string
 	Judged  store.Verdict // in full, as a run's folder keeps it

@@ -29,10 +29,17 @@ type Plan struct {
 	Network NetworkPlan `json:"network"`
 	Disk    DiskPlan    `json:"disk"`
 
+	// Troubles are the kinds of trouble that a drawn plan has, and Weights what they were drawn from; for steering and for people.
+	Troubles Troubles `json:"troubles"`
+	Weights  string   `json:"weights,omitempty"`
+
 	// Schedule is carried out by the nemesis that other clusters have too, Injections by the simulator itself.
 	Schedule   *nemesis.Schedule `json:"schedule,omitempty"`
 	Injections []Injection       `json:"injections,omitempty"`
 }
+
+// Troubles are kinds of trouble.
+type Troubles [troubles]bool
 
 // NodePlan is how every node is set up.
 type NodePlan struct {

@@ -9,7 +9,7 @@ type happening struct {
 	kind happeningKind
 	node int32  // index of the node, or of the coroutine
 	ref  uint32 // the message's place
-	life uint64 // of the process, or of the coroutine's wait: one of an earlier life is void
+	life uint64 // of the process, or of the coroutine's wait: one of an earlier life is void; of a message its number on the link
 }
 
 type happeningKind uint8

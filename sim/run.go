@@ -156,7 +156,7 @@ func (w *world) conclude(ctx context.Context) (Result, error) {
 	}
 	f := harness.Findings{Workload: w.plan.Workload, Crashes: w.crashes, Problems: w.problems}
 	judged := harness.Judge(h, f, results...)
-	r := Result{Seed: w.plan.Seed, Verdict: judged.Verdict, Reason: judged.Reason, Judged: judged, Violations: w.judge.violations,
+	r := Result{Seed: w.plan.Seed, Plan: w.plan, Verdict: judged.Verdict, Reason: judged.Reason, Judged: judged, Violations: w.judge.violations,
 		Hash: w.record.hash(w.hash), Events: w.steps, Simulated: w.now, Operations: w.record.counts, Faults: w.faults, Coverage: w.coverage,
 		History: h, Record: w.record.events, Stack: w.stack}
 	return r, ctx.Err()

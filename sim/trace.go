@@ -60,16 +60,25 @@ func (w *world) tell(e Event) {
 	w.hash = mix(w.hash, uint64(e.At)<<5|uint64(e.Kind))
 	w.hash = mix(w.hash, uint64(e.Node)<<56^uint64(e.Peer)<<48^e.Number)
 	w.hash = mix(w.hash, e.Term<<32^e.Index)
-	if e.Message != nil {
-		w.hash = mixMessage(w.hash, e.Message)
-	}
 	if e.Text != "" {
 		w.hash = mixBytes(w.hash, []byte(e.Text))
 	}
-	w.told++
 	if w.options.Trace != nil {
 		e.At = w.now
 		w.options.Trace(e)
+	}
+}
+
+// tellMessage is tell of a message. The message is copied only where somebody traces.
+func (w *world) tellMessage(kind EventKind, m *raft.Message, number uint64, why string) {
+	w.hash = mix(w.hash, uint64(w.now)<<5|uint64(kind))
+	w.hash = mix(w.hash, uint64(m.From)<<56^uint64(m.To)<<48^number)
+	if kind == MessageSent {
+		w.hash = mixMessage(w.hash, m)
+	}
+	if w.options.Trace != nil {
+		kept := *m
+		w.options.Trace(Event{At: w.now, Kind: kind, Node: m.From, Peer: m.To, Number: number, Message: &kept, Term: m.Term, Text: why})
 	}
 }
 

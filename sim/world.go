@@ -16,7 +16,6 @@ type world struct {
 	queue   queue
 	steps   uint64
 	hash    uint64
-	told    uint64
 
 	nodes      []*simNode
 	names      []string
@@ -119,7 +118,7 @@ func (w *world) step() {
 	w.hash = mix(w.hash, uint64(h.at)<<8^uint64(h.kind)<<4^uint64(uint32(h.node)))
 	switch h.kind {
 	case delivery:
-		w.deliver(w.messages.take(h.ref))
+		w.deliver(w.messages.take(h.ref), h.life)
 	case wake:
 		if c := w.coroutines[h.node]; c.waits == h.life && !c.done {
 			w.resume(c)
