@@ -9,7 +9,8 @@ import (
 
 // Register is one value with get, put and cas (compare-and-set), nil before the first write.
 //
-//	get: output is the value, nil when there is none.
+//	get: output is the value, nil when there is none. get-index, get-log and get-lease are the same, and say how the system
+//	was asked to read.
 //	put: input is the new value.
 //	cas: input is [old, new]; output is the value it saw. It swapped exactly when that is old; old nil expects no value.
 func Register() Model {
@@ -17,7 +18,7 @@ func Register() Model {
 		Name:     "cas-register",
 		Init:     func() any { return "null" },
 		Step:     registerStep,
-		ReadOnly: func(op *history.Operation) bool { return op.F == "get" },
+		ReadOnly: func(op *history.Operation) bool { return isGet(op.F) },
 		Check:    registerCheck,
 		compile:  compileRegister,
 		pure:     registerPure,
@@ -26,11 +27,16 @@ func Register() Model {
 	}
 }
 
+// isGet tells the reads that promise the latest value.
+func isGet(f string) bool {
+	return f == "get" || f == "get-index" || f == "get-log" || f == "get-lease"
+}
+
 func registerCheck(op *history.Operation) error {
-	switch op.F {
-	case "get", "put":
+	switch {
+	case op.F == "put", isGet(op.F):
 		return nil
-	case "cas":
+	case op.F == "cas":
 		if _, _, ok := op.Input.AsPair(); !ok {
 			return fmt.Errorf("cas needs the input [old, new], not %v", op.Input)
 		}
@@ -43,10 +49,10 @@ func registerCheck(op *history.Operation) error {
 func registerStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	text := func(v history.Value) any { return string(v.AppendJSON(nil)) }
 	known := op.Type == history.OK
-	switch op.F {
-	case "get":
+	switch {
+	case isGet(op.F):
 		return s, !known || s == text(op.Output)
-	case "put":
+	case op.F == "put":
 		return text(op.Input), true
 	}
 	old, new, _ := op.Input.AsPair()
@@ -62,7 +68,7 @@ func registerStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 // registerPure tells reads: get, a cas that did not swap, and one that swaps a value for itself.
 func registerPure(op *history.Operation) bool {
 	if op.F != "cas" {
-		return op.F == "get"
+		return isGet(op.F)
 	}
 	old, new, _ := op.Input.AsPair()
 	return old.Equal(new) || op.Type == history.OK && !op.Output.Equal(old)
@@ -102,13 +108,13 @@ func (m *registerMachine) compile(op *history.Operation) registerOp {
 	if !c.crashed {
 		c.saw = m.values.number(op.Output)
 	}
-	switch op.F {
-	case "get":
+	switch {
+	case isGet(op.F):
 		c.kind = registerGet
-	case "put":
+	case op.F == "put":
 		c.kind = registerPut
 		c.new = m.values.number(op.Input)
-	case "cas":
+	default:
 		c.kind = registerCAS
 		old, new, _ := op.Input.AsPair()
 		c.old, c.new = m.values.number(old), m.values.number(new)

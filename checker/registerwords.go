@@ -10,10 +10,10 @@ import (
 
 // registerMention tells what values an operation on a register has to do with.
 func registerMention(op *history.Operation) mention {
-	switch op.F {
-	case "get":
+	switch {
+	case isGet(op.F):
 		return mention{names: []history.Value{op.Output}}
-	case "put":
+	case op.F == "put":
 		return mention{names: []history.Value{op.Input}, writes: []history.Value{op.Input}}
 	}
 	old, new, _ := op.Input.AsPair()

@@ -36,6 +36,14 @@ type Result struct {
 	Warnings []string      `json:"warnings,omitempty"`
 
 	Anomalies []Anomaly `json:"anomalies,omitempty"` // of transactions, worst first
+	Figures   []Figure  `json:"figures,omitempty"`   // measured, not judged
+}
+
+// Figure is something measured in a history.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit,omitempty"` // "ms", or empty for a number of things
 }
 
 // Anomaly is something transactions did that an isolation level forbids.

@@ -151,6 +151,9 @@ func reason(v store.Verdict) string {
 		}
 	}
 	if v.Verdict == checker.Valid && len(why) == 0 {
+		if slices.ContainsFunc(v.Results, func(r checker.Result) bool { return r.Checker == "transactions" }) {
+			return fmt.Sprintf("%d transactions show nothing that %s forbids", v.Operations.OK, checker.StrictSerializable)
+		}
 		return fmt.Sprintf("%d operations are linearizable", v.Operations.OK)
 	}
 	return strings.Join(why, "; ")

@@ -36,6 +36,7 @@ func Text(w io.Writer, v store.Verdict, o TextOptions) error {
 	}
 	t.blank()
 	t.operations(v, o)
+	t.figures(v)
 	t.leaders(v.Leaders)
 	t.faults(v.Faults)
 	if o.Report != "" {
@@ -109,6 +110,21 @@ func (t *text) checker(r checker.Result, said string) {
 			break
 		}
 		t.key(k)
+	}
+}
+
+// figures are what was measured, a line a checker; what is nothing is left out.
+func (t *text) figures(v store.Verdict) {
+	for _, r := range v.Results {
+		var words []string
+		for _, f := range r.Figures {
+			if f.Value != 0 {
+				words = append(words, strings.TrimSpace(fmt.Sprintf("%s %.4g %s", shown(f.Name, 60), f.Value, f.Unit)))
+			}
+		}
+		if len(words) > 0 {
+			t.line(shown(r.Checker, 30), strings.Join(words, ", "))
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ var models = map[string]func() checker.Model{
 	"lock":      checker.Lock,
 	"counter":   checker.Counter,
 	"bank":      checker.BankModel,
+
+	"read-mostly": RegisterModel,
 }
 
 // transactions are the workloads that are judged by the cycles of their dependencies, for strict serializability.
@@ -31,8 +33,13 @@ func RegisterModel() checker.Model { return checker.Register() }
 
 // CheckersFor are the checkers of a workload's history.
 func CheckersFor(workload string) ([]checker.Checker, error) {
-	if workload == "bank" {
+	switch workload {
+	case "register":
+		return []checker.Checker{checker.Linearizable(RegisterModel()), checker.Sessions()}, nil
+	case "bank":
 		return []checker.Checker{checker.Bank(bankTotal), checker.Linearizable(checker.BankModel())}, nil
+	case "read-mostly":
+		return []checker.Checker{checker.Except(checker.StaleRead, checker.Linearizable(RegisterModel())), checker.StaleReads(), checker.Sessions()}, nil
 	}
 	if model, ok := models[workload]; ok {
 		return []checker.Checker{checker.Linearizable(model())}, nil

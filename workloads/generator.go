@@ -69,6 +69,7 @@ var generators = map[string]func(Options) Generator{
 	"bank":        func(o Options) Generator { return NewBank(o) },
 	"list-append": NewListAppend,
 	"rw-register": NewRWRegister,
+	"read-mostly": func(o Options) Generator { return NewReadMostly(o) },
 }
 
 // NewGenerator makes the generator of a workload.
