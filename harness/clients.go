@@ -23,6 +23,8 @@ type Crew struct {
 	Generator workloads.Generator
 	Recorder  Recorder
 	Clock     Clock
+	// Skip, if not nil, says which of a worker's operations, counted from 0, are left out. The others stay what they are.
+	Skip func(worker int, n uint64) bool
 }
 
 // Recorder puts operations on record, with the time.
@@ -102,8 +104,13 @@ func (r *run) work(ctx context.Context, group *sync.WaitGroup, workers []*Worker
 // Work does operations at the crew's rate until ctx ends. The one under way then goes on to its end.
 func (w *Worker) Work(ctx context.Context) {
 	pace := pacer{interval: w.crew.interval(), rng: w.rng, clock: w.crew.Clock}
-	for pace.wait(ctx) {
-		w.Do(w.crew.Generator.Next(w.number, w.rng))
+	for n := uint64(0); pace.wait(ctx); n++ {
+		op := w.crew.Generator.Next(w.number, w.rng)
+		if w.crew.Skip != nil && w.crew.Skip(w.number, n) {
+			w.crew.Generator.Completed(w.number, op, history.Fail, history.Nil) // it never had an effect
+			continue
+		}
+		w.Do(op)
 	}
 }
 

@@ -32,6 +32,7 @@ type simNode struct {
 	sender raft.NodeID // who sent it a snapshot's later chunk last
 
 	worked uint64 // works of the disk, over all lives
+	turns  uint64 // of its thread that were planned, likewise
 	taps   uint64 // what clients have sent and been sent
 }
 
@@ -181,7 +182,8 @@ func (n *simNode) turnSoon() {
 	p.turning = true
 	at := w.now
 	if most := w.plan.Disk.TurnTime; most > 0 && !w.calm {
-		at += time.Duration(w.decider.Draw(Choice{Kind: TurnTime, From: int32(n.id), Seq: w.steps}, uint64(most)))
+		n.turns++
+		at += time.Duration(w.decider.Draw(Choice{Kind: TurnTime, From: int32(n.id), Seq: n.turns}, uint64(most)))
 	}
 	w.queue.push(happening{at: at, kind: turn, node: n.index, life: n.life})
 }

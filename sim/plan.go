@@ -88,8 +88,8 @@ type DiskPlan struct {
 	TurnTime time.Duration `json:"turn_time_ns,omitempty"`
 }
 
-// check reports what makes a plan impossible.
-func (p *Plan) check() error {
+// Check reports what makes a plan impossible.
+func (p *Plan) Check() error {
 	switch {
 	case p.Nodes < 1 || p.Nodes > MaxNodes:
 		return fmt.Errorf("sim: %d nodes: want 1 to %d", p.Nodes, MaxNodes)

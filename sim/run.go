@@ -18,7 +18,7 @@ import (
 // Run makes a run. An error means that the plan or the simulator is at fault, not the system. When ctx ends the run is
 // given up, with its error.
 func Run(ctx context.Context, o Options) (Result, error) {
-	if err := o.Plan.check(); err != nil {
+	if err := o.Plan.Check(); err != nil {
 		return Result{}, err
 	}
 	w := newWorld(o, o.Plan)
@@ -52,7 +52,10 @@ func (w *world) prepare() (*test, error) {
 	for _, name := range w.names {
 		t.addresses[name] = name + ":7001"
 	}
-	t.crew = &harness.Crew{Clients: p.Workers, Rate: p.Rate, Timeout: p.Timeout, Seed: p.Seed, Generator: generator, Recorder: &w.record, Clock: clock{w}}
+	t.crew = &harness.Crew{Clients: p.Workers, Rate: p.Rate, Timeout: p.Timeout, Seed: p.Seed, Generator: generator, Recorder: &w.record, Clock: clock{w},
+		Skip: func(worker int, n uint64) bool {
+			return w.fault(SkipOperation, Choice{From: int32(worker), Seq: n}, 0, 1) > 0
+		}}
 	for i := range p.Workers {
 		c, err := w.open(t, i)
 		if err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ordeal-dev/ordeal/mutants"
 )
@@ -70,17 +72,37 @@ func mutantsBuildCommand() *cobra.Command {
 }
 
 func mutantsRunCommand() *cobra.Command {
-	f := &runFlags{}
+	f, h := &runFlags{}, &huntFlags{}
 	cmd := &cobra.Command{
-		Use:   "run NAME",
-		Short: "Run a test on nodes with a bug seeded; the flags are those of ordeal run",
-		Args:  cobra.ExactArgs(1),
+		Use:   "run [NAME..]",
+		Short: "Run a test on nodes with a bug seeded, or hunt for bugs with the simulator",
+		Long: `run NAME runs one test on nodes with that bug seeded; the flags are those of ordeal run. The verdict is to be invalid.
+
+run [NAME..] --cluster sim hunts for the named bugs, or for all: simulated runs of one seed after the other, until one fails. It says how
+many seeds and how much processor time that took, and what found the bug: an invariant, the history that clients saw, or the
+want of progress. The bugs of rows 39 to 48 are looked for with the internal invariants off, too. Exit code 2: one was missed.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.cluster == "sim" {
+				return h.run(cmd.Context(), f, args, cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			if len(args) != 1 {
+				return badArgument("name one mutant (ordeal mutants list shows them); only --cluster sim takes several, or none for all")
+			}
+			var alien error
+			cmd.Flags().Visit(func(flag *pflag.Flag) {
+				if alien == nil && slices.Contains([]string{"cpu", "repeat", "parallel", "no-invariants"}, flag.Name) {
+					alien = badArgument("--%s goes with --cluster sim", flag.Name)
+				}
+			})
+			if alien != nil {
+				return alien
+			}
 			f.mutant = args[0]
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed"))
 		},
 	}
 	f.register(cmd.Flags())
+	h.register(cmd.Flags())
 	if err := cmd.Flags().MarkHidden("mutant"); err != nil {
 		panic(err) // the flag was just registered
 	}

@@ -62,15 +62,23 @@ func (p *progress) Phase(text string) {
 
 // Show implements harness.Progress.
 func (p *progress) Show(s harness.Snapshot) {
+	p.changing(snapshotLine(s), s.Elapsed)
+}
+
+// line shows a line in the place of the one before.
+func (p *progress) line(text string) { p.changing(text, time.Since(p.start)) }
+
+// changing shows a line in the place of the one before, or, where there is no terminal, once in a while.
+func (p *progress) changing(text string, now time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.quiet:
 	case p.terminal:
-		p.rewrite(snapshotLine(s))
-	case s.Elapsed-p.last >= plainEvery:
-		p.last = s.Elapsed
-		fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), snapshotLine(s))
+		p.rewrite(text)
+	case now-p.last >= plainEvery:
+		p.last = now
+		fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), text)
 	}
 }
 
