@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -97,12 +98,19 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
+// badRequest is an error of the one who asks: to ask again is of no use.
+type badRequest struct{ error }
+
 // refuse answers with what an error means for the one who asks.
 func refuse(w http.ResponseWriter, err error) {
 	var other raft.ErrNotLeader
 	switch {
+	case errors.As(err, new(badRequest)):
+		writeJSON(w, http.StatusBadRequest, Refused{Error: err.Error()})
 	case errors.As(err, &other):
 		writeJSON(w, http.StatusMisdirectedRequest, Refused{Error: err.Error(), Leader: other.Leader})
+	case errors.Is(err, raft.ErrNotReady) || errors.As(err, new(raft.ErrTransferring)):
+		writeJSON(w, http.StatusServiceUnavailable, Refused{Error: err.Error()})
 	case errors.Is(err, ErrUnknownChange):
 		writeJSON(w, http.StatusGatewayTimeout, Refused{Error: err.Error(), Unknown: true})
 	default:
@@ -187,27 +195,38 @@ func (s *Server) handleMembers(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &q) {
 		return
 	}
-	done := make(chan error, 1)
+	done := make(chan outcome, 1)
 	s.Do(func(d *Driver) {
+		told := func(err error) { done <- outcome{err, d.Status()} }
 		now, _ := d.core.Configuration()
 		target, err := q.Target(now)
 		if err != nil {
-			done <- err
+			told(err)
 			return
 		}
-		d.ChangeMembers(target, func(err error) { done <- err })
+		d.ChangeMembers(target, told)
 	})
 	select {
-	case err := <-done:
-		if err != nil {
-			refuse(w, err)
-			return
-		}
-		s.handleStatus(w, r)
+	case o := <-done:
+		s.answerOutcome(w, o)
 	case <-r.Context().Done():
 	case <-time.After(adminTimeout):
 		refuse(w, ErrUnknownChange)
 	}
+}
+
+// outcome is what came of something that the driver did, and its status right then: a node that was removed is not asked again.
+type outcome struct {
+	err    error
+	status Status
+}
+
+func (s *Server) answerOutcome(w http.ResponseWriter, o outcome) {
+	if o.err != nil {
+		refuse(w, o.err)
+		return
+	}
+	writeJSON(w, http.StatusOK, s.report(o.status))
 }
 
 // Target is the configuration asked for, from the one in force.
@@ -215,8 +234,8 @@ func (q MembersRequest) Target(now raft.Configuration) (raft.Configuration, erro
 	to := raft.Configuration{Voters: slices.Clone(now.Voters), Addresses: slices.Clone(now.Addresses)}
 	for text, address := range q.Add {
 		id, err := strconv.ParseUint(text, 10, 64)
-		if err != nil || id == 0 || address == "" {
-			return to, fmt.Errorf("add %q=%q: want a server's id from 1 on and its peer address HOST:PORT", text, address)
+		if _, _, bad := net.SplitHostPort(address); err != nil || id == 0 || bad != nil {
+			return to, badRequest{fmt.Errorf("add %s=%s: want a server's id from 1 on and its peer address HOST:PORT", text, address)}
 		}
 		to.Addresses = slices.DeleteFunc(to.Addresses, func(a raft.Address) bool { return a.ID == raft.NodeID(id) })
 		to.Addresses = append(to.Addresses, raft.Address{ID: raft.NodeID(id), Peer: address})
@@ -226,13 +245,13 @@ func (q MembersRequest) Target(now raft.Configuration) (raft.Configuration, erro
 	}
 	for _, id := range q.Remove {
 		if !slices.Contains(now.Members(), id) {
-			return to, fmt.Errorf("remove %d: no such member; there are %v", id, now.Members())
+			return to, badRequest{fmt.Errorf("remove %d: no such member; there are %v", id, now.Members())}
 		}
 		to.Voters = slices.DeleteFunc(to.Voters, func(v raft.NodeID) bool { return v == id })
 		to.Addresses = slices.DeleteFunc(to.Addresses, func(a raft.Address) bool { return a.ID == id })
 	}
 	if len(to.Voters) == 0 {
-		return to, errors.New("the cluster would have no voter left")
+		return to, badRequest{errors.New("the cluster would have no voter left")}
 	}
 	slices.Sort(to.Voters)
 	slices.SortFunc(to.Addresses, func(a, b raft.Address) int { return cmp.Compare(a.ID, b.ID) })
@@ -253,15 +272,11 @@ func (s *Server) handleSnapshot(w http.ResponseWriter, r *http.Request) {
 
 // ask has the driver's thread do something, and answers with the node's status or with why not.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, f func(*Driver) error) {
-	done := make(chan error, 1)
-	s.Do(func(d *Driver) { done <- f(d) })
+	done := make(chan outcome, 1)
+	s.Do(func(d *Driver) { done <- outcome{f(d), d.Status()} })
 	select {
-	case err := <-done:
-		if err != nil {
-			refuse(w, err)
-			return
-		}
-		s.handleStatus(w, r)
+	case o := <-done:
+		s.answerOutcome(w, o)
 	case <-r.Context().Done():
 	case <-time.After(statusTimeout):
 		writeJSON(w, http.StatusServiceUnavailable, Refused{Error: "the node does not answer", Unknown: true})

@@ -200,21 +200,20 @@ func (s *Server) handOver(ctx context.Context) {
 // drive is the driver's thread.
 func (s *Server) drive(ctx context.Context) error {
 	timer := time.NewTimer(0)
+	var left <-chan time.Time // a removed node's end: what a leader says at its leaving is on its way
 	for {
 		timer.Reset(max(0, s.driver.Deadline()-s.now()))
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-left:
+			return errRemoved
 		case <-s.inbox.notify:
 		case <-timer.C:
 		}
 		s.Turn(s.now)
-		if s.driver.Removed() {
-			select { // what a leader says at its leaving is on its way
-			case <-ctx.Done():
-			case <-time.After(2 * s.options.Heartbeat):
-			}
-			return errRemoved
+		if left == nil && s.driver.Removed() {
+			left = time.After(2 * s.options.Heartbeat)
 		}
 	}
 }
@@ -316,12 +315,26 @@ func (s *Server) close() error {
 	return s.Close()
 }
 
+// lastAnswers is how long the answers under way may take when the node stops: one may be the answer to its own removal.
+const lastAnswers = 500 * time.Millisecond
+
 // serveHTTP answers people and monitors until ctx ends.
 func (s *Server) serveHTTP(ctx context.Context) error {
 	server := &http.Server{Handler: s.httpHandler(), ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
-	defer stop()
-	if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+		defer cancel()
+		if server.Shutdown(ending) != nil {
+			server.Close()
+		}
+	})
+	err := server.Serve(s.http)
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

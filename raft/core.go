@@ -109,7 +109,7 @@ type Core struct {
 
 	configurations []configurationAt // the log's, oldest first; the last one is in force
 
-	startedWith      uint64 // index of the newest configuration at the start
+	waits            bool   // for being added: see Config.Join
 	removed          bool   // this server knows that it is out
 	toldOut          uint64 // since it last asked for votes: greatest commit index of those who say that it is out,
 	toldMember       uint64 // and greatest index of a configuration, of those who have one that names it
@@ -155,7 +155,7 @@ func New(cfg Config) (*Core, error) {
 	if err := c.recoverAll(); err != nil {
 		return nil, fmt.Errorf("raft: stable storage: %w", err)
 	}
-	_, c.startedWith = c.Configuration()
+	c.waits = cfg.Join // whatever its own log says of earlier times
 	c.resetElectionTimer()
 	return c, nil
 }
@@ -224,6 +224,7 @@ func (c *Core) appendToLog(e Entry) error {
 			return fmt.Errorf("entry %d: %w", e.Index, err)
 		}
 		c.configurations = append(c.configurations, configurationAt{e.Index, configuration})
+		c.waits = c.waits && c.memberAsOf(c.id) == 0
 	}
 	c.log.append(e)
 	return nil

@@ -192,7 +192,7 @@ func (c *Core) hear(m Message) {
 	case m.From == c.id:
 	case !m.Removed:
 		c.toldMember = max(c.toldMember, m.MatchIndex)
-	case c.wasMember() && !c.waitsToJoin() && c.outAsOf(m.MatchIndex):
+	case c.wasMember() && !c.waits && c.outAsOf(m.MatchIndex):
 		c.toldOut = max(c.toldOut, m.MatchIndex)
 	}
 }
@@ -213,9 +213,6 @@ func (c *Core) wasMember() bool {
 		return slices.Contains(at.configuration.Members(), c.id)
 	})
 }
-
-// waitsToJoin: this server is to be added, and has not heard that it was.
-func (c *Core) waitsToJoin() bool { return c.cfg.Join && c.memberAsOf(c.id) <= c.startedWith }
 
 // Removed reports whether this server knows that it is out: the leader said so, or somebody whom it asked for want of a
 // leader and nobody knew better, or it led until C-new was committed. It then stops by itself, once what it was given in Ready is done (R17). Its own log does not tell:

@@ -356,6 +356,15 @@ func TestR17_WaitsToBeAddedAgain(t *testing.T) {
 		require.False(t, told(c))
 		appendTo(c, 1, Message{}, configurationEntry(2, 2, others))
 		require.True(t, told(c), "it was added, and later removed")
+
+		c.restart(1)
+		out := Configuration{Voters: []NodeID{2, 3}}
+		appendTo(c, 1, Message{}, configurationEntry(2, 2, others), configurationEntry(3, 2, out))
+		require.True(t, told(c), "and its own log says so too")
+
+		c.restart(1)
+		require.True(t, c.core(1).InstallSnapshot(Chunk{From: 3, Term: 9, Meta: SnapshotMeta{8, 9, others}, Done: true}))
+		require.True(t, told(c), "a snapshot said that it was added")
 	}
 }
 

@@ -199,4 +199,5 @@ func (c *Core) adoptConfiguration(meta SnapshotMeta) {
 		}
 	}
 	c.configurations = base
+	c.waits = c.waits && c.memberAsOf(c.id) == 0
 }

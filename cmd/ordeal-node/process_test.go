@@ -66,14 +66,20 @@ func (l *log) String() string {
 
 // startCluster starts size nodes, each with these flags too, and waits until they serve.
 func startCluster(t *testing.T, size int, flags ...string) *cluster {
+	c := newCluster(t, size, flags...)
+	for _, p := range c.nodes {
+		p.start()
+	}
+	return c
+}
+
+// newCluster is a cluster whose nodes are not started yet.
+func newCluster(t *testing.T, size int, flags ...string) *cluster {
 	c := &cluster{t: t, nodes: map[raft.NodeID]*process{}, size: size}
 	for id := raft.NodeID(1); id <= raft.NodeID(size); id++ {
 		c.nodes[id] = &process{cluster: c, id: id, data: t.TempDir(), peer: freeAddress(), client: freeAddress(), http: freeAddress(), extra: flags}
 	}
 	t.Cleanup(c.end)
-	for _, p := range c.nodes {
-		p.start()
-	}
 	return c
 }
 
@@ -381,4 +387,26 @@ func TestKilledNodeRemembersItsTerm(t *testing.T) {
 		after, ok := c.nodes[1].status()
 		return ok && after.Role == "leader" && after.Term > before.Term && after.LastIndex > before.LastIndex
 	}, "it leads a later term of the same log")
+}
+
+// A leader that is asked to stop hands leadership over: here nobody else would stand for election within an hour (R22).
+func TestR22StoppingLeaderHandsOver(t *testing.T) {
+	c := newCluster(t, 3)
+	for id, p := range c.nodes {
+		if id != 1 {
+			p.extra = []string{"--election-timeout", "1h"}
+		}
+		p.start()
+	}
+	leads := func(id raft.NodeID) bool {
+		s, ok := c.nodes[id].status()
+		return ok && s.Role == "leader" && s.Applied > 0
+	}
+	eventually(t, func() bool { return leads(1) }, "node 1 leads")
+	before, _ := c.nodes[1].status()
+	require.Zero(t, c.nodes[1].terminate())
+	eventually(t, func() bool { return leads(2) || leads(3) }, "another leads")
+	for _, id := range []raft.NodeID{2, 3} {
+		eventually(t, func() bool { s, ok := c.nodes[id].status(); return ok && s.Term == before.Term+1 }, "one election was enough")
+	}
 }

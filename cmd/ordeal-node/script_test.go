@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -23,19 +26,47 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE PROGRAM ARGS...   runs a program that must end with CODE
 //	up ADDRESS                   waits until the node with this HTTP address serves and knows a leader
+//	http PATTERN URL             waits until the page matches
 //
-// and the addresses $PEER, $CLIENT, $HTTP, $OTHER1, $OTHER2, $OTHER3 on which nobody listens.
+// the addresses $PEER, $CLIENT, $HTTP, $OTHER1, $OTHER2, $OTHER3 and, of four nodes, $PEER1 to $HTTP4, on which nobody listens,
+// and $ORDEAL, the program whose ctl talks to nodes.
 func TestScripts(t *testing.T) {
+	ordeal := filepath.Join(t.TempDir(), "ordeal")
+	if out, err := exec.Command("go", "build", "-o", ordeal, "../ordeal").CombinedOutput(); err != nil {
+		t.Fatalf("building ordeal: %v\n%s", err, out)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("ORDEAL", ordeal)
 			for _, name := range []string{"PEER", "CLIENT", "HTTP", "OTHER1", "OTHER2", "OTHER3"} {
 				e.Setenv(name, freeAddress())
 			}
+			for i := range 4 {
+				for _, name := range []string{"PEER", "CLIENT", "HTTP"} {
+					e.Setenv(fmt.Sprint(name, i+1), freeAddress())
+				}
+			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "up": up},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "up": up, "http": page},
 	})
+}
+
+func page(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, last := regexp.MustCompile("(?m)"+args[0]), ""
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		r, err := http.Get(args[1])
+		ts.Check(err)
+		text, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		ts.Check(err)
+		if pattern.Match(text) {
+			return
+		}
+		last = string(text)
+	}
+	ts.Fatalf("%s answers:\n%s", args[1], last)
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

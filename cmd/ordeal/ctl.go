@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -161,6 +162,9 @@ func (c *ctl) txnCommand() *cobra.Command {
 			if err := d.Decode(&q); err != nil {
 				return badArgument("txn: %w", err)
 			}
+			if d.More() {
+				return badArgument("txn: one transaction at a time")
+			}
 			c.json = true
 			a, err := c.txn(cmd, q)
 			if err == nil && !a.Applied {
@@ -233,8 +237,11 @@ func (c *ctl) membersCommand() *cobra.Command {
 	return cmd
 }
 
+// membersPatience is how long the answer to a change of members is waited for: the node gives one within a minute.
+const membersPatience = 70 * time.Second
+
 func (c *ctl) changeMembers(cmd *cobra.Command, q node.MembersRequest) error {
-	text, err := c.leader(cmd.Context(), "/v1/members", q)
+	text, err := c.leaderWithin(cmd.Context(), max(c.timeout, membersPatience), "/v1/members", q)
 	if err != nil {
 		return err
 	}
@@ -290,39 +297,48 @@ func (c *ctl) snapshotCommand() *cobra.Command {
 	}
 }
 
-// leader asks node after node until the one that leads has answered.
+// leader asks node after node until the one that leads has answered, for which it is given as long as the search may last.
 func (c *ctl) leader(ctx context.Context, path string, body any) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+	return c.leaderWithin(ctx, c.timeout, path, body)
+}
+
+// leaderWithin gives an answer longer than the search for the leader.
+func (c *ctl) leaderWithin(ctx context.Context, answer time.Duration, path string, body any) ([]byte, error) {
 	var last error
-	for {
+	for end := time.Now().Add(c.timeout); time.Now().Before(end) && ctx.Err() == nil; pause(ctx) {
 		for _, address := range c.addresses {
-			code, text, err := c.call(ctx, http.MethodPost, address, path, body)
+			asking, cancel := context.WithTimeout(ctx, answer)
+			code, text, err := c.call(asking, http.MethodPost, address, path, body)
+			cancel()
 			switch {
-			case err != nil && (ctx.Err() != nil || !refusedConnection(err)):
+			case err != nil && !refusedConnection(err):
 				return nil, failure{exitUnknown, fmt.Errorf("%s: no answer, it may take effect or not: %w", address, err)}
 			case err != nil:
 				last = err
 			case code == http.StatusOK:
 				return text, nil
-			case code == http.StatusMisdirectedRequest:
-				last = refusal(text)
+			case code == http.StatusMisdirectedRequest || code == http.StatusServiceUnavailable && codeOf(text) == exitFailed:
+				last = refusal(text) // it had no effect, and will be taken in a moment, here or elsewhere
 			case code == http.StatusBadRequest:
 				return nil, failure{exitArguments, refusal(text)}
 			default:
 				return nil, failure{codeOf(text), fmt.Errorf("%s: %w", address, refusal(text))}
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return nil, failure{exitFailed, fmt.Errorf("no leader found among %s within %v: %w", strings.Join(c.addresses, ", "), c.timeout, last)}
-		case <-time.After(50 * time.Millisecond):
-		}
+	}
+	return nil, failure{exitFailed, fmt.Errorf("no leader found among %s within %v: %w", strings.Join(c.addresses, ", "), c.timeout, last)}
+}
+
+// pause lets an election go on.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(50 * time.Millisecond):
 	}
 }
 
 // refusedConnection: the request surely was not received.
-func refusedConnection(err error) bool { return strings.Contains(err.Error(), "connection refused") }
+func refusedConnection(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 func refusal(text []byte) error {
 	var r node.Refused
