@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // tie is how much larger than the observed table's a probability may come out and still count as no more likely: sums of
 // logarithms are not exact. R takes the same.
@@ -45,6 +48,22 @@ func logChoose(n, k int) float64 {
 }
 
 func logFactorial(n int) float64 {
+	if known := logFactorials(); n < len(known) {
+		return known[n]
+	}
+	return lgammaOfNext(n)
+}
+
+// logFactorials are those of campaigns' usual sizes: a search for the runs that are needed asks for millions.
+var logFactorials = sync.OnceValue(func() []float64 {
+	known := make([]float64, 1<<13)
+	for n := range known {
+		known[n] = lgammaOfNext(n)
+	}
+	return known
+})
+
+func lgammaOfNext(n int) float64 {
 	v, _ := math.Lgamma(float64(n) + 1)
 	return v
 }

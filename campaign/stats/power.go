@@ -65,20 +65,28 @@ func indicator(holds bool) float64 {
 	return 0
 }
 
+// exactFailures bounds the search that sums over outcomes; where more are to be expected the approximation is as good, and takes no time.
+const exactFailures = 60
+
 // RunsNeeded is how many runs on each side give Fisher's test at the level alpha the chance asked for to tell these two
 // rates apart; false where even MostRuns do not.
 func RunsNeeded(lower, higher, alpha, chance float64) (int, bool) {
 	if higher <= lower {
 		return 0, false
 	}
-	enough := func(n int) bool { return Power(lower, higher, n, alpha) >= chance }
-	high := 1
-	for !enough(high) {
-		if high *= 2; high > MostRuns {
-			return 0, false
-		}
+	near := approximateRuns(lower, higher, alpha, chance)
+	if near > MostRuns {
+		return 0, false
 	}
-	for low := high / 2; high-low > 1; {
+	if near*higher > exactFailures {
+		return int(math.Ceil(near)), true
+	}
+	enough := func(n int) bool { return Power(lower, higher, n, alpha) >= chance }
+	low, high := 0, max(2, int(near))
+	for !enough(high) {
+		low, high = high, high+high/4+1
+	}
+	for high-low > 1 {
 		if middle := low + (high-low)/2; enough(middle) {
 			high = middle
 		} else {
@@ -88,13 +96,21 @@ func RunsNeeded(lower, higher, alpha, chance float64) (int, bool) {
 	return high, true
 }
 
+// approximateRuns is Casagrande, Pike and Smith's approximation (1978) of what Fisher's test needs.
+func approximateRuns(lower, higher, alpha, chance float64) float64 {
+	z := distuv.UnitNormal.Quantile
+	mean, d := (lower+higher)/2, higher-lower
+	a := math.Pow(z(1-alpha/2)*math.Sqrt(2*mean*(1-mean))+z(chance)*math.Sqrt(lower*(1-lower)+higher*(1-higher)), 2)
+	return a * math.Pow(1+math.Sqrt(1+4*d/a), 2) / (4 * d * d)
+}
+
 // Detectable is the smallest rate that n runs on each side would have told from the rate lower, with the chance asked for.
 func Detectable(lower float64, n int, alpha, chance float64) (float64, bool) {
 	if n == 0 || Power(lower, 1, n, alpha) < chance {
 		return 0, false
 	}
 	low, high := lower, 1.0
-	for high-low > 1e-4 {
+	for range 12 { // halvings: to a fraction of a percent
 		if middle := (low + high) / 2; Power(lower, middle, n, alpha) >= chance {
 			high = middle
 		} else {

@@ -180,23 +180,26 @@ func TestPowerAgainstASideThatNeverFails(t *testing.T) {
 	require.InDelta(t, 1-b.CDF(5), stats.Power(0, 0.05, 200, 0.05), 1e-9)
 }
 
-// Casagrande, Pike and Smith (1978) approximate what Fisher's test needs; the exact figure lies within a tenth.
-func TestRunsNeededNearThePublishedApproximation(t *testing.T) {
-	for _, c := range [][2]float64{{0.05, 0.15}, {0.1, 0.3}, {0.2, 0.5}, {0.01, 0.05}} {
-		n, ok := stats.RunsNeeded(c[0], c[1], 0.05, 0.8)
+// The fewest runs that suffice by the sum over all outcomes; the values for 0.05 and 0.15 and the like lie within a tenth of those of Casagrande,
+// Pike and Smith's tables (1978).
+func TestRunsNeeded(t *testing.T) {
+	for _, c := range []struct {
+		lower, higher float64
+		table         int
+	}{{0.05, 0.15, 160}, {0.1, 0.3, 72}, {0.2, 0.5, 45}, {0.01, 0.05, 333}} {
+		n, ok := stats.RunsNeeded(c.lower, c.higher, 0.05, 0.8)
 		require.True(t, ok)
-		require.InEpsilon(t, casagrande(c[0], c[1], 0.05, 0.8), float64(n), 0.1, "%v", c)
-		require.GreaterOrEqual(t, stats.Power(c[0], c[1], n, 0.05), 0.8)
+		require.InEpsilon(t, c.table, n, 0.1, "%v", c)
+		require.GreaterOrEqual(t, stats.Power(c.lower, c.higher, n, 0.05), 0.8)
+		require.Less(t, stats.Power(c.lower, c.higher, n*9/10, 0.05), 0.8)
 	}
 	_, ok := stats.RunsNeeded(0.1, 0.1, 0.05, 0.8)
 	require.False(t, ok)
-}
-
-func casagrande(p, q, alpha, chance float64) float64 {
-	z := distuv.UnitNormal.Quantile
-	mean, d := (p+q)/2, math.Abs(p-q)
-	a := math.Pow(z(1-alpha/2)*math.Sqrt(2*mean*(1-mean))+z(chance)*math.Sqrt(p*(1-p)+q*(1-q)), 2)
-	return a * math.Pow(1+math.Sqrt(1+4*d/a), 2) / (4 * d * d)
+	n, ok := stats.RunsNeeded(0.150, 0.167, 0.05, 0.8)
+	require.True(t, ok)
+	require.InEpsilon(t, 7200, n, 0.1, "too many to sum over")
+	_, ok = stats.RunsNeeded(0.150, 0.1501, 0.05, 0.8)
+	require.False(t, ok, "more than anybody runs")
 }
 
 func TestDetectable(t *testing.T) {

@@ -120,6 +120,6 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 the harness it
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return badArgument("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	cmd.AddCommand(runCommand(), checkCommand(), cleanupCommand(), doctorCommand(), mutantsCommand(), ctlCommand(), tortureCommand(), mergeCommand(), compareCommand())
+	cmd.AddCommand(runCommand(), checkCommand(), cleanupCommand(), doctorCommand(), mutantsCommand(), ctlCommand(), tortureCommand(), mergeCommand(), compareCommand(), bisectCommand())
 	return cmd
 }

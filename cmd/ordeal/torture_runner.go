@@ -30,7 +30,7 @@ func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *ru
 	if r.temp, err = os.MkdirTemp("", "ordeal-versions-"); err != nil {
 		return nil, failure{exitFailed, err}
 	}
-	b := r.builder()
+	b := f.builder(r.cluster, r.temp)
 	b.Note = func(text string) { show.note("%s", text) }
 	for _, name := range f.versions {
 		built, err := b.Build(ctx, name)
@@ -44,8 +44,8 @@ func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *ru
 }
 
 // clusterKind is the kind of cluster that the flags ask for; auto is decided once, for all runs.
-func (f *tortureFlags) clusterKind(ctx context.Context, show *progress) (string, error) {
-	switch f.runFlags.cluster {
+func (f *runFlags) clusterKind(ctx context.Context, show *progress) (string, error) {
+	switch f.cluster {
 	case "local":
 		return "local", nil
 	case "docker":
@@ -61,13 +61,14 @@ func (f *tortureFlags) clusterKind(ctx context.Context, show *progress) (string,
 		show.note("cluster: docker (an engine answers)")
 		return "docker", nil
 	}
-	return "", badArgument("--cluster %s: want auto, docker or local", f.runFlags.cluster)
+	return "", badArgument("--cluster %s: want auto, docker or local", f.cluster)
 }
 
-func (r *runner) builder() *versions.Builder {
-	b := &versions.Builder{Command: "./cmd/ordeal-node", Temp: r.temp, Current: r.flags.nodeBinary}
+// builder makes the programs that a kind of cluster runs.
+func (f *runFlags) builder(cluster, temp string) *versions.Builder {
+	b := &versions.Builder{Command: "./cmd/ordeal-node", Temp: temp, Current: f.nodeBinary}
 	usual := "ordeal-node"
-	if r.cluster == "docker" {
+	if cluster == "docker" {
 		b.GOOS, b.Extract = "linux", docker.ExtractNode
 		usual = "image/ordeal-node"
 	}
@@ -91,19 +92,24 @@ func (r *runner) usualParallel() int { return 1 }
 // Run implements campaign.Runner.
 func (r *runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error) {
 	flags := r.flags.of(job.Cell.Workload, job.Cell.Faults, job.Seed)
-	built := r.built[job.VersionIndex]
-	flags.cluster, flags.mutant, flags.nodeBinary = r.cluster, built.Mutant, built.Path
+	flags.cluster, flags.out = r.cluster, job.Folder
+	return flags.runOn(ctx, r.built[job.VersionIndex])
+}
+
+// runOn does the run that the flags ask for on nodes of a version, into a folder below --out.
+func (f runFlags) runOn(ctx context.Context, built versions.Built) (campaign.Run, error) {
+	f.mutant, f.nodeBinary = built.Mutant, built.Path
 	if built.Mutant != "" {
-		flags.nodeBinary = "" // the command that repeats the run builds it again
+		f.nodeBinary = "" // the command that repeats the run builds it again
 	}
-	test, err := flags.test()
+	test, err := f.test()
 	if err != nil {
 		return campaign.Run{}, err
 	}
-	flags.mutant, flags.nodeBinary = "", built.Path
-	test.Results, test.OnlyFailures = job.Folder, true
-	test.Versions = map[string]string{"ordeal": version, "go": runtime.Version(), "node": job.Version.Name}
-	cluster, err := flags.makeCluster(ctx, newProgress(os.Stderr, true))
+	test.OnlyFailures = true
+	test.Versions = map[string]string{"ordeal": version, "go": runtime.Version(), "node": built.Name}
+	f.mutant, f.nodeBinary = "", built.Path
+	cluster, err := f.makeCluster(ctx, newProgress(os.Stderr, true))
 	if err != nil {
 		return campaign.Run{}, err
 	}
