@@ -45,6 +45,20 @@ torture: build ## RUNS tests of each of VERSIONS (make torture RUNS=20 TIME=120s
 	@$(BUILD)/ordeal torture --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \
 	  --time $(TIME) --rate $(RATE) --versions $(VERSIONS) $(if $(FOR),--for $(FOR),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+# What nightly runs: every workload named under every mixture, each run RUN_TIME long, new ones for TIME (make nightly TIME=2h; an hour if not given).
+NIGHTLY_WORKLOADS ?= register,list-append
+NIGHTLY_FAULTS    ?= --faults kill,partition --faults kill,partition,membership,leader
+RUN_TIME          ?= 30s
+NIGHTLY           := results/nightly
+
+.PHONY: nightly
+nightly: build ## the matrix for TIME, compared with the last night: pages and JUnit XML in results/nightly; fails on a violation or a regression
+	@torture=0; compare=0; \
+	$(BUILD)/ordeal torture --name nightly --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(NIGHTLY_WORKLOADS) $(NIGHTLY_FAULTS) \
+	  --rate $(RATE) --time $(RUN_TIME) --for $(if $(filter command environment,$(firstword $(origin TIME))),$(TIME),1h) --versions $(VERSIONS) $(ARGS) || torture=$$?; \
+	$(BUILD)/ordeal compare --latest $(NIGHTLY) --html $(NIGHTLY)/compare.html --junit $(NIGHTLY)/junit.xml --history $(NIGHTLY)/history.html || compare=$$?; \
+	[ $$torture -ne 2 ] || torture=0; [ $$compare -ne 2 ] || compare=0; [ $$torture -eq 0 ] && exit $$compare; exit $$torture
+
 .PHONY: test
 test: ## run the tests; no Docker needed
 	$(GO) test -timeout 15m ./...

@@ -92,6 +92,9 @@ func (c Conditions) Name() string { return c.Workload + " · " + c.Faults }
 
 // Setting is the rest.
 func (c Conditions) Setting() string {
+	if campaign.Drawn(c.Faults) {
+		return fmt.Sprintf("%s, %d nodes, the rest drawn from each seed", c.Cluster, c.Nodes)
+	}
 	rate := "as fast as answers come"
 	if c.Rate > 0 {
 		rate = fmt.Sprintf("%g operations a second", c.Rate)
