@@ -28,7 +28,7 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 	}
 	f := Findings{Workload: r.test.Workload, Faults: r.owed, Problems: r.problems}
 	if f.Faults == nil {
-		f.Faults = specNames(r.test.Faults) // it did not come so far
+		f.Faults = SpecNames(r.test.Faults) // it did not come so far
 	}
 	if r.watch != nil {
 		f.Crashes, f.Leaders = r.watch.found(), r.observer.leaders()
@@ -79,7 +79,8 @@ func (r *run) sealed() (*history.History, error) {
 	return h, nil
 }
 
-func specNames(specs []nemesis.Spec) []string {
+// SpecNames are the faults in words.
+func SpecNames(specs []nemesis.Spec) []string {
 	var names []string
 	for _, s := range specs {
 		names = append(names, s.String())

@@ -206,7 +206,7 @@ func (r *run) drawSchedule(ctx context.Context) (s nemesis.Schedule, err error) 
 		r.log.Info("a mode that this cluster cannot do is left out", "mode", what)
 		r.test.Progress.Phase("left out: " + what)
 	}
-	r.owed = owed(r.test.Faults, specs)
+	r.owed = Owed(r.test.Faults, specs)
 	if s, err = nemesis.NewSchedule(specs, r.cluster.Nodes(), r.test.Seed, r.test.Duration); err != nil {
 		return s, err
 	}
@@ -217,14 +217,14 @@ func (r *run) drawSchedule(ctx context.Context) (s nemesis.Schedule, err error) 
 	return s, store.WriteAtomically(r.folder.Path(store.ScheduleFile), append(text, '\n'))
 }
 
-// owed are the faults that have to take hold for a verdict to count: those asked for, and of a run of one fault alone each mode of it.
-func owed(asked, expanded []nemesis.Spec) []string {
+// Owed are the faults that have to take hold for a verdict to count: those asked for, and of a run of one fault alone each mode of it.
+func Owed(asked, expanded []nemesis.Spec) []string {
 	for _, s := range asked {
 		if s.Fault != asked[0].Fault {
-			return specNames(asked)
+			return SpecNames(asked)
 		}
 	}
-	return specNames(expanded)
+	return SpecNames(expanded)
 }
 
 // teardown fetches the nodes' logs and takes the cluster down, also when the run was cut short.

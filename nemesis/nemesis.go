@@ -149,7 +149,7 @@ func (n *Nemesis) Run(ctx context.Context) []Event {
 		}
 		n.do(ctx, step)
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTimeout)
+	closing, cancel := n.within(context.WithoutCancel(ctx), closingTimeout)
 	defer cancel()
 	for _, f := range n.standing() {
 		n.heal(closing, f, ctx.Err() != nil)
@@ -158,15 +158,25 @@ func (n *Nemesis) Run(ctx context.Context) []Event {
 	return n.events
 }
 
+// within is a context that ends after d, on the clock's time where it can tell that.
+func (n *Nemesis) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if c, ok := n.options.Clock.(interface {
+		WithTimeout(context.Context, time.Duration) (context.Context, context.CancelFunc)
+	}); ok {
+		return c.WithTimeout(ctx, d)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
 func (n *Nemesis) do(ctx context.Context, step Step) {
 	if step.Phase == PhaseInject {
-		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+		ctx, cancel := n.within(ctx, stepTimeout)
 		defer cancel()
 		n.inject(ctx, step)
 		return
 	}
 	// A heal or a turn that has begun is brought to its end.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	ctx, cancel := n.within(context.WithoutCancel(ctx), stepTimeout)
 	defer cancel()
 	for _, f := range n.standing() {
 		switch {

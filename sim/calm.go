@@ -9,7 +9,8 @@ import (
 	"github.com/ordeal-dev/ordeal/raft"
 )
 
-// becalm begins the liveness phase: faults outside a random majority become permanent, and the majority is healed.
+// becalm begins the liveness phase: faults outside a random majority become permanent, and the majority is healed. Without that
+// phase all are.
 func (w *world) becalm() {
 	w.calm = true
 	for _, heal := range w.onCalm {
@@ -17,15 +18,16 @@ func (w *world) becalm() {
 	}
 	for i := range w.links {
 		for j := range w.links[i] {
-			w.links[i][j].cut, w.links[i][j].worse = 0, NetworkPlan{}
+			l := &w.links[i][j]
+			l.cut, l.dataCut, l.worse = 0, 0, NetworkPlan{}
 		}
 	}
 	survivors := w.survivors()
 	for _, n := range w.nodes {
-		n.disk, n.held = diskTrouble{}, 0
+		n.disk, n.held, n.hidden = diskTrouble{}, 0, false
 		n.resume()
 		n.setClock(million, 0)
-		if survivors[n.index] {
+		if survivors[n.index] || w.options.NoLiveness {
 			n.bootIfDown()
 		} else {
 			n.held = 1

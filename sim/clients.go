@@ -60,7 +60,7 @@ func (c clientWorld) Dial(ctx context.Context, _, _ string, id raft.NodeID) (cli
 	if err := c.clock.Sleep(ctx, 2*w.clientDelay(c.worker, n)); err != nil {
 		return nil, err
 	}
-	for n.paused { // the kernel takes the connection, and nobody answers the hello
+	for n.paused || n.hidden { // nobody answers the hello
 		if err := c.clock.Sleep(ctx, 10*time.Millisecond); err != nil {
 			return nil, err
 		}
@@ -134,6 +134,9 @@ func (c *connection) Do(ctx context.Context, q wire.Request) (wire.Response, err
 func (k *call) arrive(frame []byte, breaks uint64) {
 	c := k.connection
 	w, p := c.world, c.process
+	if c.node.hidden { // nothing comes through, and nothing tells
+		return
+	}
 	if c.node.process != p || breaks == 1 {
 		k.end(nil, errReset)
 		return
@@ -162,7 +165,11 @@ func (k *call) Answer(r wire.Response) {
 	w := c.world
 	c.node.taps++
 	frame := wire.AppendResponse(nil, r)
-	w.at(w.now+w.clientDelay(c.worker, c.node), func() { k.end(frame, nil) })
+	w.at(w.now+w.clientDelay(c.worker, c.node), func() {
+		if !c.node.hidden {
+			k.end(frame, nil)
+		}
+	})
 }
 
 func (k *call) end(response []byte, err error) {

@@ -16,6 +16,9 @@ type Swarm struct {
 	Workload   string
 	Nodes      int // 0: drawn from 3 to 7
 	Operations int // of a run; 0 takes 100
+	// Duration is how long clients work; then there is no limit to their operations, and 100 take as long as they would in a drawn
+	// time. 0: drawn.
+	Duration time.Duration
 	// Weights are how likely each kind of trouble is part of a plan, in a thousand; nil takes the usual. See Steering.
 	Weights Weights
 }
@@ -83,6 +86,9 @@ func (s Swarm) Draw(seed uint64) Plan {
 	d.client(&p)
 	p.Duration = p.Node.ElectionTimeout * time.Duration(10+d.IntN(30))
 	p.Rate = float64(p.Operations) / p.Duration.Seconds()
+	if s.Duration > 0 {
+		p.Duration, p.Operations = s.Duration, 0
+	}
 	p.Timeout = p.Node.ElectionTimeout * time.Duration(2+d.IntN(6))
 	d.network(&p)
 	d.disk(&p)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,6 +48,32 @@ const (
 	FaultMembership = "membership" // voters are removed, and added again
 	FaultTransfer   = "leader"     // leadership is handed over
 )
+
+var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultMembership, FaultTransfer}
+
+// check reports what makes an injection impossible.
+func (in *Injection) check(nodes int) error {
+	ids := slices.Clone(in.Nodes)
+	for _, l := range in.Links {
+		ids = append(ids, l[0], l[1])
+	}
+	for _, id := range ids {
+		if id < 1 || id > nodes {
+			return fmt.Errorf("there is no node %d among %d", id, nodes)
+		}
+	}
+	switch {
+	case !slices.Contains(faultNames, in.Fault):
+		return fmt.Errorf("there is no fault %q; there are %s", in.Fault, strings.Join(faultNames, ", "))
+	case in.At < 0 || in.For < 0 || in.Flaps < 0 || in.Slowness < 0:
+		return errors.New("times must not be negative")
+	case in.Fault == FaultStorm && in.Storm == nil:
+		return errors.New("it does not say what the storm does")
+	case in.Fault == FaultClock && in.Rate <= 0:
+		return fmt.Errorf("a clock does not go at the rate %d", in.Rate)
+	}
+	return nil
+}
 
 // planInjections has the plan's injections take place at their times, from now on.
 func (w *world) planInjections(begin time.Duration) {
@@ -293,5 +320,5 @@ func (n *simNode) state() string {
 	case n.paused:
 		return n.name() + " stands still"
 	}
-	return fmt.Sprintf("%s runs, its process number %d", n.name(), n.life)
+	return fmt.Sprintf("%s runs, its process number %d", n.name(), n.starts)
 }

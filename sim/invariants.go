@@ -7,6 +7,7 @@ import (
 	"github.com/ordeal-dev/ordeal/node"
 	"github.com/ordeal-dev/ordeal/node/kv"
 	"github.com/ordeal-dev/ordeal/raft"
+	"github.com/ordeal-dev/ordeal/store"
 )
 
 // Violation is a safety property that was broken.
@@ -30,6 +31,7 @@ type invariants struct {
 	committed []uint64               // by index: the chain's hash there; 0: not known
 	commits   []commit               // the greatest committed index, as it grew
 	states    map[uint64]uint64      // by index: the hash of the state machine
+	reigns    []store.Leadership     // in the order of their begins
 
 	violations []Violation
 }
@@ -225,6 +227,9 @@ func (v *invariants) began(n *simNode, st raft.Status, applied uint64) {
 // ended notes what a process leaves behind.
 func (v *invariants) ended(n *simNode, p *process) {
 	f := &n.follow
+	if f.role == raft.Leader {
+		v.dethrone(n, f.term)
+	}
 	if f.role == raft.Leader && len(f.unwritten) > 0 {
 		v.world.coverage.Count(LeaderCrashedUnsynced)
 	}

@@ -10,10 +10,37 @@ import (
 // link is what one node sends to another.
 type link struct {
 	cut     int           // how many faults cut it
+	dataCut int           // how many stop all but answers
 	sent    uint64        // messages
 	last    time.Duration // arrival of the latest
+	busy    time.Duration // until when it carries what it was given, where it has a rate
 	stopped uint64        // messages dropped since the link was cut
 	worse   NetworkPlan   // what a fault adds
+	counts  counts        // of what came of that
+}
+
+// counts are messages of a link.
+type counts struct{ delayed, lost, repeated, overtaken, limited uint64 }
+
+// answers reports whether a message is an answer, which begins nothing.
+func answers(k raft.MessageKind) bool {
+	switch k {
+	case raft.RequestVoteReply, raft.PreVoteReply, raft.AppendEntriesReply, raft.InstallSnapshotReply:
+		return true
+	}
+	return false
+}
+
+// stops reports whether a cut stops the message.
+func (l *link) stops(m *raft.Message) bool { return l.cut > 0 || l.dataCut > 0 && !answers(m.Kind) }
+
+// bytes is about how long a message is.
+func bytes(m *raft.Message) int {
+	n := 64 + len(m.Chunk)
+	for i := range m.Entries {
+		n += 16 + len(m.Entries[i].Data)
+	}
+	return n
 }
 
 // send takes a message of a node. What becomes of it depends on the link and on the number of the message there.
@@ -27,28 +54,41 @@ func (w *world) send(m raft.Message) {
 	p := &w.plan.Network
 	c := Choice{From: int32(m.From), To: int32(m.To), Seq: l.sent}
 	switch {
-	case l.cut > 0:
+	case l.stops(&m):
 		l.stopped++
 		w.tellMessage(MessageDropped, &m, l.sent, "the link is cut")
 		return
 	case w.fault(LoseMessage, c, p.Loss+l.worse.Loss, 1) > 0:
 		w.coverage.Count(MessagesLost)
+		l.counts.lost++
 		w.tellMessage(MessageDropped, &m, l.sent, "lost")
 		return
 	}
-	at := w.now + p.Delay + w.jitter(c, p.Jitter)
+	at := w.now + p.Delay + w.jitter(c, p.Jitter) + l.worse.Delay + w.jitter(c, l.worse.Jitter)
+	if l.worse.Delay+l.worse.Jitter > 0 {
+		l.counts.delayed++
+	}
+	if l.worse.PerByte > 0 { // the link carries one message after the other
+		l.busy = max(l.busy, w.now) + l.worse.PerByte*time.Duration(bytes(&m))
+		at = max(at, l.busy+p.Delay)
+		l.counts.limited++
+	}
 	slowness := max(p.Slowness, l.worse.Slowness)
 	if by := w.fault(DelayMessage, c, p.Slow+l.worse.Slow, 1000); by > 0 {
 		at += slowness / 1000 * time.Duration(by)
 	}
 	overtakes := w.fault(OvertakeMessage, c, p.Overtake+l.worse.Overtake, 1) > 0
-	if !overtakes && !(p.Unordered && !w.calm) {
+	if overtakes {
+		l.counts.overtaken++
+	}
+	if !overtakes && !((p.Unordered || l.worse.Unordered) && !w.calm) {
 		at = max(at, l.last)
 		l.last = at
 	}
 	w.fly(m, l.sent, at)
 	if by := w.fault(RepeatMessage, c, p.Repeat+l.worse.Repeat, 1000); by > 0 {
 		w.coverage.Count(MessagesRepeated)
+		l.counts.repeated++
 		w.fly(m, l.sent, at+slowness/1000*time.Duration(by))
 	}
 }
@@ -76,7 +116,7 @@ func (w *world) fly(m raft.Message, number uint64, at time.Duration) {
 func (w *world) deliver(m raft.Message, number uint64) {
 	n, l := w.nodes[m.To-1], &w.links[m.From-1][m.To-1]
 	switch {
-	case l.cut > 0:
+	case l.stops(&m):
 		l.stopped++
 		w.tellMessage(MessageDropped, &m, number, "the link is cut")
 		return

@@ -24,7 +24,10 @@ type simNode struct {
 	life    uint64   // counts processes: what was planned for an earlier one is void
 	ended   string   // how the last process ended
 	paused  bool
-	joins   bool // the next process waits to be added, being no member any more
+	starts  uint64        // processes that it has had
+	hidden  bool          // from clients
+	wall    time.Duration // what its wall clock is ahead
+	joins   bool          // the next process waits to be added, being no member any more
 
 	follow follow // for the invariants: its log as it should be
 	disk   diskTrouble
@@ -75,6 +78,7 @@ func (n *simNode) guard(f func()) {
 func (n *simNode) boot() {
 	w := n.world
 	n.life++
+	n.starts++
 	n.ended = ""
 	n.guard(func() {
 		n.troubleDisk()

@@ -34,7 +34,9 @@ type Plan struct {
 	Weights  string   `json:"weights,omitempty"`
 
 	// Schedule is carried out by the nemesis that other clusters have too, Injections by the simulator itself.
+	// Asked are the faults of the schedule that have to take hold for the verdict to count, as harness.Findings has them.
 	Schedule   *nemesis.Schedule `json:"schedule,omitempty"`
+	Asked      []string          `json:"asked,omitempty"`
 	Injections []Injection       `json:"injections,omitempty"`
 }
 
@@ -74,6 +76,7 @@ type NetworkPlan struct {
 	Slowness  time.Duration `json:"slowness_ns,omitempty"` // how much longer a slow message, or the second of a repeated one, takes at most
 	Unordered bool          `json:"unordered,omitempty"`   // messages never wait for those before them
 	Encoded   bool          `json:"encoded,omitempty"`     // messages go through the transport's encoding
+	PerByte   time.Duration `json:"per_byte_ns,omitempty"` // of a link whose rate is limited
 }
 
 // DiskPlan is what disks do at any time. Likelihoods are in a million.
@@ -99,6 +102,23 @@ func (p *Plan) Check() error {
 		return fmt.Errorf("sim: duration %v and timeout %v must be positive", p.Duration, p.Timeout)
 	case p.Node.Heartbeat <= 0 || p.Node.ElectionTimeout < 2*p.Node.Heartbeat:
 		return fmt.Errorf("sim: election timeout %v must be at least twice the heartbeat %v", p.Node.ElectionTimeout, p.Node.Heartbeat)
+	}
+	if p.Rate < 0 {
+		return fmt.Errorf("sim: rate %v must not be negative", p.Rate)
+	}
+	if p.Schedule != nil {
+		var names []string
+		for i := range p.Nodes {
+			names = append(names, fmt.Sprintf("n%d", i+1))
+		}
+		if err := p.Schedule.Validate(names); err != nil {
+			return err
+		}
+	}
+	for i := range p.Injections {
+		if err := p.Injections[i].check(p.Nodes); err != nil {
+			return fmt.Errorf("sim: injection %d: %w", p.Injections[i].ID, err)
+		}
 	}
 	_, err := workloads.NewGenerator(p.Workload, workloads.Options{Workers: p.Workers})
 	return err

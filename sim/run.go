@@ -82,6 +82,11 @@ func (w *world) perform(ctx context.Context, t *test) {
 	w.until(w.startLimit(), func() bool { return given() || w.leader() != nil })
 	begin := w.now
 	w.planInjections(begin)
+	tormented, err := w.torment()
+	if err != nil {
+		w.fail(err)
+		return
+	}
 	working := len(t.workers)
 	for i, worker := range t.workers {
 		w.start(fmt.Sprintf("worker %d", i), func() {
@@ -89,8 +94,34 @@ func (w *world) perform(ctx context.Context, t *test) {
 			working--
 		})
 	}
-	w.until(never, func() bool { return given() || working == 0 })
+	w.until(never, func() bool { return given() || working == 0 && tormented() })
 	w.finish(t, given)
+}
+
+// torment has the nemesis of other clusters carry out the plan's schedule, if it has one. Done reports whether that is over.
+func (w *world) torment() (done func() bool, err error) {
+	if w.plan.Schedule == nil {
+		return func() bool { return true }, nil
+	}
+	over := false
+	tormentor, err := nemesis.New(&cluster{world: w}, *w.plan.Schedule, nemesis.Options{Clock: clock{w}, Report: w.noteEvent, Leader: func() string {
+		if leader := w.leader(); leader != nil {
+			return leader.name()
+		}
+		return ""
+	}})
+	if err != nil {
+		return nil, err
+	}
+	w.start("the nemesis", func() {
+		for _, e := range tormentor.Run(context.Background()) {
+			if e.Phase == nemesis.PhaseInject && e.Took {
+				w.faults[e.Fault]++
+			}
+		}
+		over = true
+	})
+	return func() bool { return over }, nil
 }
 
 // startLimit is how long a new cluster may take to have a leader.
@@ -128,7 +159,12 @@ func (w *world) finish(t *test, given func() bool) {
 		readAll(t)
 		reading = false
 	})
-	if !w.until(w.now+w.liveLimit(), func() bool { return given() || !reading }) && !w.ended() {
+	served := w.until(w.now+w.liveLimit(), func() bool { return given() || !reading })
+	switch {
+	case served || w.ended():
+	case w.options.NoLiveness:
+		w.problems = append(w.problems, fmt.Sprintf("the cluster did not serve within %v after the last fault was healed", w.liveLimit()))
+	default:
 		w.judge.violate("liveness", 0, "%v after all faults have ended for a majority, the cluster does not serve: %s", w.liveLimit(), w.stand())
 	}
 }
@@ -143,8 +179,10 @@ func readAll(t *test) {
 
 // conclude judges the run.
 func (w *world) conclude(ctx context.Context) (Result, error) {
-	w.noteEvent(nemesis.Event{Fault: nemesis.Closing, Mode: "all", Phase: nemesis.PhaseHeal, Text: "a majority runs without faults", Took: true,
-		Evidence: []string{w.stand()}, Start: w.now, Done: w.now, End: w.now})
+	if w.plan.Schedule == nil { // else the nemesis has said so
+		w.noteEvent(nemesis.Event{Fault: nemesis.Closing, Mode: "all", Phase: nemesis.PhaseHeal, Text: "a majority runs without faults", Took: true,
+			Evidence: []string{w.stand()}, Start: w.now, Done: w.now, End: w.now})
+	}
 	h, err := history.Join(w.record.events)
 	if err != nil {
 		return Result{}, fmt.Errorf("the history that was recorded is none: %w", err)
@@ -157,8 +195,9 @@ func (w *world) conclude(ctx context.Context) (Result, error) {
 	for _, c := range checkers {
 		results = append(results, c.Check(ctx, h, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)}))
 	}
-	f := harness.Findings{Workload: w.plan.Workload, Crashes: w.crashes, Problems: w.problems}
+	f := harness.Findings{Workload: w.plan.Workload, Faults: w.plan.Asked, Crashes: w.crashes, Problems: w.problems}
 	judged := harness.Judge(h, f, results...)
+	judged.Leaders = w.judge.leaderships() // two of one term are the invariants' to notice
 	r := Result{Seed: w.plan.Seed, Plan: w.plan, Verdict: judged.Verdict, Reason: judged.Reason, Judged: judged, Violations: w.judge.violations,
 		Hash: w.record.hash(w.hash), Events: w.steps, Simulated: w.now, Operations: w.record.counts, Faults: w.faults, Coverage: w.coverage,
 		History: h, Record: w.record.events, Stack: w.stack}

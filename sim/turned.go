@@ -1,8 +1,12 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/ordeal-dev/ordeal/node"
 	"github.com/ordeal-dev/ordeal/raft"
+	"github.com/ordeal-dev/ordeal/store"
 )
 
 // turned checks a node after its thread has turned.
@@ -38,6 +42,9 @@ func (v *invariants) turned(n *simNode, d *node.Driver) {
 func (v *invariants) changedRole(n *simNode, st raft.Status) {
 	w, f := v.world, &n.follow
 	w.tell(Event{At: w.now, Kind: RoleChanged, Node: n.id, Term: st.Term, Text: st.Role.String()})
+	if f.role == raft.Leader {
+		v.dethrone(n, f.term)
+	}
 	if f.role == raft.Leader && st.Term > f.term {
 		w.coverage.Count(LeaderDeposed)
 	}
@@ -45,6 +52,7 @@ func (v *invariants) changedRole(n *simNode, st raft.Status) {
 		return
 	}
 	w.coverage.Count(LeadersElected)
+	v.reigns = append(v.reigns, store.Leadership{Term: st.Term, Node: n.name(), Start: w.now, End: never})
 	for _, other := range w.nodes {
 		if other != n && other.process != nil && other.follow.role == raft.Leader {
 			w.coverage.Count(StaleLeader)
@@ -53,6 +61,26 @@ func (v *invariants) changedRole(n *simNode, st raft.Status) {
 	}
 	v.leads(n, st.Term)
 	v.complete(n, st)
+}
+
+// dethrone notes when a leadership has ended.
+func (v *invariants) dethrone(n *simNode, term uint64) {
+	for i := len(v.reigns) - 1; i >= 0; i-- {
+		if r := &v.reigns[i]; r.Term == term && r.Node == n.name() && r.End == never {
+			r.End = v.world.now
+			return
+		}
+	}
+}
+
+// leaderships are those that there were, by term.
+func (v *invariants) leaderships() []store.Leadership {
+	all := slices.Clone(v.reigns)
+	for i := range all {
+		all[i].End = min(all[i].End, v.world.now)
+	}
+	slices.SortStableFunc(all, func(a, b store.Leadership) int { return cmp.Compare(a.Term, b.Term) })
+	return all
 }
 
 // complete checks a new leader: what was committed in earlier terms is in its log (leader completeness).

@@ -78,6 +78,14 @@ func newWorld(o Options, p Plan) *world {
 	return w
 }
 
+func (w *world) namesOf(ids []raft.NodeID) []string {
+	var names []string
+	for _, id := range ids {
+		names = append(names, w.names[id-1])
+	}
+	return names
+}
+
 // fail ends the run because the simulator itself is at fault.
 func (w *world) fail(err error) {
 	if w.err == nil {

@@ -13,6 +13,7 @@ const (
 	ObservationsFile  = "observations.jsonl" // what the nodes said of themselves: Observation, one a line, when it changed
 	TestFile          = "test.json"          // Test
 	ScheduleFile      = "schedule.json"      // the faults as they were drawn (nemesis.Schedule)
+	PlanFile          = "plan.json"          // of a simulated run: all that it is a function of (sim.Plan)
 	VerdictFile       = "verdict.json"       // Verdict
 	ReportFile        = "report.html"
 	HarnessLogFile    = "harness.log"

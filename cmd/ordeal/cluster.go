@@ -52,7 +52,7 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 		show.note("cluster: docker (an engine answers)")
 		return c, nil
 	}
-	return nil, badArgument("--cluster %s: want auto, docker or local", f.cluster)
+	return nil, badArgument("--cluster %s: want auto, docker, local or sim", f.cluster)
 }
 
 func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {

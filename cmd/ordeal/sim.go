@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/sim"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// swarm is the text of --faults that has the simulator draw cluster, clients and faults from the seed. "swarm:kill=900" changes how
+// likely kinds of trouble are (sim.ParseWeights).
+const swarm = "swarm"
+
+// runSimulated makes a run on the simulated cluster.
+func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, flags *pflag.FlagSet) error {
+	plan, specs, err := f.plan(ctx, flags.Changed)
+	if err != nil {
+		return err
+	}
+	show := newProgress(stderr, f.quiet || f.json)
+	show.Phase(fmt.Sprintf("simulating %d nodes for %v", plan.Nodes, plan.Duration.Round(time.Millisecond)))
+	t := store.Test{Name: f.name, Command: f.command(), Faults: specs, Versions: map[string]string{"ordeal": version, "go": runtime.Version()}}
+	if t.Name == "" {
+		t.Name = f.workload
+	}
+	kept, err := sim.Keep(ctx, sim.Options{Plan: plan}, f.out, t)
+	show.end()
+	switch {
+	case kept == nil:
+		return badArgument("--out %s: %w; name a folder that can be written", f.out, err)
+	case err != nil && ctx.Err() != nil:
+		return failure{exitUnknown, fmt.Errorf("interrupted: %w\n  what there is of the run: %s", err, kept.Run.Folder)}
+	case err != nil:
+		return failure{exitFailed, fmt.Errorf("%w\n  what there is of the run: %s", err, kept.Run.Folder)}
+	}
+	r := &kept.Result
+	show.note("simulated %v, %d events, hash %016x", r.Simulated.Round(time.Millisecond), r.Events, r.Hash)
+	if err := f.print(stdout, &kept.Outcome); err != nil {
+		return failure{exitFailed, fmt.Errorf("printing the verdict: %w", err)}
+	}
+	return verdictReached{kept.Verdict.Verdict}
+}
+
+// plan is what the flags ask to be simulated, and the faults in words.
+func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (sim.Plan, []string, error) {
+	for _, flag := range []string{"mutant", "node-binary", "agent-binary", "compose-file", "node-flag"} {
+		if changed(flag) {
+			return sim.Plan{}, nil, badArgument("--%s is not for --cluster sim, whose nodes are in this program; for a seeded bug: ordeal mutants run --cluster sim", flag)
+		}
+	}
+	if f.nodes < 1 || f.nodes > sim.MaxNodes {
+		return sim.Plan{}, nil, badArgument("--nodes %d: want 1 to %d", f.nodes, sim.MaxNodes)
+	}
+	if f.faults == swarm || strings.HasPrefix(f.faults, swarm+":") {
+		return f.drawnPlan(changed)
+	}
+	return f.namedPlan(ctx)
+}
+
+// drawnPlan is drawn from the seed, but for what the flags say.
+func (f *runFlags) drawnPlan(changed func(flag string) bool) (sim.Plan, []string, error) {
+	weights, err := sim.ParseWeights(strings.TrimPrefix(strings.TrimPrefix(f.faults, swarm), ":"))
+	if err != nil {
+		return sim.Plan{}, nil, badArgument("--faults %s: %w", f.faults, err)
+	}
+	s := sim.Swarm{Workload: f.workload, Nodes: f.nodes, Weights: weights}
+	if changed("time") {
+		s.Duration = f.duration
+	}
+	plan := s.Draw(f.seed)
+	if changed("clients") {
+		plan.Workers = f.clients
+	}
+	if changed("rate") {
+		plan.Rate, plan.Operations = f.rate, 0
+	}
+	if changed("timeout") {
+		plan.Timeout = f.timeout
+	}
+	if err := plan.Check(); err != nil {
+		return plan, nil, badArgument("%w", err)
+	}
+	return plan, []string{f.faults}, nil
+}
+
+// namedPlan has the nemesis inject the faults that are named, as on other clusters.
+func (f *runFlags) namedPlan(ctx context.Context) (sim.Plan, []string, error) {
+	test, err := f.test()
+	if err != nil {
+		return sim.Plan{}, nil, err
+	}
+	plan := sim.Usual(f.seed, f.workload, f.nodes)
+	plan.Workers, plan.Rate, plan.Duration, plan.Timeout = f.clients, f.rate, f.duration, f.timeout
+	if err := plan.Check(); err != nil {
+		return plan, nil, badArgument("%w", err)
+	}
+	if len(test.Faults) == 0 {
+		return plan, nil, nil
+	}
+	specs, _, err := nemesis.Expand(ctx, test.Faults, f.nodes, nil, sim.Abilities())
+	if unable := new(nemesis.UnableError); errors.As(err, &unable) {
+		return plan, nil, badArgument("--faults %s: %s: %w", f.faults, unable.Spec, unable.Why)
+	}
+	if err != nil {
+		return plan, nil, badArgument("--faults %s: %w", f.faults, err)
+	}
+	schedule, err := nemesis.NewSchedule(specs, nodeNames(f.nodes), f.seed, f.duration)
+	if err != nil {
+		return plan, nil, badArgument("--faults %s with --nodes %d: %w", f.faults, f.nodes, err)
+	}
+	plan.Schedule, plan.Asked = &schedule, harness.Owed(test.Faults, specs)
+	return plan, harness.SpecNames(test.Faults), nil
+}

@@ -1,0 +1,87 @@
+package sim
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// named is a plan with the nemesis's faults, every mode that suits.
+func named(t *testing.T, seed uint64, faults string) Plan {
+	p := Usual(seed, "register", 5)
+	p.Duration = 30 * time.Second
+	asked, err := nemesis.ParseFaults(faults)
+	require.NoError(t, err)
+	specs, _, err := nemesis.Expand(t.Context(), asked, p.Nodes, nil, Abilities())
+	require.NoError(t, err)
+	names := []string{"n1", "n2", "n3", "n4", "n5"}
+	s, err := nemesis.NewSchedule(specs, names, seed, p.Duration)
+	require.NoError(t, err)
+	p.Schedule = &s
+	for _, a := range asked {
+		p.Asked = append(p.Asked, a.String())
+	}
+	return p
+}
+
+// The nemesis of other clusters hurts the simulated one too, with evidence, and twice the same way.
+func TestNemesisOnTheSimulatedCluster(t *testing.T) {
+	p := named(t, 11, "kill,partition,membership,leader,pause")
+	r, err := Run(context.Background(), Options{Plan: p})
+	require.NoError(t, err)
+	require.Equal(t, checker.Valid, r.Verdict, r.Reason)
+	took := map[string]int{}
+	for _, f := range r.Judged.Faults {
+		require.NotEmpty(t, f.Evidence)
+		if f.Took {
+			took[f.Fault]++
+		}
+	}
+	for _, fault := range p.Asked {
+		require.Positive(t, took[fault], fault)
+	}
+	require.NoError(t, Repeat(context.Background(), Options{Plan: p}, r))
+}
+
+// A run leaves the folder that runs on other clusters leave, and one that can be judged again.
+func TestKeptRun(t *testing.T) {
+	p := Swarm{Workload: "register"}.Draw(3)
+	kept, err := Keep(context.Background(), Options{Plan: p}, t.TempDir(), store.Test{Name: "kept"})
+	require.NoError(t, err)
+	again, err := Run(context.Background(), Options{Plan: p})
+	require.NoError(t, err)
+	require.Equal(t, again.Hash, kept.Result.Hash, "to be watched changes nothing")
+	verdict, err := kept.Run.Verdict()
+	require.NoError(t, err)
+	require.Equal(t, kept.Verdict.Verdict, verdict.Verdict)
+	for _, file := range []string{store.PlanFile, store.TestFile, store.SealedHistoryFile, store.ObservationsFile, store.ReportFile} {
+		require.FileExists(t, kept.Run.Path(file))
+	}
+	seen, err := kept.Run.Observations()
+	require.NoError(t, err)
+	require.NotEmpty(t, seen)
+}
+
+func TestPlanIsChecked(t *testing.T) {
+	good := Usual(1, "register", 3)
+	for want, spoil := range map[string]func(p *Plan){
+		"0 nodes":                                func(p *Plan) { p.Nodes = 0 },
+		"needs a client":                         func(p *Plan) { p.Workers = 0 },
+		"must be positive":                       func(p *Plan) { p.Duration = 0 },
+		"twice the heartbeat":                    func(p *Plan) { p.Node.Heartbeat = p.Node.ElectionTimeout },
+		"no workload":                            func(p *Plan) { p.Workload = "tea" },
+		"injection 1: there is no fault \"tea\"": func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: "tea"}} },
+		"no node 4 among 3":                      func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultKill, Nodes: []int{4}}} },
+	} {
+		p := good
+		spoil(&p)
+		_, err := Run(context.Background(), Options{Plan: p})
+		require.ErrorContains(t, err, want)
+	}
+}
