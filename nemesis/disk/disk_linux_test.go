@@ -1,0 +1,328 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+)
+
+// mounted is a disk under a folder of its own.
+func mounted(t *testing.T) (*Disk, string) {
+	if err := Probe(); err != nil {
+		t.Skip("no disk can be mounted here: ", err)
+	}
+	dir := t.TempDir()
+	d, err := Mount(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, d.Unmount())
+		require.NotContains(t, mounts(t), dir, "the mount is left")
+	})
+	return d, dir
+}
+
+func mounts(t *testing.T) string {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	return string(text)
+}
+
+func put(t *testing.T, path, text string, sync bool) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	require.NoError(t, err)
+	_, err = f.WriteString(text)
+	require.NoError(t, err)
+	if sync {
+		require.NoError(t, f.Sync())
+	}
+	require.NoError(t, f.Close())
+}
+
+func syncFolder(t *testing.T, dir string) {
+	f, err := os.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+}
+
+// tree is all there is below a folder: "a=text b/c=text".
+func tree(t *testing.T, dir string) string {
+	var all []string
+	require.NoError(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		if e.IsDir() {
+			name += "/"
+		} else {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			name += "=" + string(text)
+		}
+		all = append(all, name)
+		return nil
+	}))
+	return strings.Join(all, " ")
+}
+
+// What a process may do between a sync and a loss of power, and what is there after.
+func TestPowerLoss(t *testing.T) {
+	for name, test := range map[string]struct {
+		do   func(t *testing.T, dir string)
+		want string // at first there is "log=synced", durably
+	}{
+		"nothing":                  {func(*testing.T, string) {}, "log=synced"},
+		"written, not synced":      {func(t *testing.T, dir string) { put(t, dir+"/log", "other!", false) }, "log=synced"},
+		"written longer":           {func(t *testing.T, dir string) { put(t, dir+"/log", "much longer", false) }, "log=synced"},
+		"written and synced":       {func(t *testing.T, dir string) { put(t, dir+"/log", "other!", true) }, "log=other!"},
+		"cut":                      {func(t *testing.T, dir string) { require.NoError(t, os.Truncate(dir+"/log", 2)) }, "log=synced"},
+		"cut by opening":           {func(t *testing.T, dir string) { require.NoError(t, os.WriteFile(dir+"/log", []byte("x"), 0o644)) }, "log=synced"},
+		"new name, not synced":     {func(t *testing.T, dir string) { put(t, dir+"/new", "data", true) }, "log=synced"},
+		"new name, data not":       {func(t *testing.T, dir string) { put(t, dir+"/new", "data", false); syncFolder(t, dir) }, "log=synced new="},
+		"new name and data synced": {func(t *testing.T, dir string) { put(t, dir+"/new", "data", true); syncFolder(t, dir) }, "log=synced new=data"},
+		"removed":                  {func(t *testing.T, dir string) { require.NoError(t, os.Remove(dir+"/log")) }, "log=synced"},
+		"written, then removed": {func(t *testing.T, dir string) {
+			put(t, dir+"/log", "other!", false)
+			require.NoError(t, os.Remove(dir+"/log"))
+		}, "log=synced"},
+		"removed and synced": {func(t *testing.T, dir string) { require.NoError(t, os.Remove(dir+"/log")); syncFolder(t, dir) }, ""},
+		"replaced by rename": {func(t *testing.T, dir string) {
+			put(t, dir+"/tmp", "new", true)
+			syncFolder(t, dir)
+			require.NoError(t, os.Rename(dir+"/tmp", dir+"/log"))
+		}, "log=synced tmp=new"},
+		"replaced by rename, synced": {func(t *testing.T, dir string) {
+			put(t, dir+"/tmp", "new", true)
+			require.NoError(t, os.Rename(dir+"/tmp", dir+"/log"))
+			syncFolder(t, dir)
+		}, "log=new"},
+		"folders": {func(t *testing.T, dir string) {
+			require.NoError(t, os.Mkdir(dir+"/a", 0o755))
+			put(t, dir+"/a/b", "data", true)
+			syncFolder(t, dir+"/a")
+		}, "log=synced"},
+		"folders, synced": {func(t *testing.T, dir string) {
+			require.NoError(t, os.Mkdir(dir+"/a", 0o755))
+			syncFolder(t, dir)
+			put(t, dir+"/a/b", "data", true)
+			put(t, dir+"/a/c", "data", true)
+			syncFolder(t, dir+"/a")
+			require.NoError(t, os.Remove(dir+"/a/c"))
+		}, "a/ a/b=data a/c=data log=synced"},
+		"linked": {func(t *testing.T, dir string) { require.NoError(t, os.Link(dir+"/log", dir+"/more")) }, "log=synced"},
+		"written through a mapping": {func(t *testing.T, dir string) {
+			f, err := os.OpenFile(dir+"/log", os.O_RDWR, 0)
+			require.NoError(t, err)
+			m, err := unix.Mmap(int(f.Fd()), 0, 6, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			require.NoError(t, err)
+			copy(m, "mapped")
+			require.NoError(t, unix.Munmap(m))
+			require.NoError(t, f.Close())
+			text, err := os.ReadFile(dir + "/log")
+			require.NoError(t, err)
+			require.Equal(t, "mapped", string(text))
+		}, "log=synced"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, dir := mounted(t)
+			put(t, dir+"/log", "synced", true)
+			syncFolder(t, dir)
+			require.Zero(t, d.State().Unsynced)
+			test.do(t, dir)
+			unsynced := d.State().Unsynced
+			loss, err := d.ForgetUnsynced(t.Context(), 0)
+			require.NoError(t, err)
+			require.Equal(t, test.want, tree(t, dir))
+			require.Zero(t, d.State().Unsynced)
+			require.Equal(t, unsynced, loss.Sectors+loss.Names)
+			again, err := d.ForgetUnsynced(t.Context(), 0)
+			require.NoError(t, err)
+			require.Zero(t, again)
+		})
+	}
+}
+
+// A process that is only killed loses nothing, and neither does a disk that is taken away and mounted again.
+func TestKillLosesNothing(t *testing.T) {
+	if err := Probe(); err != nil {
+		t.Skip("no disk can be mounted here: ", err)
+	}
+	dir := t.TempDir()
+	for _, want := range []string{"", "log=written"} {
+		d, err := Mount(dir)
+		require.NoError(t, err)
+		require.Equal(t, want, tree(t, dir))
+		put(t, dir+"/log", "written", false)
+		require.NoError(t, d.Unmount())
+	}
+}
+
+func TestInUse(t *testing.T) {
+	d, dir := mounted(t)
+	f, err := os.Create(dir + "/log")
+	require.NoError(t, err)
+	hurried, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = d.ForgetUnsynced(hurried, 0)
+	require.ErrorContains(t, err, "is in use (open files: 1): stop its process first")
+	_, err = d.Wipe(hurried)
+	require.ErrorContains(t, err, "in use")
+	require.NoError(t, f.Close())
+	_, err = d.ForgetUnsynced(t.Context(), 0)
+	require.NoError(t, err)
+}
+
+func TestFailedSync(t *testing.T) {
+	d, dir := mounted(t)
+	f, err := os.Create(dir + "/log")
+	require.NoError(t, err)
+	syncFolder(t, dir)
+	d.SetFault(nemesis.DiskFault{FailSyncs: true})
+	_, err = f.WriteString("data")
+	require.NoError(t, err)
+	require.ErrorIs(t, f.Sync(), syscall.EIO)
+	require.ErrorIs(t, unix.Fdatasync(int(f.Fd())), syscall.EIO)
+	d.SetFault(nemesis.DiskFault{})
+	require.NoError(t, f.Sync(), "the second call of fsync succeeds")
+	require.NoError(t, f.Close())
+	require.EqualValues(t, 2, d.State().FailedSyncs)
+	_, err = d.ForgetUnsynced(t.Context(), 0)
+	require.NoError(t, err)
+	require.NotContains(t, tree(t, dir), "data", "and has written nothing")
+}
+
+// A slow sync returns when the disk is mended.
+func TestSlowSync(t *testing.T) {
+	d, dir := mounted(t)
+	f, err := os.Create(dir + "/log")
+	require.NoError(t, err)
+	_, err = f.WriteString("data")
+	require.NoError(t, err)
+	d.SetFault(nemesis.DiskFault{SlowSyncs: time.Hour})
+	done := make(chan error)
+	go func() { done <- f.Sync() }()
+	require.Eventually(t, func() bool { return d.State().Syncs == 1 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, 2, d.State().Unsynced, "the data and the name")
+	select {
+	case err := <-done:
+		t.Fatal("the sync is over at once: ", err)
+	default:
+	}
+	d.SetFault(nemesis.DiskFault{})
+	require.NoError(t, <-done)
+	require.EqualValues(t, 1, d.State().SlowedSyncs)
+	require.Equal(t, 1, d.State().Unsynced)
+	require.NoError(t, f.Close())
+}
+
+// A process that waits for a slow sync can be killed, and what it waited for is not durable.
+func TestKilledInSync(t *testing.T) {
+	d, dir := mounted(t)
+	d.SetFault(nemesis.DiskFault{SlowSyncs: time.Hour})
+	cmd := exec.Command("dd", "if=/dev/zero", "of="+dir+"/log", "count=1", "conv=fsync")
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool { return d.State().Syncs == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, cmd.Process.Kill())
+	require.Error(t, cmd.Wait())
+	require.Zero(t, d.State().SlowedSyncs)
+	require.Equal(t, 2, d.State().Unsynced)
+}
+
+func TestFull(t *testing.T) {
+	d, dir := mounted(t)
+	f, err := os.Create(dir + "/log")
+	require.NoError(t, err)
+	defer f.Close()
+	d.SetFault(nemesis.DiskFault{Full: true})
+	_, err = f.WriteString("data")
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	_, err = os.Create(dir + "/new")
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorIs(t, os.Mkdir(dir+"/folder", 0o755), syscall.ENOSPC)
+	require.ErrorIs(t, f.Truncate(100), syscall.ENOSPC)
+	require.ErrorIs(t, unix.Fallocate(int(f.Fd()), 0, 0, 100), syscall.ENOSPC)
+	require.NoError(t, f.Sync(), "what is there can be synced")
+	require.EqualValues(t, 5, d.State().Refused)
+	d.SetFault(nemesis.DiskFault{})
+	_, err = f.WriteString("data")
+	require.NoError(t, err)
+}
+
+func TestFlipBit(t *testing.T) {
+	d, dir := mounted(t)
+	f, err := os.Create(dir + "/1.wal")
+	require.NoError(t, err)
+	for _, text := range []string{"first ", "second ", "last"} {
+		_, err = f.WriteString(text)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+	}
+	require.NoError(t, f.Close())
+	put(t, dir+"/other", "untouched", true)
+
+	_, err = d.FlipBit(t.Context(), "*.none", 1)
+	require.ErrorContains(t, err, `no file like "*.none"`)
+	var offsets []int64
+	for seed := range uint64(20) {
+		before := tree(t, dir)
+		flip, err := d.FlipBit(t.Context(), "*.wal", seed)
+		require.NoError(t, err)
+		require.Equal(t, "1.wal", flip.File)
+		require.NotEqual(t, flip.Before, flip.After)
+		require.NotEqual(t, before, tree(t, dir))
+		require.Contains(t, tree(t, dir), "last", "what was synced last is left alone")
+		require.Contains(t, tree(t, dir), "other=untouched")
+		offsets = append(offsets, flip.Offset)
+		back, err := d.RestoreBits(t.Context())
+		require.NoError(t, err)
+		require.Len(t, back, 1)
+		require.Equal(t, flip.Before, back[0].After, "the file is what it was")
+		require.Equal(t, before, tree(t, dir))
+	}
+	require.Less(t, slices.Max(offsets), int64(len("first second ")))
+	require.Greater(t, len(slices.Compact(slices.Sorted(slices.Values(offsets)))), 3)
+}
+
+func TestWipe(t *testing.T) {
+	d, dir := mounted(t)
+	put(t, dir+"/a", "synced", true)
+	require.NoError(t, os.Mkdir(dir+"/b", 0o755))
+	put(t, dir+"/b/c", "not synced", false)
+	n, err := d.Wipe(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	require.Empty(t, tree(t, dir))
+	require.Zero(t, d.State().Unsynced)
+	put(t, dir+"/a", "new", false)
+	require.Equal(t, "a=new", tree(t, dir))
+}
+
+// A mount whose server is gone hangs in the air: nothing can be done in it until it is detached.
+func TestDetach(t *testing.T) {
+	d, dir := mounted(t)
+	f, err := os.Create(dir + "/log")
+	require.NoError(t, err)
+	require.NoError(t, Detach(dir))
+	require.NotContains(t, mounts(t), dir)
+	require.NoError(t, Detach(dir), "there is none any more")
+	require.NoError(t, Detach(dir+"/nowhere"))
+	require.NoError(t, f.Close())
+	_, err = os.Stat(dir + "/log")
+	require.True(t, errors.Is(err, os.ErrNotExist))
+	_ = d
+}

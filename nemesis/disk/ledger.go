@@ -1,0 +1,152 @@
+package disk
+
+import (
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+)
+
+// SectorSize is the unit in bytes that a disk writes whole or not at all.
+const SectorSize = 512
+
+// content is the file below.
+type content interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+	Size() (int64, error)
+}
+
+// ledger remembers of one file what it held at its last sync, as far as it was changed since.
+type ledger struct {
+	file    content
+	old     map[int64]*sector // changed sectors by number, as they were
+	durable int64             // length at the last sync
+
+	// For bits to be flipped: what lies below guard was synced before the last write that was synced, which is behind it.
+	guard int64
+	// low is where the first write since the last sync begins; negative: there was none.
+	low int64
+}
+
+// sector is what one held before.
+type sector struct {
+	old [SectorSize]byte
+	// doomed: a sync has failed since, and the next one takes it for clean. Only writing it again helps.
+	doomed bool
+}
+
+func newLedger(f content) (*ledger, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	return &ledger{file: f, durable: size, old: map[int64]*sector{}, low: -1}, nil
+}
+
+// remember keeps what is in the sectors of [from, to) before they change.
+func (l *ledger) remember(from, to int64) error {
+	if to <= from {
+		return nil
+	}
+	first, last := from/SectorSize, (to-1)/SectorSize
+	var now []byte // what is in all of them, read once if one is missing
+	for n := first; n <= last; n++ {
+		if s, ok := l.old[n]; ok {
+			s.doomed = false
+			continue
+		}
+		if now == nil {
+			now = make([]byte, (last-first+1)*SectorSize)
+			if _, err := l.file.ReadAt(now, first*SectorSize); err != nil && err != io.EOF {
+				return err
+			}
+		}
+		s := &sector{}
+		copy(s.old[:], now[(n-first)*SectorSize:])
+		l.old[n] = s
+	}
+	return nil
+}
+
+// write writes through.
+func (l *ledger) write(data []byte, at int64) (int, error) {
+	if err := l.remember(at, at+int64(len(data))); err != nil {
+		return 0, err
+	}
+	// Zeros that are written ahead protect nothing.
+	if i := slices.IndexFunc(data, func(b byte) bool { return b != 0 }); i >= 0 && (l.low < 0 || at+int64(i) < l.low) {
+		l.low = at + int64(i)
+	}
+	return l.file.WriteAt(data, at)
+}
+
+// truncate sets the length.
+func (l *ledger) truncate(size int64) error {
+	now, err := l.file.Size()
+	if err != nil {
+		return err
+	}
+	if err := l.remember(size, now); err != nil {
+		return err
+	}
+	l.guard = min(l.guard, size)
+	return l.file.Truncate(size)
+}
+
+// sync makes durable what is written.
+func (l *ledger) sync() error {
+	size, err := l.file.Size()
+	if err != nil {
+		return err
+	}
+	l.durable = size
+	maps.DeleteFunc(l.old, func(_ int64, s *sector) bool { return !s.doomed })
+	if l.low >= 0 {
+		l.guard, l.low = l.low, -1
+	}
+	return nil
+}
+
+// failSync is a sync that fails.
+func (l *ledger) failSync() {
+	for _, s := range l.old {
+		s.doomed = true
+	}
+}
+
+// clean reports whether the file holds nothing but what was synced.
+func (l *ledger) clean() bool {
+	size, err := l.file.Size()
+	return err == nil && size == l.durable && len(l.old) == 0
+}
+
+// lose makes the file what it was at its last sync. With rng each sector may have reached the disk all the same, and so may
+// the new length.
+func (l *ledger) lose(rng *rand.Rand) (lost, kept int, err error) {
+	size, err := l.file.Size()
+	if err != nil {
+		return 0, 0, err
+	}
+	length := l.durable
+	if rng != nil && size != length && rng.IntN(2) == 0 {
+		length = size
+	}
+	for _, n := range slices.Sorted(maps.Keys(l.old)) {
+		s := l.old[n]
+		if rng != nil && !s.doomed && n*SectorSize < length && rng.IntN(2) == 0 {
+			kept++
+			continue
+		}
+		lost++
+		if _, err := l.file.WriteAt(s.old[:], n*SectorSize); err != nil {
+			return lost, kept, err
+		}
+	}
+	if err := l.file.Truncate(length); err != nil {
+		return lost, kept, err
+	}
+	l.old, l.durable, l.guard, l.low = map[int64]*sector{}, length, min(l.guard, length), -1
+	return lost, kept, nil
+}

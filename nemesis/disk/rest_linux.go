@@ -1,0 +1,177 @@
+package disk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+)
+
+// flipTries is how often a bit is drawn until one is found that may be flipped.
+const flipTries = 10000
+
+// candidate is a file with bytes below its guard.
+type candidate struct {
+	name  string // below the folder of files
+	guard int64
+}
+
+// FlipBit flips a bit at rest; see nemesis.Disks. Of zero bytes none is flipped: a log that is filled ahead has many, and they mean nothing.
+func (d *Disk) FlipBit(ctx context.Context, pattern string, seed uint64) (nemesis.Flip, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.unused(ctx); err != nil {
+		return nemesis.Flip{}, err
+	}
+	files, err := d.candidates(pattern)
+	if err != nil {
+		return nemesis.Flip{}, err
+	}
+	var total int64
+	for _, c := range files {
+		total += c.guard
+	}
+	if total == 0 {
+		return nemesis.Flip{}, fmt.Errorf("disk: no file like %q holds anything that was synced before something else behind it", pattern)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x666c6970))
+	for range flipTries {
+		at := rng.Int64N(total)
+		i := 0
+		for ; at >= files[i].guard; i++ {
+			at -= files[i].guard
+		}
+		flip := nemesis.Flip{File: files[i].name, Offset: at, Bit: uint8(rng.IntN(8))}
+		switch done, err := d.flip(&flip, true); {
+		case err != nil:
+			return nemesis.Flip{}, err
+		case done:
+			d.flips = append(d.flips, flip)
+			return flip, nil
+		}
+	}
+	return nemesis.Flip{}, fmt.Errorf("disk: %d bytes were drawn of files like %q, and all were zero", flipTries, pattern)
+}
+
+// candidates lists the files that have the pattern, in the order of their names.
+func (d *Disk) candidates(pattern string) ([]candidate, error) {
+	root := d.lower(filesFolder)
+	var found []candidate
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		matches, err := path.Match(pattern, entry.Name())
+		if err != nil || !matches {
+			return err
+		}
+		inode, err := inodeAt(name)
+		if err != nil {
+			return err
+		}
+		guard := d.guards[inode]
+		if f, ok := d.files[inode]; ok {
+			guard = f.guard
+		}
+		relative, err := filepath.Rel(root, name)
+		if guard > 0 {
+			found = append(found, candidate{relative, guard})
+		}
+		return err
+	})
+	return found, err
+}
+
+// flip flips the bit unless its byte is zero and may not be, and fills in the hashes.
+func (d *Disk) flip(f *nemesis.Flip, nonZero bool) (bool, error) {
+	name := d.lower(filesFolder, f.File)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return false, err
+	}
+	if f.Offset >= int64(len(data)) {
+		return false, fmt.Errorf("disk: %s has %d bytes, and the bit to flip is in byte %d", f.File, len(data), f.Offset)
+	}
+	if nonZero && data[f.Offset] == 0 {
+		return false, nil
+	}
+	f.Before = hash(data)
+	data[f.Offset] ^= 1 << f.Bit
+	f.After = hash(data)
+	file, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	_, err = file.WriteAt(data[f.Offset:f.Offset+1], f.Offset)
+	return true, errors.Join(err, file.Close())
+}
+
+func hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// RestoreBits flips back what was flipped, in a file of the same name; one that is gone needs no mending.
+func (d *Disk) RestoreBits(ctx context.Context) ([]nemesis.Flip, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.unused(ctx); err != nil {
+		return nil, err
+	}
+	var restored []nemesis.Flip
+	for len(d.flips) > 0 {
+		f := d.flips[len(d.flips)-1]
+		_, err := d.flip(&f, false)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return restored, err
+		}
+		d.flips = d.flips[:len(d.flips)-1]
+		if err == nil {
+			restored = append(restored, f)
+		}
+	}
+	return restored, nil
+}
+
+// Wipe removes all files and what is remembered of them, and returns how many there were.
+func (d *Disk) Wipe(ctx context.Context) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.unused(ctx); err != nil {
+		return 0, err
+	}
+	count := 0
+	err := filepath.WalkDir(d.lower(filesFolder), func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			count++
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range d.files {
+		f.os.Close()
+	}
+	d.files, d.guards, d.names, d.flips = map[uint64]*file{}, map[uint64]int64{}, names{}, nil
+	for _, folder := range []string{filesFolder, removedFolder} {
+		entries, err := os.ReadDir(d.lower(folder))
+		if err != nil {
+			return count, err
+		}
+		for _, e := range entries {
+			if err := os.RemoveAll(d.lower(folder, e.Name())); err != nil {
+				return count, err
+			}
+		}
+	}
+	return count, nil
+}
