@@ -47,6 +47,7 @@ the API is off.`,
 	flags.StringVar(&config.Name, "name", host, "the node's name, for people")
 	flags.StringVar(&config.Control, "control", "0.0.0.0:7003", "host:port of the control API (TCP)")
 	flags.StringVar(&config.Probe, "probe", "0.0.0.0:7004", "host:port for probes from other agents (UDP)")
+	flags.StringVar(&config.Disk, "disk", "", "folder of the child's to cover with a disk that can lose power and fail (FUSE; CAP_SYS_ADMIN, and CAP_MKNOD where /dev/fuse is missing)")
 	flags.StringVar(&config.LogDir, "log-dir", "/var/log/ordeal", "folder for the child's output")
 	flags.Int64Var(&config.LogLimit, "log-limit", 64<<20, "bytes of the child's output to keep at most")
 	flags.DurationVar(&config.Grace, "grace", 5*time.Second, "how long the child may take to end by itself at SIGTERM")

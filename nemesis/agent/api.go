@@ -43,6 +43,7 @@ type Health struct {
 	PID       int       `json:"pid"`
 	Started   time.Time `json:"started"`
 	Netfilter string    `json:"netfilter,omitempty"` // why it cannot partition; empty when it can
+	Disk      string    `json:"disk,omitempty"`      // why there is no disk for faults of disks; empty when there is one
 	ProbePort int       `json:"probe_port,omitempty"`
 }
 

@@ -12,6 +12,7 @@ type Config struct {
 	Control  string        // host:port of the control API
 	Probe    string        // host:port for probe datagrams
 	Secret   string        // of the control API; without one it is off
+	Disk     string        // folder to be covered by a disk that can be hurt; empty: none
 	LogDir   string        // where the child's output is kept
 	LogLimit int64         // bytes of it to keep at most
 	Grace    time.Duration // for the child to end by itself at SIGTERM, before SIGKILL

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/nemesis/disk"
 )
 
 // Run starts the child and serves the control API until SIGTERM, SIGINT or the end of ctx, then ends the child
@@ -36,12 +38,37 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer prober.close()
 	go prober.run()
-	stop, err := a.serve(prober, log)
+	health := Health{Name: a.config.Name, Instance: rand.Text(), PID: os.Getpid(), Started: time.Now(), ProbePort: prober.port()}
+	d, unmount := a.mountDisk(&health)
+	defer unmount()
+	stop, err := a.serve(&server{health: health, supervisor: a.supervisor, prober: prober, log: log, disk: d, note: a.note,
+		kept: filepath.Join(a.config.LogDir, keptRules)})
 	if err != nil {
 		return err
 	}
 	defer stop()
 	return a.supervise(ctx)
+}
+
+// mountDisk mounts the disk that was asked for. Where that fails the child has its folder as it is, and health tells why:
+// whoever wants faults of disks has to look there.
+func (a *agent) mountDisk(health *Health) (d *disk.Disk, unmount func()) {
+	if a.config.Disk == "" {
+		health.Disk = errNoDisk.Error()
+		return nil, func() {}
+	}
+	d, err := mountDisk(a.config.Disk)
+	if err != nil {
+		health.Disk = err.Error()
+		a.note("no disk: %v", err)
+		return nil, func() {}
+	}
+	a.note("disk over %s", a.config.Disk)
+	return d, func() {
+		if err := d.Unmount(); err != nil {
+			a.note("disk: %v", err)
+		}
+	}
 }
 
 type agent struct {
@@ -57,7 +84,7 @@ func (a *agent) note(format string, args ...any) {
 }
 
 // serve starts the control API, if there is a secret to guard it.
-func (a *agent) serve(p *prober, log *childLog) (stop func(), err error) {
+func (a *agent) serve(s *server) (stop func(), err error) {
 	if a.config.Secret == "" {
 		a.note("no secret in %s: the control API is off, this agent only supervises", SecretVariable)
 		return func() {}, nil
@@ -65,12 +92,6 @@ func (a *agent) serve(p *prober, log *childLog) (stop func(), err error) {
 	listener, err := net.Listen("tcp", a.config.Control)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the control API (--control): %w", err)
-	}
-	s := &server{
-		health: Health{
-			Name: a.config.Name, Instance: rand.Text(), PID: os.Getpid(), Started: time.Now(), ProbePort: p.port(),
-		},
-		supervisor: a.supervisor, prober: p, log: log, note: a.note, kept: filepath.Join(a.config.LogDir, keptRules),
 	}
 	if err := s.restore(); err != nil {
 		return nil, err
@@ -81,7 +102,7 @@ func (a *agent) serve(p *prober, log *childLog) (stop func(), err error) {
 			a.note("control API: %v", err)
 		}
 	}()
-	a.note("control API on %s, probes on udp port %d", listener.Addr(), p.port())
+	a.note("control API on %s, probes on udp port %d", listener.Addr(), s.health.ProbePort)
 	return func() { h.Close(); s.filter.Close() }, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/disk"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
 )
 
@@ -33,6 +34,7 @@ type server struct {
 	supervisor *supervisor
 	prober     *prober
 	log        *childLog
+	disk       *disk.Disk // nil: none
 	filter     netfilter.Filter
 	note       func(format string, args ...any)
 
@@ -60,6 +62,7 @@ func (s *server) handler(secret string) http.Handler {
 	mux.HandleFunc("POST "+pathReceived, s.postReceived)
 	mux.HandleFunc("GET "+pathPorts, s.getPorts)
 	mux.HandleFunc("GET "+pathLog, s.getLog)
+	s.handleDisk(mux)
 	return authorize(secret, plainErrorsAsJSON(mux))
 }
 
@@ -117,9 +120,9 @@ func write(w http.ResponseWriter, status int, v any) {
 // failWith chooses the status by whose fault it is.
 func failWith(w http.ResponseWriter, err error) {
 	switch {
-	case errors.Is(err, errRunning), errors.Is(err, errNotRunning), errors.Is(err, errNoCommand):
+	case errors.Is(err, errRunning), errors.Is(err, errNotRunning), errors.Is(err, errNoCommand), errors.Is(err, errDiskBusy):
 		fail(w, statusGone, err.Error())
-	case errors.Is(err, netfilter.ErrUnsupported):
+	case errors.Is(err, netfilter.ErrUnsupported), errors.Is(err, errNoDisk):
 		fail(w, http.StatusNotImplemented, err.Error())
 	default:
 		fail(w, http.StatusInternalServerError, err.Error())
