@@ -15,6 +15,8 @@ type Abilities struct {
 	Clients    ClientCutter
 	Packets    Packets
 	Clocks     Clocks
+	Disks      Disks
+	Logs       Logs
 }
 
 // AbilitiesOf finds what the cluster itself implements.
@@ -27,6 +29,8 @@ func AbilitiesOf(cluster any) Abilities {
 	a.Clients, _ = cluster.(ClientCutter)
 	a.Packets, _ = cluster.(Packets)
 	a.Clocks, _ = cluster.(Clocks)
+	a.Disks, _ = cluster.(Disks)
+	a.Logs, _ = cluster.(Logs)
 	return a
 }
 
@@ -42,6 +46,7 @@ const (
 	toCutClients
 	toShapePackets
 	toSetClocks
+	toHurtDisks
 )
 
 // lacking tells what is missing where the cluster has not the ability.
@@ -61,6 +66,8 @@ func (a ability) lacking(have Abilities) error {
 		return errors.New("a cluster whose packets can be shaped, and those of this one cannot")
 	case a == toSetClocks && have.Clocks == nil:
 		return errors.New("a cluster whose clocks can be set, and those of this one cannot")
+	case a == toHurtDisks && have.Disks == nil:
+		return errors.New("a cluster whose disks can be hurt, and those of this one cannot")
 	}
 	return nil
 }

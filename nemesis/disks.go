@@ -62,3 +62,9 @@ type Disks interface {
 	// Wipe removes everything from the node's disk and returns how many files that were. The node must be down.
 	Wipe(ctx context.Context, node string) (int, error)
 }
+
+// Logs is the part of a cluster that shows what the nodes print. Where it has none, evidence does without.
+type Logs interface {
+	// LastOutput is the end of what the node's last process has printed.
+	LastOutput(ctx context.Context, node string) (string, error)
+}

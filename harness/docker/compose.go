@@ -30,6 +30,7 @@ type plan struct {
 	network  compose.NetworkConfig
 	netKey   string
 	volumes  map[string]compose.VolumeConfig // by key in the file
+	disks    bool                            // the agents mount disks
 }
 
 func (p *plan) nodes() []string {
@@ -67,7 +68,7 @@ func planOf(project *compose.Project, o Options) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{project: project.Name, file: o.ComposeFile, volumes: project.Volumes}
+	p := &plan{project: project.Name, file: o.ComposeFile, volumes: project.Volumes, disks: o.Disks}
 	if o.Nodes == 0 {
 		o.Nodes = len(services)
 	}
@@ -82,6 +83,11 @@ func planOf(project *compose.Project, o Options) (*plan, error) {
 		}
 		s.Entrypoint = fitPeers(s.Entrypoint, o.Nodes)
 		s.Command = append(fitPeers(s.Command, o.Nodes), o.NodeFlags...)
+		if o.Disks {
+			if err := addDisk(s); err != nil {
+				return nil, fmt.Errorf("services.%s: %w", s.Name, err)
+			}
+		}
 	}
 	return p, p.setNetwork(project)
 }

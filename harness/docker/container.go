@@ -45,6 +45,10 @@ func (p *plan) containerConfig(s compose.ServiceConfig, labels map[string]string
 		NetworkMode: container.NetworkMode(p.network.Name), PortBindings: bindings,
 		CapAdd: s.CapAdd, CapDrop: s.CapDrop, Sysctls: s.Sysctls, Tmpfs: tmpfs(s), Mounts: p.mounts(s),
 	}
+	if p.disks {
+		host.Resources.DeviceCgroupRules = []string{fuseRule}
+		host.SecurityOpt = []string{"apparmor=unconfined"} // Docker's own profile lets nobody mount
+	}
 	attach := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 		p.network.Name: {Aliases: []string{s.Name}},
 	}}

@@ -21,6 +21,8 @@ type Options struct {
 	Nodes       int      // how many; 0 is as many as the file has
 	RunID       string   // names the run; lower-case letters, digits, - and _. Default: drawn
 	NodeFlags   []string // appended to every node's command line
+	// Disks gives every node a disk that can be hurt (nemesis.Disks). Its container may mount for that.
+	Disks bool
 
 	// Mode says which packets Cut drops; default netfilter.All.
 	Mode netfilter.Mode

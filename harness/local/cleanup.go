@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/nemesis/disk"
 )
 
 // Cleanup removes what runs left behind whose harness is gone: their processes, their folders, their records. It tells what it
@@ -45,7 +47,7 @@ func Cleanup(ctx context.Context) ([]string, error) {
 	return done, errors.Join(errs...)
 }
 
-// clean ends a dead run's processes, then removes its folder, then its record.
+// clean ends a dead run's processes, then takes away its disks, its folder and its record, in this order.
 func (r *record) clean(ctx context.Context) ([]string, error) {
 	var done []string
 	nodes := make([]string, 0, len(r.Processes))
@@ -61,6 +63,15 @@ func (r *record) clean(ctx context.Context) ([]string, error) {
 		}
 		if ended {
 			done = append(done, fmt.Sprintf("run %s: ended %s, pid %d", r.ID, node, id.PID))
+		}
+	}
+	for _, dir := range r.Mounts {
+		detached, err := disk.Detach(dir)
+		if err != nil {
+			return done, err
+		}
+		if detached {
+			done = append(done, fmt.Sprintf("run %s: unmounted the disk over %s", r.ID, dir))
 		}
 	}
 	removed, err := r.removeDir()

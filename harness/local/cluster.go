@@ -42,6 +42,8 @@ type Options struct {
 	// Dir is the folder for data and logs; it may be missing. Empty: a temporary one. Teardown removes what the run put there.
 	Dir   string
 	Flags []string // more flags for every node
+	// Disks gives every node a disk that can be hurt (nemesis.Disks).
+	Disks bool
 	// ResetOnHeal resets the connections that a partition held something of, in place of letting them go on.
 	ResetOnHeal bool
 }
@@ -55,6 +57,7 @@ type Cluster struct {
 	mu       sync.Mutex // guards what Setup makes and Teardown takes
 	record   *record
 	nodes    map[string]*node
+	disks    disks
 	tornDown bool
 }
 
@@ -165,6 +168,9 @@ func (c *Cluster) prepare() error {
 		if err := c.addNode(i, name); err != nil {
 			return err
 		}
+	}
+	if c.options.Disks {
+		return c.mountDisks()
 	}
 	return nil
 }
@@ -408,6 +414,7 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 	if c.network != nil {
 		errs = append(errs, c.network.Close())
 	}
+	errs = append(errs, c.disks.unmount())
 	if err := errors.Join(errs...); err != nil || c.record == nil {
 		return err // What still runs must stay on record.
 	}

@@ -32,8 +32,9 @@ type record struct {
 	ID        string              `json:"id"`
 	Created   time.Time           `json:"created"`
 	Harness   identity            `json:"harness"`
-	Dir       string              `json:"dir"`      // the run's folder
-	MadeDir   bool                `json:"made_dir"` // the folder itself is the run's, not only what is in it
+	Dir       string              `json:"dir"`              // the run's folder
+	MadeDir   bool                `json:"made_dir"`         // the folder itself is the run's, not only what is in it
+	Mounts    []string            `json:"mounts,omitempty"` // folders that disks cover
 	Processes map[string]identity `json:"processes"`
 
 	mu   sync.Mutex
@@ -70,6 +71,14 @@ func (r *record) setProcess(node string, id identity) error {
 	} else {
 		r.Processes[node] = id
 	}
+	return r.save()
+}
+
+// setMounts notes the folders that disks are about to cover.
+func (r *record) setMounts(dirs []string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Mounts = dirs
 	return r.save()
 }
 

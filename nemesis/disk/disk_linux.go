@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -116,7 +117,7 @@ func (d *Disk) lower(elem ...string) string {
 func (d *Disk) Unmount() error {
 	err := d.server.Unmount()
 	if err != nil {
-		err = Detach(d.mount)
+		_, err = Detach(d.mount)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -329,14 +330,36 @@ func inodeAt(path string) (uint64, error) {
 	return st.Ino, err
 }
 
-// Detach takes away the mount of a disk whose server is gone, or that is in use. That there is none is no error.
-func Detach(dir string) error {
-	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	switch {
-	case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
-		return nil
-	case errors.Is(err, unix.EPERM):
-		return fusermountDetach(dir)
+// Detach takes away the mount of a disk whose server is gone, or that is in use. It reports whether there was one.
+func Detach(dir string) (bool, error) {
+	if is, err := isMounted(dir); !is {
+		return false, err
 	}
-	return fmt.Errorf("disk: unmount %s: %w", dir, err)
+	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if errors.Is(err, unix.EPERM) {
+		err = fusermountDetach(dir)
+	}
+	if err != nil {
+		return false, fmt.Errorf("disk: unmount %s: %w", dir, err)
+	}
+	return true, nil
 }
+
+// isMounted reports whether a disk covers the folder.
+func isMounted(dir string) (bool, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false, fmt.Errorf("disk: %w", err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		// 36 35 98:0 / /the/folder rw,noatime shared:1 - fuse.ordeal-disk ordeal-disk rw
+		fields := strings.Fields(line)
+		if len(fields) > 4 && unescape.Replace(fields[4]) == dir && strings.Contains(line, " - fuse."+fileSystem+" ") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// unescape reads a path as the kernel writes it there.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

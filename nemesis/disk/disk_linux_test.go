@@ -317,10 +317,15 @@ func TestDetach(t *testing.T) {
 	d, dir := mounted(t)
 	f, err := os.Create(dir + "/log")
 	require.NoError(t, err)
-	require.NoError(t, Detach(dir))
+	was, err := Detach(dir)
+	require.NoError(t, err)
+	require.True(t, was)
 	require.NotContains(t, mounts(t), dir)
-	require.NoError(t, Detach(dir), "there is none any more")
-	require.NoError(t, Detach(dir+"/nowhere"))
+	for _, none := range []string{dir, dir + "/nowhere", "/"} {
+		was, err = Detach(none)
+		require.NoError(t, err)
+		require.False(t, was)
+	}
 	require.NoError(t, f.Close())
 	_, err = os.Stat(dir + "/log")
 	require.True(t, errors.Is(err, os.ErrNotExist))

@@ -21,7 +21,7 @@ func Mount(string) (*Disk, error) { return nil, errNotHere }
 func Probe() error { return errNotHere }
 
 // Detach has nothing to detach.
-func Detach(string) error { return nil }
+func Detach(string) (bool, error) { return false, nil }
 
 func (*Disk) Unmount() error             { return errNotHere }
 func (*Disk) SetFault(nemesis.DiskFault) {}

@@ -42,10 +42,10 @@ func fusermountDetach(dir string) error {
 	var errs []error
 	for _, name := range []string{"fusermount3", "fusermount"} {
 		out, err := exec.Command(name, "-u", "-z", dir).CombinedOutput()
-		if err == nil || strings.Contains(string(out), "not found in /etc/mtab") {
+		if err == nil {
 			return nil
 		}
 		errs = append(errs, fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out))))
 	}
-	return fmt.Errorf("disk: unmount %s: %w", dir, errors.Join(errs...))
+	return errors.Join(errs...)
 }
