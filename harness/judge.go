@@ -226,7 +226,11 @@ func judgeFaults(asked []string, t torments) checker.Result {
 	r := checker.Result{Checker: faultsChecker, Verdict: checker.Valid}
 	var why []string
 	for _, spec := range asked {
-		fault, mode, _ := strings.Cut(spec, ":")
+		fault, rest, _ := strings.Cut(spec, ":")
+		mode, _, _ := strings.Cut(rest, ":")
+		if strings.Contains(mode, "=") {
+			mode = "" // parameters alone
+		}
 		if !slices.ContainsFunc(t.faults, func(f store.FaultInterval) bool {
 			return f.Fault == fault && (mode == "" || f.Mode == mode) && f.Took && f.Overlaps > 0
 		}) {

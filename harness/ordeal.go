@@ -24,7 +24,8 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		return nil
 	}
 	tormentor, err := nemesis.New(watched{r.cluster, r.watch}, schedule, nemesis.Options{
-		Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault, Abilities: watchedAbilities(r.able, r.watch)})
+		Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault, Abilities: watchedAbilities(r.able, r.watch),
+		LogFiles: r.logFiles()})
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,13 @@ func (r *run) abilities() (nemesis.Abilities, error) {
 	}
 	abilities.Members = members
 	return abilities, nil
+}
+
+func (r *run) logFiles() string {
+	if system, ok := r.test.System.(systems.Logged); ok {
+		return system.LogFiles()
+	}
+	return ""
 }
 
 func (r *run) notServing(ctx context.Context, since string) {

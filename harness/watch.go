@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type processWatch struct {
 	foreign []string         // kills that were not the nemesis's
 	killed  map[string]int   // node to the number of the start that the nemesis killed
 	removed map[string]bool  // nodes that the nemesis has removed, true once it has asked for them again
+	ailing  map[string]int   // node to the number of the last start that had a bad disk, whatever was done about it
 	term    uint64           // the latest that a node has told of
 	paused  map[string]int   // node to how many looks in a row have found it stopped
 	pausing map[string]bool  // nodes that the nemesis has stopped
@@ -31,13 +33,16 @@ type processWatch struct {
 }
 
 func newProcessWatch(c Cluster, now func() time.Duration) *processWatch {
-	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, paused: map[string]int{}, pausing: map[string]bool{}, noted: map[string]int{}, blind: map[string]error{}}
+	return &processWatch{cluster: c, now: now, killed: map[string]int{}, removed: map[string]bool{}, ailing: map[string]int{}, paused: map[string]int{}, pausing: map[string]bool{}, noted: map[string]int{}, blind: map[string]error{}}
 }
 
 // How a process ends that somebody killed, and one that stops by itself because it was removed from the cluster.
 const (
 	killed  = "signal: killed"
 	stopped = "exit status 0"
+
+	exited   = "exit status "
+	panicked = "exit status 2" // as Go's runtime does
 )
 
 func (w *processWatch) run(ctx context.Context) {
@@ -71,6 +76,7 @@ func (w *processWatch) look(ctx context.Context, node string) {
 	_, removed := w.removed[node]
 	switch {
 	case removed && state.Ended == stopped:
+	case state.Starts <= w.ailing[node] && state.Ended != panicked && strings.HasPrefix(state.Ended, exited): // a node may stop over a bad disk
 	case state.Ended == stopped:
 		w.foreign = append(w.foreign, fmt.Sprintf("%s stopped in good order before %v, and was not asked to by ordeal: did somebody send it a signal?", node, at))
 	case state.Ended != killed:
@@ -189,6 +195,9 @@ func watchedAbilities(a nemesis.Abilities, watch *processWatch) nemesis.Abilitie
 	if a.Containers != nil {
 		a.Containers = watchedContainers{a.Containers, watch}
 	}
+	if a.Disks != nil {
+		a.Disks = watchedDisks{a.Disks, watch}
+	}
 	return a
 }
 
@@ -244,4 +253,41 @@ func (w watchedMembers) Membership(ctx context.Context, node string) (nemesis.Me
 func (w watchedMembers) ChangeMembers(ctx context.Context, add, remove []string) error {
 	w.watch.changes(add, remove)
 	return w.Members.ChangeMembers(ctx, add, remove)
+}
+
+// ails notes that the node's disk is bad, or was a moment ago: the process that it has now may end over that, and so may one that
+// begins while it is bad.
+func (w *processWatch) ails(ctx context.Context, node string, begins int) {
+	state, err := w.cluster.Process(ctx, node)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ailing[node] = max(w.ailing[node], state.Starts+begins)
+}
+
+// watchedDisks are the disks as the nemesis gets them. A node that ends over a bad disk does what it should.
+type watchedDisks struct {
+	nemesis.Disks
+	watch *processWatch
+}
+
+func (w watchedDisks) SetDisk(ctx context.Context, node string, fault nemesis.DiskFault) error {
+	if fault.FailSyncs || fault.Full {
+		w.watch.ails(ctx, node, 0)
+	} else if state, err := w.Disk(ctx, node); err == nil && (state.Fault.FailSyncs || state.Fault.Full) {
+		w.watch.ails(ctx, node, 0) // which may have been started meanwhile
+	}
+	return w.Disks.SetDisk(ctx, node, fault)
+}
+
+func (w watchedDisks) FlipBit(ctx context.Context, node, pattern string, seed uint64) (nemesis.Flip, error) {
+	w.watch.ails(ctx, node, 1) // it is down: the next process finds the bit
+	return w.Disks.FlipBit(ctx, node, pattern, seed)
+}
+
+func (w watchedDisks) RestoreBits(ctx context.Context, node string) ([]nemesis.Flip, error) {
+	w.watch.ails(ctx, node, 0)
+	return w.Disks.RestoreBits(ctx, node)
 }

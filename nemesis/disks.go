@@ -63,6 +63,12 @@ type Disks interface {
 	Wipe(ctx context.Context, node string) (int, error)
 }
 
+// NeedsDisks reports whether a fault can be injected only where a cluster has Disks.
+func NeedsDisks(fault string) bool {
+	k, ok := findKind(fault)
+	return ok && k.needs() == toHurtDisks
+}
+
 // Logs is the part of a cluster that shows what the nodes print. Where it has none, evidence does without.
 type Logs interface {
 	// LastOutput is the end of what the node's last process has printed.

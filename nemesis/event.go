@@ -16,7 +16,11 @@ type Event struct {
 	// Took: the evidence shows that the fault took hold (inject), or that nothing is left of it (heal).
 	Took bool `json:"took"`
 	// Stood, of a heal: the evidence shows that the fault still stood right before it was healed.
-	Stood    bool     `json:"stood,omitempty"`
+	Stood bool `json:"stood,omitempty"`
+	// Wrong is what the system did that it must not, whatever clients saw of it.
+	Wrong []string `json:"wrong,omitempty"`
+	// Beyond: the fault is more than a replicated log can survive. From here on data may be lost, and the cluster need not serve.
+	Beyond   bool     `json:"beyond,omitempty"`
 	Evidence []string `json:"evidence"` // for people, one observation each; where Took is false the last one says why
 
 	Start time.Duration `json:"start_ns"` // when the nemesis set about it

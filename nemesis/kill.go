@@ -130,6 +130,10 @@ func (kill) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			e.observe(node + " was removed meanwhile: it stays down until it is brought back")
 			delete(f.killed, node)
 			continue
+		case n.heldDownBesides(node, f):
+			e.observe(node + " is down by another fault too, and left to that")
+			delete(f.killed, node)
+			continue
 		}
 		if err := f.startOne(ctx, n, node); err != nil {
 			against = append(against, fmt.Sprintf("start %s: %v", node, err))

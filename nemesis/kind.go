@@ -32,6 +32,8 @@ type resolver interface {
 	resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error)
 }
 
+func resolves(k kind) bool { _, ok := k.(resolver); return ok }
+
 // closer is a kind that leaves more behind than cut links and processes that do not run. Where the schedule has
 // it, close makes sure at the end of a run that nothing is left, whatever was not healed, and closed says so in words.
 type closer interface {
@@ -95,7 +97,7 @@ type plan struct {
 
 // kinds is the catalogue. The order of the modes is that of the first round of a schedule: what often leaves a majority comes
 // first, because a cluster that serves nobody shows no wrong answers.
-var kinds = []kind{killing, partitioning, pausing, changing, leading}
+var kinds = []kind{killing, partitioning, pausing, hurtingDisks, changing, leading}
 
 func findKind(name string) (kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name() == name })
@@ -130,12 +132,19 @@ func modeNames(k kind) string {
 	return strings.Join(names, ", ")
 }
 
-// FaultHelp lists the faults and their modes, a line each, for a command's help text.
+// FaultHelp lists the faults, their modes and their parameters, a line each, for a command's help text.
 func FaultHelp() []string {
 	var lines []string
 	for _, k := range kinds {
 		for _, m := range k.modes() {
 			lines = append(lines, fmt.Sprintf("%-20s %s", k.name()+":"+m.name, m.help))
+		}
+		for _, p := range parametersOf(k) {
+			of := k.name()
+			if len(p.modes) > 0 {
+				of += ":" + strings.Join(p.modes, "|")
+			}
+			lines = append(lines, fmt.Sprintf("  %-18s %s", of+":"+p.name+"=", p.help))
 		}
 	}
 	return lines

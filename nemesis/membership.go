@@ -137,7 +137,7 @@ func (n *Nemesis) cutOff(node, leader string) bool {
 
 // heldDown reports whether a fault that stands has killed the node.
 func (n *Nemesis) heldDown(node string) bool {
-	return slices.ContainsFunc(n.standing(), func(f *fault) bool { _, killed := f.killed[node]; return killed })
+	return slices.ContainsFunc(n.standing(), func(f *fault) bool { return f.holdsDown(node) })
 }
 
 // isOut reports whether the node is, or may be, out of the cluster by a change of ours.

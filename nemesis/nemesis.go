@@ -27,6 +27,9 @@ type Options struct {
 	Leader func() string
 	// Abilities are what the cluster can do beside World. Where none is given, those that it implements itself.
 	Abilities Abilities
+	// LogFiles is the pattern (path.Match) of the base names of the files that every node reads whole when it starts; bits are flipped
+	// in those. Empty: all files.
+	LogFiles string
 	// Report is told each event when it is complete, from the goroutine of Run.
 	Report func(Event)
 }
@@ -54,6 +57,8 @@ type fault struct {
 	out    []string                // what this fault removed from the cluster, or may have
 	before view                    // of a transfer: as it was
 	took   bool                    // of a change of members, or a transfer
+	ails   map[string]DiskState    // nodes that this fault's disk keeps from running, or may; the disk as it was before
+	flips  map[string]Flip         // what this fault has flipped
 }
 
 // New prepares a run. It refuses a schedule that does not fit the cluster's nodes, or that needs an ability it has not.
@@ -105,7 +110,7 @@ func (s Schedule) Validate(nodes []string) error {
 			}
 		}
 		if step.Phase == PhaseInject && step.Text == "" {
-			if m, ok := findMode(k, step.Mode); !ok || m.choose != nil {
+			if m, ok := findMode(k, step.Mode); !ok || m.choose != nil && !resolves(k) {
 				return fmt.Errorf("schedule: step at %v: it does not say what %s %s does, and that does not depend on the run", step.At, step.Fault, step.Mode)
 			}
 		}

@@ -13,7 +13,7 @@ const None = "none"
 type Spec struct {
 	Fault string `json:"fault"`
 	Mode  string `json:"mode,omitempty"` // empty: all modes that suit the number of nodes
-	// Parameters are the fault's key=value pairs. No fault has any so far.
+	// Parameters are the fault's key=value pairs.
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
@@ -71,12 +71,22 @@ func parseSpec(item string) (Spec, error) {
 			return Spec{}, err
 		}
 	}
+	if err := checkParameters(k, spec.Mode, spec.Parameters); err != nil {
+		return Spec{}, fmt.Errorf("faults: %w", err)
+	}
 	return spec, nil
 }
 
 func (s *Spec) add(k kind, part string) error {
-	if key, _, ok := strings.Cut(part, "="); ok {
-		return fmt.Errorf("faults: %s has no parameter %q; it has none", k.name(), key)
+	if key, value, ok := strings.Cut(part, "="); ok {
+		if _, twice := s.Parameters[key]; twice {
+			return fmt.Errorf("faults: %s has the parameter %q twice", k.name(), key)
+		}
+		if s.Parameters == nil {
+			s.Parameters = map[string]string{}
+		}
+		s.Parameters[key] = value
+		return nil
 	}
 	if s.Mode != "" {
 		return fmt.Errorf("faults: %s has two modes, %q and %q; write %s:%s,%s:%s for both", k.name(), s.Mode, part, k.name(), s.Mode, k.name(), part)

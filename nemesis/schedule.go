@@ -3,6 +3,7 @@ package nemesis
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -262,7 +263,8 @@ func newSupply(specs []Spec, nodes int, rng *rand.Rand) (*supply, error) {
 	return s, nil
 }
 
-// suitable lists the modes that a spec asks for and that the number of nodes allows.
+// suitable lists the modes that a spec asks for and that the number of nodes allows. Without a mode they are those that take all
+// of the spec's parameters.
 func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 	if spec.Mode != "" {
 		m, ok := findMode(k, spec.Mode)
@@ -278,11 +280,14 @@ func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 	var modes []mode
 	for _, m := range k.modes() {
 		m.parameters = spec.Parameters
-		if nodes >= m.needs && m.of == nothingMore && (m.onRequest == nil || !m.onRequest(nodes)) {
+		if nodes >= m.needs && m.of == nothingMore && (m.onRequest == nil || !m.onRequest(nodes)) && checkParameters(k, m.name, m.parameters) == nil {
 			modes = append(modes, m)
 		}
 	}
 	if len(modes) == 0 {
+		if len(spec.Parameters) > 0 {
+			return nil, fmt.Errorf("faults: %s: no mode that suits %d nodes takes all these parameters", spec, nodes)
+		}
 		return nil, fmt.Errorf("faults: %s needs more than %d nodes", spec, nodes)
 	}
 	return modes, nil
@@ -296,7 +301,7 @@ func (s *supply) add(k kind, modes []mode) {
 	}
 	r := s.kinds[i]
 	for _, m := range modes {
-		if !slices.ContainsFunc(r.modes, func(have mode) bool { return have.name == m.name }) {
+		if !slices.ContainsFunc(r.modes, func(have mode) bool { return have.name == m.name && maps.Equal(have.parameters, m.parameters) }) {
 			r.modes = append(r.modes, m)
 		}
 	}

@@ -34,6 +34,13 @@ type Completion struct {
 	Error    string // Fail and Info: why
 }
 
+// Logged is a System that says which files every node reads whole when it starts, by a pattern of their base names (path.Match):
+// damage in them cannot go unnoticed, if the node has checksums.
+type Logged interface {
+	System
+	LogFiles() string
+}
+
 // Administrator is a System whose members can be changed while it runs, and whose leadership can be handed over.
 type Administrator interface {
 	System

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/harness/docker"
 	"github.com/ordeal-dev/ordeal/harness/local"
 	"github.com/ordeal-dev/ordeal/mutants"
+	"github.com/ordeal-dev/ordeal/nemesis"
 )
 
 // ownedCluster is a cluster with what was made for it alone.
@@ -60,7 +62,7 @@ func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags})
+	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags, Disks: f.needsDisks()})
 	if err != nil {
 		os.RemoveAll(temporary)
 		return nil, badArgument("%w", err)
@@ -77,12 +79,18 @@ func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
 	if agent == "" {
 		agent = sibling("image/ordeal-agent")
 	}
-	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.nodeFlags})
+	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.nodeFlags, Disks: f.needsDisks()})
 	if err != nil {
 		os.RemoveAll(temporary)
 		return nil, badArgument("%w", err)
 	}
 	return &ownedCluster{c, temporary}, nil
+}
+
+// needsDisks reports whether a fault asked for is one of disks: those cost what the nodes have at other times for nothing.
+func (f *runFlags) needsDisks() bool {
+	specs, err := nemesis.ParseFaults(f.faults)
+	return err == nil && slices.ContainsFunc(specs, func(s nemesis.Spec) bool { return nemesis.NeedsDisks(s.Fault) })
 }
 
 // nodeOr is the node's binary that the flags ask for, else the usual one; a mutant is built in a temporary folder.

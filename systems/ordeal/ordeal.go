@@ -27,6 +27,9 @@ type System struct {
 // Name is how command lines and reports call it.
 func (System) Name() string { return "ordeal" }
 
+// LogFiles are the segments of the nodes' logs.
+func (System) LogFiles() string { return "*.wal" }
+
 // Open makes a client that reads at node first and writes wherever the leader is. Nodes are called n1, n2, ... after
 // their ids.
 func (s System) Open(node string, addresses map[string]string) (systems.Client, error) {
