@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -152,7 +153,7 @@ func (e *Event) fail(format string, args ...any) {
 
 // close leaves every disk in good order, with no bit flipped.
 func (disks) close(ctx context.Context, n *Nemesis, e *Event) error {
-	var against []error
+	var against []string
 	for _, node := range n.world.Nodes() {
 		state, err := n.abilities.Disks.Disk(ctx, node)
 		if err == nil && state.Fault != (DiskFault{}) {
@@ -163,10 +164,13 @@ func (disks) close(ctx context.Context, n *Nemesis, e *Event) error {
 			err = n.restoreLeft(ctx, node, e)
 		}
 		if err != nil {
-			against = append(against, fmt.Errorf("the disk of %s: %w", node, err))
+			against = append(against, fmt.Sprintf("the disk of %s: %v", node, err))
 		}
 	}
-	return errors.Join(against...)
+	if len(against) > 0 {
+		return errors.New(strings.Join(against, "; "))
+	}
+	return nil
 }
 
 // restoreLeft flips back what is left of bits, at a node that does not run for that reason.

@@ -2,8 +2,8 @@ package nemesis
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -128,7 +128,7 @@ func (n *Nemesis) heldDownBesides(node string, f *fault) bool {
 // mendDisks has the disks work again. After a failed fsync the power is cut first: what the node took for written and is not, it
 // must not have told anybody.
 func (n *Nemesis) mendDisks(ctx context.Context, f *fault, e *Event) {
-	var early, against []error
+	var early, against []string
 	for _, node := range f.step.Targets {
 		before, ok := f.ails[node]
 		if !ok {
@@ -137,24 +137,24 @@ func (n *Nemesis) mendDisks(ctx context.Context, f *fault, e *Event) {
 		state, err := n.abilities.Disks.Disk(ctx, node)
 		switch {
 		case err != nil:
-			early = append(early, fmt.Errorf("%s: %w", node, err))
+			early = append(early, fmt.Sprintf("%s: %v", node, err))
 		case state.Fault != f.diskFault():
-			early = append(early, fmt.Errorf("the disk of %s does %+v", node, state.Fault))
+			early = append(early, fmt.Sprintf("the disk of %s does %+v", node, state.Fault))
 		default:
 			e.observe(fmt.Sprintf("%s: %s until now", node, f.hitText(f.hits(state)-f.hits(before))))
 		}
 		if err := n.mendDisk(ctx, f, node, e); err != nil {
-			against = append(against, fmt.Errorf("%s: %w", node, err))
+			against = append(against, fmt.Sprintf("%s: %v", node, err))
 		}
 	}
 	e.Done = n.now()
 	e.Stood = len(early) == 0 && len(f.ails) > 0
 	if len(early) > 0 {
-		e.observe("did not stand to its end: " + errors.Join(early...).Error())
+		e.observe("did not stand to its end: " + strings.Join(early, "; "))
 	}
 	e.Took = len(against) == 0
 	if !e.Took {
-		e.observe("is not healed: " + errors.Join(against...).Error())
+		e.observe("is not healed: " + strings.Join(against, "; "))
 	}
 }
 

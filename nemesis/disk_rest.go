@@ -2,7 +2,6 @@ package nemesis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,7 +11,7 @@ import (
 func (n *Nemesis) cutPower(ctx context.Context, f *fault, e *Event) {
 	killing.inject(ctx, n, f, e)
 	for i, node := range f.step.Targets {
-		if _, ok := f.killed[node]; !ok {
+		if _, ok := f.killed[node]; !ok && !n.heldDownBesides(node, f) {
 			continue
 		}
 		var seed uint64
@@ -150,14 +149,14 @@ func (n *Nemesis) checkRefusal(ctx context.Context, node string, flip Flip, stat
 // a node whose log was wiped or cut has forgotten votes and entries that it promised to keep, and may give its
 // vote, under its own name, to a second leader of a term or to one that lacks what was committed.
 func (n *Nemesis) unflipBits(ctx context.Context, f *fault, e *Event) {
-	var early, against []error
+	var early, against []string
 	for _, node := range f.step.Targets {
 		if _, ok := f.killed[node]; !ok {
 			continue
 		}
 		state, err := n.world.Process(ctx, node)
 		if err == nil && state.Running {
-			early = append(early, fmt.Errorf("%s runs, as pid %d", node, state.PID))
+			early = append(early, fmt.Sprintf("%s runs, as pid %d", node, state.PID))
 			err = n.world.Kill(ctx, node)
 		}
 		if err == nil {
@@ -168,17 +167,17 @@ func (n *Nemesis) unflipBits(ctx context.Context, f *fault, e *Event) {
 			err = n.startUnlessHeld(ctx, f, node, e)
 		}
 		if err != nil {
-			against = append(against, fmt.Errorf("%s: %w", node, err))
+			against = append(against, fmt.Sprintf("%s: %v", node, err))
 		}
 	}
 	e.Done = n.now()
 	e.Stood = len(early) == 0 && len(f.flips) > 0
 	if len(early) > 0 {
-		e.observe("did not stand to its end: " + errors.Join(early...).Error())
+		e.observe("did not stand to its end: " + strings.Join(early, "; "))
 	}
 	e.Took = len(against) == 0
 	if !e.Took {
-		e.observe("is not healed: " + errors.Join(against...).Error())
+		e.observe("is not healed: " + strings.Join(against, "; "))
 	}
 }
 

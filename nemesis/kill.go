@@ -63,6 +63,10 @@ func (kill) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			against = append(against, fmt.Sprintf("%s cannot be asked: %v", node, err))
 			continue
 		}
+		if !state.Running && n.heldDownBesides(node, f) {
+			e.observe(fmt.Sprintf("%s is down already by another fault (%s)", node, ended(state)))
+			continue
+		}
 		if !state.Running {
 			against = append(against, fmt.Sprintf("%s was down already (%s)", node, ended(state)))
 			continue

@@ -47,6 +47,7 @@ type modelWorld struct {
 	leader   string
 	term     uint64
 	nextPID  int
+	disks    map[string]*modelDisk
 	breakage string
 	calls    []string
 }
@@ -122,6 +123,9 @@ func (w *modelWorld) Kill(ctx context.Context, node string) error {
 	if err := w.call(ctx, "kill %s", node); err != nil {
 		return err
 	}
+	if w.broken("nothing is synced") {
+		w.write(node)
+	}
 	s := w.process[node]
 	if !s.Running {
 		return fmt.Errorf("%s does not run", node)
@@ -157,6 +161,7 @@ func (w *modelWorld) Start(ctx context.Context, node string) error {
 		s.Running, s.Ended = false, "exit status 1"
 	}
 	w.process[node] = s
+	w.startOver(node)
 	return nil
 }
 
@@ -334,6 +339,11 @@ func (w *modelWorld) whole() string {
 	}
 	if !slices.Equal(w.voters, w.nodes) || len(w.learners) > 0 {
 		left = append(left, fmt.Sprintf("voters are %v, learners %v", w.voters, w.learners))
+	}
+	for node, d := range w.disks {
+		if d.state.Fault != (DiskFault{}) || len(d.flips) > 0 {
+			left = append(left, "the disk of "+node+" is bad")
+		}
 	}
 	slices.Sort(left)
 	return strings.Join(left, ", ")

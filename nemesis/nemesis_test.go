@@ -414,7 +414,7 @@ func TestOverlappingKills(t *testing.T) {
 	r.options.Report = func(Event) { running = append(running, r.world.process["n1"].Running) }
 	events := r.run(t)
 	require.Equal(t, []bool{false, false, false, true, true}, running)
-	require.False(t, events[1].Took)
-	require.Contains(t, events[1].Evidence[1], "n1 was down already (signal: killed)")
+	require.True(t, events[1].Took)
+	require.Contains(t, events[1].Evidence[0], "n1 is down already by another fault (signal: killed)")
 	require.Empty(t, r.world.whole())
 }

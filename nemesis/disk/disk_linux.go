@@ -27,6 +27,7 @@ import (
 const (
 	filesFolder   = "files"   // what the process sees
 	removedFolder = "removed" // removed files whose removal is not durable
+	flipsFile     = "flips"   // flipped bits: they are to be mended even if this process dies
 )
 
 // fileSystem is how the mount shows in /proc/self/mountinfo: fuse.ordeal-disk.
@@ -84,6 +85,9 @@ func (d *Disk) start() error {
 		if err := os.MkdirAll(d.lower(folder), 0o755); err != nil {
 			return fmt.Errorf("disk: %w", err)
 		}
+	}
+	if err := d.readFlips(); err != nil {
+		return err
 	}
 	loopback, err := fs.NewLoopbackRoot(d.lower(filesFolder))
 	if err != nil {

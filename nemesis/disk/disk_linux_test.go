@@ -298,6 +298,34 @@ func TestFlipBit(t *testing.T) {
 	require.Greater(t, len(slices.Compact(slices.Sorted(slices.Values(offsets)))), 3)
 }
 
+// A flipped bit is mended also by who comes after the disk's process.
+func TestFlipOutlivesTheDisk(t *testing.T) {
+	if err := Probe(); err != nil {
+		t.Skip("no disk can be mounted here: ", err)
+	}
+	dir := t.TempDir()
+	d, err := Mount(dir)
+	require.NoError(t, err)
+	put(t, dir+"/1.wal", "first", true)
+	f, err := os.OpenFile(dir+"/1.wal", os.O_RDWR|os.O_APPEND, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString(" second")
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+	_, err = d.FlipBit(t.Context(), "*.wal", 1)
+	require.NoError(t, err)
+	require.NoError(t, d.Unmount())
+	d, err = Mount(dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Unmount()) }()
+	require.NotContains(t, tree(t, dir), "first second")
+	back, err := d.RestoreBits(t.Context())
+	require.NoError(t, err)
+	require.Len(t, back, 1)
+	require.Equal(t, "1.wal=first second", tree(t, dir))
+}
+
 func TestWipe(t *testing.T) {
 	d, dir := mounted(t)
 	put(t, dir+"/a", "synced", true)

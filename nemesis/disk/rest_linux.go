@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
 )
@@ -50,15 +52,68 @@ func (d *Disk) FlipBit(ctx context.Context, pattern string, seed uint64) (nemesi
 			at -= files[i].guard
 		}
 		flip := nemesis.Flip{File: files[i].name, Offset: at, Bit: uint8(rng.IntN(8))}
-		switch done, err := d.flip(&flip, true); {
+		switch done, err := d.flipNew(&flip); {
 		case err != nil:
 			return nemesis.Flip{}, err
 		case done:
-			d.flips = append(d.flips, flip)
 			return flip, nil
 		}
 	}
 	return nemesis.Flip{}, fmt.Errorf("disk: %d bytes were drawn of files like %q, and all were zero", flipTries, pattern)
+}
+
+// flipNew puts the flip on record and does it, unless its byte is zero.
+func (d *Disk) flipNew(f *nemesis.Flip) (bool, error) {
+	before := d.flips
+	if zero, err := d.isZero(*f); zero || err != nil {
+		return false, err
+	}
+	if err := d.setFlips(append(slices.Clip(before), *f)); err != nil {
+		return false, err
+	}
+	if err := d.flip(f); err != nil {
+		return false, errors.Join(err, d.setFlips(before))
+	}
+	return true, nil
+}
+
+func (d *Disk) isZero(f nemesis.Flip) (bool, error) {
+	file, err := os.Open(d.lower(filesFolder, f.File))
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	var b [1]byte
+	_, err = file.ReadAt(b[:], f.Offset)
+	return b[0] == 0, err
+}
+
+// setFlips replaces what is on record.
+func (d *Disk) setFlips(flips []nemesis.Flip) error {
+	text, err := json.Marshal(flips)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.lower(flipsFile+".new"), text, 0o644); err != nil {
+		return err
+	}
+	d.flips = flips
+	return os.Rename(d.lower(flipsFile+".new"), d.lower(flipsFile))
+}
+
+// readFlips takes over what an earlier disk on the folder has flipped.
+func (d *Disk) readFlips() error {
+	text, err := os.ReadFile(d.lower(flipsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &d.flips)
+	}
+	if err != nil {
+		return fmt.Errorf("disk: the record of flipped bits: %w", err)
+	}
+	return nil
 }
 
 // candidates lists the files that have the pattern, in the order of their names.
@@ -90,28 +145,25 @@ func (d *Disk) candidates(pattern string) ([]candidate, error) {
 	return found, err
 }
 
-// flip flips the bit unless its byte is zero and may not be, and fills in the hashes.
-func (d *Disk) flip(f *nemesis.Flip, nonZero bool) (bool, error) {
+// flip flips the bit and fills in the hashes.
+func (d *Disk) flip(f *nemesis.Flip) error {
 	name := d.lower(filesFolder, f.File)
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if f.Offset >= int64(len(data)) {
-		return false, fmt.Errorf("disk: %s has %d bytes, and the bit to flip is in byte %d", f.File, len(data), f.Offset)
-	}
-	if nonZero && data[f.Offset] == 0 {
-		return false, nil
+		return fmt.Errorf("disk: %s has %d bytes, and the bit to flip is in byte %d", f.File, len(data), f.Offset)
 	}
 	f.Before = hash(data)
 	data[f.Offset] ^= 1 << f.Bit
 	f.After = hash(data)
 	file, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
-		return false, err
+		return err
 	}
 	_, err = file.WriteAt(data[f.Offset:f.Offset+1], f.Offset)
-	return true, errors.Join(err, file.Close())
+	return errors.Join(err, file.Close())
 }
 
 func hash(data []byte) string {
@@ -129,11 +181,13 @@ func (d *Disk) RestoreBits(ctx context.Context) ([]nemesis.Flip, error) {
 	var restored []nemesis.Flip
 	for len(d.flips) > 0 {
 		f := d.flips[len(d.flips)-1]
-		_, err := d.flip(&f, false)
+		err := d.flip(&f)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return restored, err
 		}
-		d.flips = d.flips[:len(d.flips)-1]
+		if err := d.setFlips(d.flips[:len(d.flips)-1]); err != nil {
+			return restored, err
+		}
 		if err == nil {
 			restored = append(restored, f)
 		}
@@ -161,7 +215,10 @@ func (d *Disk) Wipe(ctx context.Context) (int, error) {
 	for _, f := range d.files {
 		f.os.Close()
 	}
-	d.files, d.guards, d.names, d.flips = map[uint64]*file{}, map[uint64]int64{}, names{}, nil
+	d.files, d.guards, d.names = map[uint64]*file{}, map[uint64]int64{}, names{}
+	if err := d.setFlips(nil); err != nil {
+		return count, err
+	}
 	for _, folder := range []string{filesFolder, removedFolder} {
 		entries, err := os.ReadDir(d.lower(folder))
 		if err != nil {
