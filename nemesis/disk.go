@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,17 +58,29 @@ func (disks) parameters() []parameter {
 	}
 }
 
+// checkPlan wants what inject cannot do without.
+func (disks) checkPlan(s Step) error {
+	if s.Mode == slowSync && s.Parameters[delayParameter] == "" {
+		return fmt.Errorf("%s:%s without the parameter %q", s.Fault, s.Mode, delayParameter)
+	}
+	return nil
+}
+
 // hurt draws whose disks it is, by weight, and what the mode needs beside, unless that was asked for.
 func hurt(weights map[string]int, more func(*rand.Rand, map[string]string)) func(draw) plan {
 	return func(d draw) plan {
-		p := plan{parameters: map[string]string{nodesParameter: drawWeighted(weights, d.rng)}}
+		p := plan{parameters: map[string]string{}}
+		set := drawWeighted(weights, d.rng)
+		if len(weights) > 1 {
+			p.parameters[nodesParameter] = set
+		}
 		if more != nil {
 			more(d.rng, p.parameters)
 		}
 		for key, value := range d.parameters {
 			p.parameters[key] = value
 		}
-		if size := nodeSets[p.parameters[nodesParameter]]; size != nil {
+		if size := nodeSets[cmp.Or(p.parameters[nodesParameter], set)]; size != nil {
 			p.targets = some(d, size)
 			p.text = diskText(p.targets, p.parameters)
 		}

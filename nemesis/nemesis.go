@@ -109,9 +109,9 @@ func (s Schedule) Validate(nodes []string) error {
 				return fmt.Errorf("schedule: step at %v: there is no node %q; the cluster has %v", step.At, node, nodes)
 			}
 		}
-		if step.Phase == PhaseInject && step.Text == "" {
-			if m, ok := findMode(k, step.Mode); !ok || m.choose != nil && !resolves(k) {
-				return fmt.Errorf("schedule: step at %v: it does not say what %s %s does, and that does not depend on the run", step.At, step.Fault, step.Mode)
+		if step.Phase == PhaseInject {
+			if err := step.checkPlan(k, len(nodes)); err != nil {
+				return fmt.Errorf("schedule: step at %v: %w", step.At, err)
 			}
 		}
 	}

@@ -13,6 +13,8 @@ const None = "none"
 type Spec struct {
 	Fault string `json:"fault"`
 	Mode  string `json:"mode,omitempty"` // empty: all modes that suit the number of nodes
+	// Turn is when the fault's turn comes in a sequence, from 1; those of one turn stand at once. 0: it is part of a random mixture.
+	Turn int `json:"turn,omitempty"`
 	// Parameters are the fault's key=value pairs.
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
@@ -34,23 +36,47 @@ func (s Spec) String() string {
 }
 
 // ParseFaults reads a list of faults: names with an optional mode and key=value parameters, as in
-// "kill:leader,partition". The same name may come several times with different modes. "none" and the empty text ask for nothing.
-// Errors say what there is.
+// "kill:leader,disk:fsync-slow:delay=50ms,partition". The same name may come several times with different modes. Lists with ">" between
+// them are a sequence: "kill:leader>kill:one,partition:bridge". "none" and the empty text ask for nothing. Errors say what there is.
 func ParseFaults(text string) ([]Spec, error) {
 	if strings.TrimSpace(text) == "" || strings.TrimSpace(text) == None {
 		return nil, nil
 	}
 	var specs []Spec
-	for item := range strings.SplitSeq(text, ",") {
-		spec, err := parseSpec(strings.TrimSpace(item))
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(specs, func(s Spec) bool { return s.String() == spec.String() }) {
-			specs = append(specs, spec)
+	for i, list := range strings.Split(text, turnMark) {
+		for item := range strings.SplitSeq(list, ",") {
+			spec, err := parseSpec(strings.TrimSpace(item))
+			if err != nil {
+				return nil, err
+			}
+			if strings.Contains(text, turnMark) {
+				spec.Turn = i + 1
+			}
+			if !slices.ContainsFunc(specs, func(s Spec) bool { return s.Turn == spec.Turn && s.String() == spec.String() }) {
+				specs = append(specs, spec)
+			}
 		}
 	}
 	return specs, nil
+}
+
+// FormatFaults writes what ParseFaults reads.
+func FormatFaults(specs []Spec) string {
+	if len(specs) == 0 {
+		return None
+	}
+	var b strings.Builder
+	for i, s := range specs {
+		switch {
+		case i == 0:
+		case s.Turn != specs[i-1].Turn:
+			b.WriteString(turnMark)
+		default:
+			b.WriteString(",")
+		}
+		b.WriteString(s.String())
+	}
+	return b.String()
 }
 
 func parseSpec(item string) (Spec, error) {

@@ -44,6 +44,14 @@ var partitioning = partition{basic{title: Partition, ways: []mode{
 		onRequest: func(nodes int) bool { return nodes%2 == 1 || nodes == 2 }, choose: cutting(HalvesGrudge)},
 }}}
 
+// checkPlan wants links.
+func (partition) checkPlan(s Step) error {
+	if s.Text != "" && len(s.Links) == 0 {
+		return errors.New("it cuts no links")
+	}
+	return nil
+}
+
 func cutting(grudge func([]string, *rand.Rand) Grudge) func(draw) plan {
 	return func(d draw) plan { return partitionPlan(grudge(d.nodes, d.rng)) }
 }

@@ -74,6 +74,14 @@ const (
 func NewSchedule(specs []Spec, nodes []string, seed uint64, duration time.Duration) (Schedule, error) {
 	s := Schedule{Nodes: slices.Clone(nodes), Seed: seed, Duration: duration}
 	rng := rand.New(rand.NewPCG(seed, 0x6f726465616c))
+	if groups := turns(specs); groups != nil {
+		episodes, err := drawSequence(groups, len(nodes), duration, rng)
+		if err != nil {
+			return Schedule{}, err
+		}
+		s.Steps = steps(episodes, nodes, rng)
+		return s, nil
+	}
 	supply, err := newSupply(specs, len(nodes), rng)
 	if err != nil {
 		return Schedule{}, err
@@ -103,10 +111,8 @@ type span struct {
 
 // drawEpisodes draws as many episodes as the duration has room for, and stretches them to fill it.
 func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
-	scale := min(1, max(smallestScale, float64(duration)/float64(fullLength)))
-	room := duration - duration/closingPart
-	overlap := 1 + secondFaultLength*float64(min(len(s.kinds), atOnce)-1)
-	mean := scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
+	room := roomOf(duration)
+	mean := meanEpisode(duration, float64(min(len(s.kinds), atOnce)))
 	count := max(1, int(float64(room)/mean))
 	if all := s.episodesToCover(); count < all && float64(room) >= mean/scale*smallestScale*float64(all) {
 		count = all
@@ -115,20 +121,36 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	least, more := s.uncovered()/count, s.uncovered()%count
 	most := max(min(atOnce, len(s.kinds)), (len(s.kinds)+count-1)/count)
 	episodes := make([]episode, count)
-	var total time.Duration
 	for i := range episodes {
 		needs := least
 		if i < more {
 			needs++
 		}
 		episodes[i] = drawEpisode(s, min(needs, most), most, rng)
-		total += episodes[i].calm + episodes[i].length
 	}
-	stretch := float64(room) / float64(total)
-	for i := range episodes {
-		episodes[i].stretch(stretch)
-	}
+	fill(episodes, duration)
 	return episodes
+}
+
+// roomOf is what a run has for episodes: all but the calm at its end.
+func roomOf(duration time.Duration) time.Duration { return duration - duration/closingPart }
+
+// meanEpisode is how long an episode is on average, with the calm before it, that has so many faults.
+func meanEpisode(duration time.Duration, faults float64) float64 {
+	scale := min(1, max(smallestScale, float64(duration)/float64(fullLength)))
+	overlap := 1 + secondFaultLength*(faults-1)
+	return scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
+}
+
+// fill stretches or squeezes the episodes to fill the room.
+func fill(episodes []episode, duration time.Duration) {
+	var total time.Duration
+	for _, e := range episodes {
+		total += e.calm + e.length
+	}
+	for i := range episodes {
+		episodes[i].stretch(float64(roomOf(duration)) / float64(total))
+	}
 }
 
 func drawEpisode(s *supply, needs, most int, rng *rand.Rand) episode {
@@ -152,7 +174,7 @@ func drawEpisode(s *supply, needs, most int, rng *rand.Rand) episode {
 		e.faults = append(e.faults, p)
 	}
 	for _, r := range s.instant {
-		if r.covered < len(r.modes) || rng.Float64() < instantLikelihood {
+		if s.always || r.covered < len(r.modes) || rng.Float64() < instantLikelihood {
 			e.addInstant(span{kind: r.kind, mode: r.next(rng)}, rng)
 		}
 	}
@@ -228,6 +250,7 @@ func turns(inject, heal Step, rng *rand.Rand) []Step {
 type supply struct {
 	kinds   []*rounds
 	instant []*rounds // all of whose modes are over at once
+	always  bool      // they come in every episode
 	rng     *rand.Rand
 }
 
