@@ -28,7 +28,7 @@ func Expand(ctx context.Context, specs []Spec, nodes int, cluster any, have Abil
 		}
 		can, cannot := 0, error(nil)
 		for _, m := range k.modes() {
-			if nodes < m.needs || m.onRequest != nil && m.onRequest(nodes) {
+			if !m.suits(k, nodes, spec.Parameters) {
 				continue
 			}
 			if err := m.lacking(ctx, k, cluster, have); err != nil {
@@ -37,7 +37,7 @@ func Expand(ctx context.Context, specs []Spec, nodes int, cluster any, have Abil
 				continue
 			}
 			can++
-			expanded = append(expanded, Spec{Fault: spec.Fault, Mode: m.name, Parameters: spec.Parameters})
+			expanded = append(expanded, Spec{Fault: spec.Fault, Mode: m.name, Stage: spec.Stage, Parameters: spec.Parameters})
 		}
 		if can == 0 && cannot != nil {
 			return nil, nil, &UnableError{spec, cannot}

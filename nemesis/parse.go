@@ -13,8 +13,8 @@ const None = "none"
 type Spec struct {
 	Fault string `json:"fault"`
 	Mode  string `json:"mode,omitempty"` // empty: all modes that suit the number of nodes
-	// Turn is when the fault's turn comes in a sequence, from 1; those of one turn stand at once. 0: it is part of a random mixture.
-	Turn int `json:"turn,omitempty"`
+	// Stage is when the fault comes in a sequence, from 1; those of one stage stand at once. 0: it is part of a random mixture.
+	Stage int `json:"stage,omitempty"`
 	// Parameters are the fault's key=value pairs.
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
@@ -43,16 +43,16 @@ func ParseFaults(text string) ([]Spec, error) {
 		return nil, nil
 	}
 	var specs []Spec
-	for i, list := range strings.Split(text, turnMark) {
+	for i, list := range strings.Split(text, stageMark) {
 		for item := range strings.SplitSeq(list, ",") {
 			spec, err := parseSpec(strings.TrimSpace(item))
 			if err != nil {
 				return nil, err
 			}
-			if strings.Contains(text, turnMark) {
-				spec.Turn = i + 1
+			if strings.Contains(text, stageMark) {
+				spec.Stage = i + 1
 			}
-			if !slices.ContainsFunc(specs, func(s Spec) bool { return s.Turn == spec.Turn && s.String() == spec.String() }) {
+			if !slices.ContainsFunc(specs, func(s Spec) bool { return s.Stage == spec.Stage && s.String() == spec.String() }) {
 				specs = append(specs, spec)
 			}
 		}
@@ -69,8 +69,8 @@ func FormatFaults(specs []Spec) string {
 	for i, s := range specs {
 		switch {
 		case i == 0:
-		case s.Turn != specs[i-1].Turn:
-			b.WriteString(turnMark)
+		case s.Stage != specs[i-1].Stage:
+			b.WriteString(stageMark)
 		default:
 			b.WriteString(",")
 		}

@@ -34,7 +34,7 @@ type Step struct {
 // fill puts a plan into the step.
 func (s *Step) fill(p plan) {
 	s.Links, s.Targets, s.Text = p.links, p.targets, p.text
-	if p.parameters != nil {
+	if len(p.parameters) > 0 {
 		s.Parameters = p.parameters
 	}
 }
@@ -74,7 +74,7 @@ const (
 func NewSchedule(specs []Spec, nodes []string, seed uint64, duration time.Duration) (Schedule, error) {
 	s := Schedule{Nodes: slices.Clone(nodes), Seed: seed, Duration: duration}
 	rng := rand.New(rand.NewPCG(seed, 0x6f726465616c))
-	if groups := turns(specs); groups != nil {
+	if groups := stages(specs); groups != nil {
 		episodes, err := drawSequence(groups, len(nodes), duration, rng)
 		if err != nil {
 			return Schedule{}, err
@@ -114,7 +114,7 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 	room := roomOf(duration)
 	mean := meanEpisode(duration, float64(min(len(s.kinds), atOnce)))
 	count := max(1, int(float64(room)/mean))
-	if all := s.episodesToCover(); count < all && float64(room) >= mean/scale*smallestScale*float64(all) {
+	if all := s.episodesToCover(); count < all && float64(room) >= mean/scaleOf(duration)*smallestScale*float64(all) {
 		count = all
 	}
 	// Every mode is to have its turn: so many faults each episode needs, and so many episodes one more.
@@ -135,11 +135,15 @@ func drawEpisodes(s *supply, duration time.Duration, rng *rand.Rand) []episode {
 // roomOf is what a run has for episodes: all but the calm at its end.
 func roomOf(duration time.Duration) time.Duration { return duration - duration/closingPart }
 
+// scaleOf is how much shorter faults and calm are in a short run.
+func scaleOf(duration time.Duration) float64 {
+	return min(1, max(smallestScale, float64(duration)/float64(fullLength)))
+}
+
 // meanEpisode is how long an episode is on average, with the calm before it, that has so many faults.
 func meanEpisode(duration time.Duration, faults float64) float64 {
-	scale := min(1, max(smallestScale, float64(duration)/float64(fullLength)))
 	overlap := 1 + secondFaultLength*(faults-1)
-	return scale * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
+	return scaleOf(duration) * (float64(minFault+maxFault)/2*overlap + float64(minCalm+maxCalm)/2)
 }
 
 // fill stretches or squeezes the episodes to fill the room.
@@ -303,7 +307,7 @@ func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 	var modes []mode
 	for _, m := range k.modes() {
 		m.parameters = spec.Parameters
-		if nodes >= m.needs && m.of == nothingMore && (m.onRequest == nil || !m.onRequest(nodes)) && checkParameters(k, m.name, m.parameters) == nil {
+		if m.suits(k, nodes, spec.Parameters) && m.of == nothingMore {
 			modes = append(modes, m)
 		}
 	}

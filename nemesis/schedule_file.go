@@ -96,13 +96,13 @@ func (s Step) check(last, duration time.Duration, injected map[int]Step, healed 
 		return fmt.Errorf("text has %d bytes, at most %d", len(s.Text), longestText)
 	case s.Phase == PhaseInject && ok:
 		return fmt.Errorf("fault %d is injected twice", s.ID)
-	case s.Phase == PhaseHeal && (!ok || healed[s.ID]):
-		return fmt.Errorf("fault %d is healed, and does not stand", s.ID)
-	case s.Phase == PhaseHeal && (before.Fault != s.Fault || before.Mode != s.Mode):
-		return fmt.Errorf("fault %d is a %s %s, and is healed as a %s %s", s.ID, before.Fault, before.Mode, s.Fault, s.Mode)
+	case s.Phase != PhaseInject && (!ok || healed[s.ID]):
+		return fmt.Errorf("fault %d does not stand, and its phase is %q", s.ID, s.Phase)
+	case s.Phase != PhaseInject && (before.Fault != s.Fault || before.Mode != s.Mode):
+		return fmt.Errorf("fault %d is a %s %s, and is a %s %s later", s.ID, before.Fault, before.Mode, s.Fault, s.Mode)
 	case s.Phase == PhaseHeal:
 		healed[s.ID] = true
-	default:
+	case s.Phase == PhaseInject:
 		injected[s.ID] = s
 	}
 	return nil

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// turnMark stands between the turns of a sequence.
-const turnMark = ">"
+// stageMark stands between the stages of a sequence.
+const stageMark = ">"
 
-// turns groups the specs of a sequence. nil: they are not one.
-func turns(specs []Spec) [][]Spec {
+// stages groups the specs of a sequence. nil: they are not one.
+func stages(specs []Spec) [][]Spec {
 	var groups [][]Spec
 	for _, s := range specs {
-		if s.Turn == 0 {
+		if s.Stage == 0 {
 			return nil
 		}
-		for len(groups) < s.Turn {
+		for len(groups) < s.Stage {
 			groups = append(groups, nil)
 		}
-		groups[s.Turn-1] = append(groups[s.Turn-1], s)
+		groups[s.Stage-1] = append(groups[s.Stage-1], s)
 	}
 	return slices.DeleteFunc(groups, func(g []Spec) bool { return len(g) == 0 })
 }
 
-// drawSequence draws one episode a turn, with all faults of the turn, round after round as far as the duration has room, once at least.
+// drawSequence draws one episode a stage, with all faults of the stage, round after round as far as the duration has room, once at least.
 func drawSequence(groups [][]Spec, nodes int, duration time.Duration, rng *rand.Rand) ([]episode, error) {
 	supplies := make([]*supply, len(groups))
 	var together float64 // faults of an episode on average
