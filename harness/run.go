@@ -207,7 +207,9 @@ func (r *run) drawSchedule(ctx context.Context) (s nemesis.Schedule, err error) 
 		r.test.Progress.Phase("left out: " + what)
 	}
 	r.owed = Owed(r.test.Faults, specs)
-	if s, err = nemesis.NewSchedule(specs, r.cluster.Nodes(), r.test.Seed, r.test.Duration); err != nil {
+	if r.test.Schedule != nil {
+		s = *r.test.Schedule
+	} else if s, err = nemesis.NewSchedule(specs, r.cluster.Nodes(), r.test.Seed, r.test.Duration); err != nil {
 		return s, err
 	}
 	text, err := json.MarshalIndent(s, "", "  ")

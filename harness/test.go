@@ -19,6 +19,8 @@ type Test struct {
 	System   systems.System
 	Workload string
 	Faults   []nemesis.Spec // none: a run without faults, which is judged as such
+	// Schedule, where there is one, is what the nemesis does, in place of what would be drawn for Faults, which are the faults in it.
+	Schedule *nemesis.Schedule
 	Clients  int
 	Rate     float64 // operations a second over all clients; 0: as fast as answers come
 	Duration time.Duration
@@ -55,6 +57,9 @@ func (t *Test) Check() error {
 		return fmt.Errorf("--timeout %v: want 1ms to %v", t.OperationTimeout, longestTimeout)
 	case t.System == nil:
 		return errors.New("a test needs a system")
+	}
+	if t.Schedule != nil && t.Duration < t.Schedule.Duration {
+		return fmt.Errorf("--time %v: the schedule takes %v", t.Duration, t.Schedule.Duration)
 	}
 	for _, spec := range t.Faults {
 		if _, ok := t.System.(systems.Administrator); !ok && nemesis.NeedsMembers(spec.Fault) {

@@ -30,6 +30,8 @@ type runFlags struct {
 	nodes    int
 	workload string
 	faults   string
+	schedule string
+	planned  *nemesis.Schedule // as read from schedule
 	clients  int
 	rate     float64
 	duration time.Duration
@@ -50,6 +52,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.nodes, "nodes", 5, "number of nodes")
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+strings.Join(workloads.Names(), ", "))
 	flags.StringVar(&f.faults, "faults", "kill,partition", "what the nemesis does, by name or name:mode, or none (see below)")
+	flags.StringVar(&f.schedule, "schedule", "", "run the faults of this schedule.json, or of the run in this folder, in place of drawing some; it says how many nodes there are too")
 	flags.IntVar(&f.clients, "clients", 10, "number of concurrent clients")
 	flags.Float64Var(&f.rate, "rate", 1000, "operations a second over all clients; 0: as fast as answers come")
 	flags.DurationVar(&f.duration, "time", 30*time.Second, "how long clients work and the nemesis is at it")
@@ -83,13 +86,17 @@ Faults:
   ` + strings.Join(nemesis.FaultHelp(), "\n  "),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.readSchedule(cmd.Flags()); err != nil {
+				return err
+			}
+			seeded := cmd.Flags().Changed("seed") || f.planned != nil
 			if f.cluster == "sim" {
-				if !cmd.Flags().Changed("seed") {
+				if !seeded {
 					f.seed = rand.Uint64N(1 << 32)
 				}
 				return f.runSimulated(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags())
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed"))
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), seeded)
 		},
 	}
 	f.register(cmd.Flags())
@@ -163,7 +170,8 @@ func (f *runFlags) test() (harness.Test, error) {
 	if t.Faults, err = nemesis.ParseFaults(f.faults); err != nil {
 		return t, badArgument("--faults %q: %w", f.faults, err)
 	}
-	if _, err := nemesis.NewSchedule(t.Faults, nodeNames(f.nodes), f.seed, f.duration); err != nil {
+	t.Schedule = f.planned
+	if _, err := nemesis.NewSchedule(t.Faults, nodeNames(f.nodes), f.seed, f.duration); err != nil && f.planned == nil {
 		return t, badArgument("--faults %s with --nodes %d: %w", f.faults, f.nodes, err)
 	}
 	if err := t.Check(); err != nil {
@@ -184,13 +192,17 @@ func nodeNames(n int) []string {
 
 // command is the command line that repeats the run.
 func (f *runFlags) command() []string {
-	c := []string{"ordeal", "run", "--cluster", f.cluster, "--nodes", fmt.Sprint(f.nodes), "--workload", f.workload, "--faults", f.faults,
+	c := []string{"ordeal", "run", "--cluster", f.cluster}
+	if f.planned == nil {
+		c = append(c, "--nodes", fmt.Sprint(f.nodes), "--faults", f.faults)
+	}
+	c = append(c, "--workload", f.workload,
 		"--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String(),
-		"--seed", fmt.Sprint(f.seed)}
+		"--seed", fmt.Sprint(f.seed))
 	for _, flag := range f.nodeFlags {
 		c = append(c, "--node-flag="+flag)
 	}
-	for _, flag := range [][2]string{{"--name", f.name}, {"--mutant", f.mutant}, {"--node-binary", f.nodeBinary},
+	for _, flag := range [][2]string{{"--schedule", f.schedule}, {"--name", f.name}, {"--mutant", f.mutant}, {"--node-binary", f.nodeBinary},
 		{"--agent-binary", f.agentBinary}, {"--compose-file", f.compose}} {
 		if flag[1] != "" {
 			c = append(c, flag[0], flag[1])

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// readSchedule reads the schedule that is to be run, if there is one, and takes from it what it says: nodes, faults, and unless flags
+// say so too, time and seed.
+func (f *runFlags) readSchedule(flags *pflag.FlagSet) error {
+	if f.schedule == "" {
+		return nil
+	}
+	s, err := loadSchedule(f.schedule)
+	if err != nil {
+		return badArgument("--schedule %s: %w", f.schedule, err)
+	}
+	for _, name := range []string{"faults", "nodes"} {
+		if flags.Changed(name) {
+			return badArgument("--%s: the schedule says it already; leave one of the two out", name)
+		}
+	}
+	f.planned, f.nodes, f.faults = &s, len(s.Nodes), nemesis.FormatFaults(s.Specs())
+	if !flags.Changed("time") {
+		f.duration = s.Duration
+	}
+	if !flags.Changed("seed") {
+		f.seed = s.Seed
+	}
+	return nil
+}
+
+func loadSchedule(path string) (nemesis.Schedule, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, store.ScheduleFile)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nemesis.Schedule{}, fmt.Errorf("%w; name a schedule.json or the folder of a run", err)
+	}
+	defer file.Close()
+	return nemesis.ReadSchedule(file)
+}
