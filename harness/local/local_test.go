@@ -79,6 +79,12 @@ func stateOf(t *testing.T, c *Cluster, name string) nemesis.ProcessState {
 // talking waits until to has heard more from from, in requests, and from more of to, in answers.
 func talking(t *testing.T, c *Cluster, from, to string) {
 	t.Helper()
+	for _, node := range []string{from, to} { // which may have been started a moment ago
+		waitFor(t, node+" answers", func() bool {
+			conn, err := net.Dial("tcp", c.StatusAddress(node))
+			return err == nil && conn.Close() == nil
+		})
+	}
 	fromID, toID := strings.TrimPrefix(from, "n"), strings.TrimPrefix(to, "n")
 	heard, answered := ask(t, c, to).Heard[fromID], ask(t, c, from).Answered[toID]
 	waitFor(t, to+" hears "+from, func() bool { return ask(t, c, to).Heard[fromID] > heard })
