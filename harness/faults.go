@@ -19,9 +19,12 @@ func FaultIntervals(h *history.History) []store.FaultInterval { return readNemes
 // torments are what a history tells of the nemesis.
 type torments struct {
 	faults     []store.FaultInterval
-	whole      bool   // the nemesis has shown at the end that nothing is left of any fault
-	left       string // where it has not: why, for people
-	unreadable int    // events that are not the nemesis's own
+	whole      bool          // the nemesis has shown at the end that nothing is left of any fault
+	left       string        // where it has not: why, for people
+	beyond     string        // the first fault that is more than can be survived, and took hold; empty: none
+	beyondAt   time.Duration // when it began
+	wrong      []string      // what the nemesis saw nodes do that they must not
+	unreadable int           // events that are not the nemesis's own
 }
 
 func readNemesis(h *history.History) torments {
@@ -34,6 +37,10 @@ func readNemesis(h *history.History) torments {
 		case e.Fault == nemesis.Closing:
 			t.close(e)
 		case e.Phase == nemesis.PhaseInject:
+			t.wrong = append(t.wrong, e.Wrong...)
+			if e.Beyond && t.beyond == "" {
+				t.beyond, t.beyondAt = strings.TrimSpace(e.Fault+" "+e.Mode), e.Start
+			}
 			t.whole = false // nothing shows that this one is gone
 			t.faults = append(t.faults, store.FaultInterval{ID: e.ID, Fault: e.Fault, Mode: e.Mode, Text: e.Text, Start: e.Done, End: h.Length,
 				Took: e.Took, Evidence: e.Evidence})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
@@ -26,7 +27,8 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 	if err != nil {
 		return err
 	}
-	f := Findings{Workload: r.test.Workload, Faults: r.owed, Problems: r.problems}
+	f := Findings{Workload: r.test.Workload, Faults: r.owed, Problems: r.problems, Nodes: r.cluster.Nodes(), ServiceBound: r.test.ServiceBound,
+		OperationTimeout: r.test.OperationTimeout, Unserved: r.unserved}
 	if f.Faults == nil {
 		f.Faults = SpecNames(r.test.Faults) // it did not come so far
 	}
@@ -42,9 +44,7 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 		if err != nil {
 			return err
 		}
-		for _, c := range checkers {
-			results = append(results, c.Check(ctx, h, checker.Options{Timeout: r.bounds.check}))
-		}
+		results = checkAll(ctx, h, checkers, checker.Options{Timeout: r.bounds.check})
 	}
 	verdict := Judge(h, f, results...)
 	if err := r.folder.WriteVerdict(verdict); err != nil {
@@ -94,6 +94,7 @@ const (
 	faultsChecker     = "faults"
 	nodesChecker      = "nodes"
 	runChecker        = "run"
+	serviceChecker    = "service"
 )
 
 // Findings are what is known of a run beside its history.
@@ -103,6 +104,11 @@ type Findings struct {
 	Crashes  []string // nodes that ended by themselves
 	Leaders  []store.Leadership
 	Problems []string // what kept the run from being complete
+
+	Nodes            []string
+	ServiceBound     time.Duration // how long nothing may be served while a majority is alive and connected; 0: not judged
+	OperationTimeout time.Duration
+	Unserved         string // that nothing was served any more, though every fault was healed; empty: something was
 }
 
 // Judge puts the checker's results and the harness's own findings together. Invalid beats unknown beats valid.
@@ -110,7 +116,7 @@ func Judge(h *history.History, f Findings, results ...checker.Result) store.Verd
 	t := readNemesis(h)
 	v := store.Verdict{Faults: t.faults, Leaders: f.Leaders, Length: h.Length, ByF: map[string]store.Counts{}}
 	count(h, &v)
-	v.Results = append(slices.Clip(results), judgeRun(f), judgeNodes(f), judgeOperations(h, v, f.Workload), judgeFaults(f.Faults, t))
+	v.Results = append(slices.Clip(results), judgeRun(f), judgeNodes(f, t), judgeService(h, f), judgeOperations(h, v, f.Workload), judgeFaults(f.Faults, t))
 	conclude(&v)
 	return v
 }
@@ -257,16 +263,22 @@ func judgeFaults(asked []string, t torments) checker.Result {
 }
 
 // judgeNodes: a node that ends by itself is broken, and so is a cluster with two leaders in one term (R2).
-func judgeNodes(f Findings) checker.Result {
+func judgeNodes(f Findings, t torments) checker.Result {
 	r := checker.Result{Checker: nodesChecker, Verdict: checker.Valid}
-	why := slices.Clone(f.Crashes)
+	why := append(slices.Clone(f.Crashes), t.wrong...)
+	early := false // two led one term before a fault that is beyond what can be survived
 	for i := 1; i < len(f.Leaders); i++ {
 		if a, b := f.Leaders[i-1], f.Leaders[i]; a.Term == b.Term && a.Node != b.Node {
 			why = append(why, fmt.Sprintf("%s and %s both led term %d", a.Node, b.Node, a.Term))
+			early = early || max(a.Start, b.Start) < t.beyondAt
 		}
 	}
 	if len(why) > 0 {
 		r.Verdict, r.Reason = checker.Invalid, strings.Join(why, "; ")
+	}
+	if len(why) > 0 && t.beyond != "" && !early && len(t.wrong) == 0 {
+		r.Verdict = checker.Unknown
+		r.Reason = fmt.Sprintf("votes and entries were lost, as was to be expected after %s: %s", t.beyond, r.Reason)
 	}
 	return r
 }

@@ -146,6 +146,6 @@ func TestLeaderships(t *testing.T) {
 		{Term: 2, Node: "n1", Start: 1, End: 4}, {Term: 2, Node: "n3", Start: 3, End: 7}, {Term: 2, Node: "n4", Start: 6, End: 6},
 		{Term: 3, Node: "n4", Start: 5, End: 5}, {Term: 5, Node: "n2", Start: 2, End: 2},
 	}, all)
-	v := judgeNodes(Findings{Leaders: all})
+	v := judgeNodes(Findings{Leaders: all}, torments{})
 	require.Equal(t, "n1 and n3 both led term 2; n3 and n4 both led term 2", v.Reason)
 }

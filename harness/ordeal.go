@@ -45,7 +45,11 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		patience = r.bounds.hurried
 	}
 	if !r.awaitService(context.WithoutCancel(ctx), patience) {
-		r.problem("the cluster did not serve within %v after the last fault was healed", patience)
+		text := fmt.Sprintf("the cluster did not serve within %v after the last fault was healed", patience)
+		r.problem("%s", text)
+		if ctx.Err() == nil && r.whole {
+			r.unserved = text
+		}
 		return nil
 	}
 	r.readAll(context.WithoutCancel(ctx), workers)
@@ -112,6 +116,9 @@ func (r *run) torment(ctx context.Context, tormentor *nemesis.Nemesis, workers [
 
 // noteFault puts what the nemesis did into the history.
 func (r *run) noteFault(e nemesis.Event) {
+	if e.Fault == nemesis.Closing {
+		r.whole = e.Took
+	}
 	detail, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // plain strings and numbers

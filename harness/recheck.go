@@ -41,9 +41,7 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 			return out, err
 		}
 		out.History = h
-		for _, c := range checkers {
-			results = append(results, c.Check(ctx, h, o))
-		}
+		results = checkAll(ctx, h, checkers, o)
 	}
 	out.Verdict = judgeAgain(h, f, kept, results)
 	return out, nil
@@ -51,7 +49,7 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 
 // findings are what the harness saw, from the run's files, and its own results as it left them.
 func findings(run *store.Run, test store.Test) (Findings, []checker.Result, error) {
-	f := Findings{Workload: test.Workload, Faults: test.Faults}
+	f := Findings{Workload: test.Workload, Faults: test.Faults, Nodes: test.Nodes, ServiceBound: test.ServiceBound, OperationTimeout: test.OperationTimeout}
 	if test.Owed != nil {
 		f.Faults = test.Owed
 	}
@@ -72,6 +70,9 @@ func findings(run *store.Run, test store.Test) (Findings, []checker.Result, erro
 			f.Problems = append(f.Problems, fmt.Sprintf("%s has no result %q: what the harness saw is lost", run.Path(store.VerdictFile), name))
 			continue
 		}
+		kept = append(kept, old.Results[i])
+	}
+	if i := slices.IndexFunc(old.Results, func(r checker.Result) bool { return r.Checker == serviceChecker }); i >= 0 {
 		kept = append(kept, old.Results[i])
 	}
 	return f, kept, nil

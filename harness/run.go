@@ -62,6 +62,8 @@ type run struct {
 
 	mu       sync.Mutex
 	problems []string           // what keeps a verdict from being valid, found while running
+	whole    bool               // the nemesis has left nothing behind
+	unserved string             // that nothing was served after the last heal; empty: something was
 	failure  error              // the harness's own, of whatever goroutine
 	cancel   context.CancelFunc // ends the work early
 }
@@ -282,6 +284,7 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 		r.spawn(&group, "the observer of "+node, func() error { r.observer.watch(background, node); return nil })
 	}
 	r.spawn(&group, "the watch over the processes", func() error { r.watch.run(background); return nil })
+	r.spawn(&group, "the watch over the harness itself", func() error { r.watchStalls(background); return nil })
 	r.spawn(&group, "the watch over the history", func() error { return r.recorder.watch(background) })
 	defer func() {
 		stop()

@@ -27,6 +27,8 @@ type Test struct {
 	Seed     uint64
 	// OperationTimeout is how long a client waits for an answer before the outcome counts as unknown.
 	OperationTimeout time.Duration
+	// ServiceBound is how long nothing may be served while a majority is alive and connected; 0: that is not judged.
+	ServiceBound time.Duration
 
 	Results  string            // folder that the run's folder is made in
 	Command  []string          // for test.json: what repeats the run
@@ -55,6 +57,8 @@ func (t *Test) Check() error {
 		return fmt.Errorf("--time %v: want 1s or more", t.Duration)
 	case t.OperationTimeout < time.Millisecond || t.OperationTimeout > longestTimeout:
 		return fmt.Errorf("--timeout %v: want 1ms to %v", t.OperationTimeout, longestTimeout)
+	case t.ServiceBound < 0:
+		return fmt.Errorf("--availability-bound %v: want a duration, or 0 for none", t.ServiceBound)
 	case t.System == nil:
 		return errors.New("a test needs a system")
 	}
@@ -75,7 +79,7 @@ func (t *Test) Check() error {
 // document is the definition as the run's folder keeps it, with the ground it stands on.
 func (t *Test) document(c Cluster, started time.Time, machine map[string]string) store.Test {
 	d := store.Test{Name: t.Name, Command: t.Command, Started: started, System: t.System.Name(), Cluster: c.Kind(),
-		Workload: t.Workload, Nodes: c.Nodes(), Clients: t.Clients, Rate: t.Rate, Duration: t.Duration, Seed: t.Seed,
+		Workload: t.Workload, Nodes: c.Nodes(), Clients: t.Clients, Rate: t.Rate, Duration: t.Duration, Seed: t.Seed, OperationTimeout: t.OperationTimeout, ServiceBound: t.ServiceBound,
 		Mutant: t.Mutant, Versions: t.Versions, Machine: machine}
 	for _, spec := range t.Faults {
 		d.Faults = append(d.Faults, spec.String())

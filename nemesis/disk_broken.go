@@ -128,6 +128,7 @@ func (n *Nemesis) heldDownBesides(node string, f *fault) bool {
 // mendDisks has the disks work again. After a failed fsync the power is cut first: what the node took for written and is not, it
 // must not have told anybody.
 func (n *Nemesis) mendDisks(ctx context.Context, f *fault, e *Event) {
+	e.Disturbs = f.step.Mode == failedSync
 	var early, against []string
 	for _, node := range f.step.Targets {
 		before, ok := f.ails[node]

@@ -17,6 +17,10 @@ type Event struct {
 	Took bool `json:"took"`
 	// Stood, of a heal: the evidence shows that the fault still stood right before it was healed.
 	Stood bool `json:"stood,omitempty"`
+	// Impact, of an injection, is what it takes from the cluster until it is healed.
+	Impact *Impact `json:"impact,omitempty"`
+	// Disturbs, of a heal: it does more than give back what was taken, and may depose a leader.
+	Disturbs bool `json:"disturbs,omitempty"`
 	// Wrong is what the system did that it must not, whatever clients saw of it.
 	Wrong []string `json:"wrong,omitempty"`
 	// Beyond: the fault is more than a replicated log can survive. From here on data may be lost, and the cluster need not serve.

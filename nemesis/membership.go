@@ -146,6 +146,7 @@ func (n *Nemesis) isOut(node string) bool {
 }
 
 func (membership) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
+	e.Disturbs = true
 	e.Stood = f.took && n.stillOut(ctx, f.out, e)
 	out := f.out
 	if len(out) == 0 {

@@ -212,6 +212,7 @@ func (n *Nemesis) inject(ctx context.Context, step Step) {
 	n.active = append(n.active, f)
 	n.mu.Unlock()
 	k.inject(ctx, n, f, &e)
+	e.Impact = impactOf(f)
 	n.report(e)
 }
 

@@ -23,23 +23,26 @@ const (
 
 // Test is the definition of a run and the ground it stood on: enough to run it again.
 type Test struct {
-	Name     string            `json:"name"`
-	Command  []string          `json:"command"` // the command line that repeats it
-	Started  time.Time         `json:"started"`
-	Began    time.Time         `json:"began,omitzero"` // time 0 of the history and the observations; zero: not told
-	System   string            `json:"system"`
-	Cluster  string            `json:"cluster"` // local, docker, sim
-	Workload string            `json:"workload"`
-	Faults   []string          `json:"faults"`
-	Owed     []string          `json:"owed,omitempty"` // faults that have to take hold: where there is one alone, each mode of it
-	Nodes    []string          `json:"nodes"`
-	Clients  int               `json:"clients"`
-	Rate     float64           `json:"rate"` // operations a second over all clients; 0: as fast as answers come
-	Duration time.Duration     `json:"duration_ns"`
-	Seed     uint64            `json:"seed"`
-	Mutant   string            `json:"mutant,omitempty"`
-	Versions map[string]string `json:"versions"` // ordeal's version and commit, Go's, the node's
-	Machine  map[string]string `json:"machine"`  // kernel, cores, engine, mechanisms in use
+	Name     string        `json:"name"`
+	Command  []string      `json:"command"` // the command line that repeats it
+	Started  time.Time     `json:"started"`
+	Began    time.Time     `json:"began,omitzero"` // time 0 of the history and the observations; zero: not told
+	System   string        `json:"system"`
+	Cluster  string        `json:"cluster"` // local, docker, sim
+	Workload string        `json:"workload"`
+	Faults   []string      `json:"faults"`
+	Owed     []string      `json:"owed,omitempty"` // faults that have to take hold: where there is one alone, each mode of it
+	Nodes    []string      `json:"nodes"`
+	Clients  int           `json:"clients"`
+	Rate     float64       `json:"rate"` // operations a second over all clients; 0: as fast as answers come
+	Duration time.Duration `json:"duration_ns"`
+	Seed     uint64        `json:"seed"`
+	// OperationTimeout and ServiceBound are what the run was judged by; 0: it was not.
+	OperationTimeout time.Duration     `json:"operation_timeout_ns,omitempty"`
+	ServiceBound     time.Duration     `json:"service_bound_ns,omitempty"`
+	Mutant           string            `json:"mutant,omitempty"`
+	Versions         map[string]string `json:"versions"` // ordeal's version and commit, Go's, the node's
+	Machine          map[string]string `json:"machine"`  // kernel, cores, engine, mechanisms in use
 }
 
 // FaultInterval is a fault from its injection to its heal, as the verdict and the plots see it.

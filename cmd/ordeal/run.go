@@ -24,6 +24,9 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
+// serviceBound is 15 election timeouts of 300 ms, and the second that clients wait for an answer of a leader that is gone.
+const serviceBound = 15*300*time.Millisecond + time.Second
+
 // runFlags are the flags of `ordeal run`.
 type runFlags struct {
 	cluster  string
@@ -36,6 +39,7 @@ type runFlags struct {
 	rate     float64
 	duration time.Duration
 	timeout  time.Duration
+	bound    time.Duration
 	seed     uint64
 	out      string
 	name     string
@@ -57,6 +61,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.Float64Var(&f.rate, "rate", 1000, "operations a second over all clients; 0: as fast as answers come")
 	flags.DurationVar(&f.duration, "time", 30*time.Second, "how long clients work and the nemesis is at it")
 	flags.DurationVar(&f.timeout, "timeout", time.Second, "how long a client waits for an answer; after that the outcome is unknown")
+	flags.DurationVar(&f.bound, "availability-bound", serviceBound, "how long nothing may be served while a majority is alive and connected, or the run is invalid; 0: that is not judged")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the schedule of faults and of the operations; drawn if not given")
 	flags.StringVar(&f.out, "out", store.DefaultRoot, "folder for results")
 	flags.StringVar(&f.name, "name", "", "name of the run's folder in there; the workload's if not given")
@@ -153,7 +158,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 // test is the definition that the flags ask for.
 func (f *runFlags) test() (harness.Test, error) {
 	t := harness.Test{Name: f.name, System: ordeal.System{}, Workload: f.workload, Clients: f.clients, Rate: f.rate, Duration: f.duration,
-		Seed: f.seed, OperationTimeout: f.timeout, Results: f.out, Command: f.command(), Mutant: f.mutant}
+		Seed: f.seed, OperationTimeout: f.timeout, ServiceBound: f.bound, Results: f.out, Command: f.command(), Mutant: f.mutant}
 	if f.nodes < 1 || f.nodes > maxNodes {
 		return t, badArgument("--nodes %d: want 1 to %d", f.nodes, maxNodes)
 	}
@@ -197,7 +202,7 @@ func (f *runFlags) command() []string {
 		c = append(c, "--nodes", fmt.Sprint(f.nodes), "--faults", f.faults)
 	}
 	c = append(c, "--workload", f.workload,
-		"--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String(),
+		"--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String(), "--availability-bound", f.bound.String(),
 		"--seed", fmt.Sprint(f.seed))
 	for _, flag := range f.nodeFlags {
 		c = append(c, "--node-flag="+flag)

@@ -1,0 +1,49 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/history"
+)
+
+// checkAll has every checker judge the history. What a checker finds wrong only after a fault that is more than a replicated log can
+// survive is no finding: data was to be lost, and the result says so.
+func checkAll(ctx context.Context, h *history.History, checkers []checker.Checker, o checker.Options) []checker.Result {
+	x := readExpectations(h, nil)
+	var results []checker.Result
+	for _, c := range checkers {
+		r := c.Check(ctx, h, o)
+		switch {
+		case x.beyond == "":
+		case r.Verdict == checker.Valid:
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s at %v is more than a replicated log can survive: data may be lost from there on, and none was seen to be",
+				x.beyond, x.end.Round(time.Millisecond)))
+		case r.Verdict == checker.Invalid:
+			if before := c.Check(ctx, until(h, x.end), o); before.Verdict != checker.Invalid {
+				r.Verdict = checker.Unknown
+				r.Reason = fmt.Sprintf("data was lost, as was to be expected: %s at %v is more than a replicated log can survive (after it: %s)",
+					x.beyond, x.end.Round(time.Millisecond), r.Reason)
+			}
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
+// until is the history as it would be if it had ended at the moment.
+func until(h *history.History, end time.Duration) *history.History {
+	cut := &history.History{Length: min(h.Length, end)}
+	for _, op := range h.Operations {
+		if op.Call >= end {
+			continue
+		}
+		if op.Return > end {
+			op.Type, op.Return, op.Output, op.Error = history.Info, history.Forever, history.Value{}, ""
+		}
+		cut.Operations = append(cut.Operations, op)
+	}
+	return cut
+}
