@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -264,7 +265,8 @@ func longestGap(h *history.History, x expectations, timeout time.Duration) gap {
 	return longest
 }
 
-// tried is how long of the span at least one operation was under way, apart from stalls of the harness; 0 where too few were.
+// tried is how long of the span clients tried, apart from stalls of the harness: from an operation to the next that begins within a timeout
+// after it. 0 where there were too few.
 func tried(h *history.History, s span, stalls []span, timeout time.Duration) time.Duration {
 	var trying []span
 	for i := range h.Operations {
@@ -280,12 +282,17 @@ func tried(h *history.History, s span, stalls []span, timeout time.Duration) tim
 	if len(trying) < triesInGap {
 		return 0
 	}
+	slices.SortFunc(trying, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	for i := range trying[1:] {
+		if next := trying[i+1]; next.from-trying[i].to <= timeout {
+			trying[i].to = max(trying[i].to, next.from)
+		}
+	}
 	return length(trying, stalls)
 }
 
-// length is how long the spans are together, without what others cover.
+// length is how long the spans are together, in order of their begin, without what others cover.
 func length(spans, others []span) time.Duration {
-	slices.SortFunc(spans, func(a, b span) int { return int(a.from - b.from) })
 	var total, done time.Duration
 	for _, s := range spans {
 		from := max(s.from, done)
