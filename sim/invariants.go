@@ -170,9 +170,8 @@ func (v *invariants) append(n *simNode, e *raft.Entry) {
 }
 
 // started takes up what a process finds on its disk, and compares it with what had become durable there.
-func (v *invariants) started(n *simNode, e *node.Engine) {
+func (v *invariants) started(n *simNode, hard raft.HardState, start raft.LogStart, entries []raft.Entry, newest raft.SnapshotMeta) {
 	f := &n.follow
-	hard, start, entries, newest := e.Recovered()
 	if hard.Term < f.hard.Term || hard.Term == f.hard.Term && f.hard.Vote != 0 && hard.Vote != f.hard.Vote {
 		if newest.LastIncludedTerm < f.hard.Term {
 			v.broken("durable term and vote", n, "had term %d and vote %d on its disk, and starts with term %d and vote %d", f.hard.Term, f.hard.Vote, hard.Term, hard.Vote)
@@ -240,7 +239,7 @@ func (v *invariants) ended(n *simNode, p *process) {
 }
 
 // writes takes up what a node gives to its disk, which is how its log changes.
-func (v *invariants) writes(n *simNode, d *node.Driver, w *node.Write) {
+func (v *invariants) writes(n *simNode, st raft.Status, w *node.Write) {
 	f := &n.follow
 	if w.Compact != nil {
 		v.forget(f, w.Compact.Index)
@@ -255,14 +254,14 @@ func (v *invariants) writes(n *simNode, d *node.Driver, w *node.Write) {
 		}
 	}
 	if len(w.Entries) > 0 {
-		v.replaces(n, d, w.Entries[0].Index)
+		v.replaces(n, st, w.Entries[0].Index)
 		if out.first == 0 {
 			out.first = w.Entries[0].Index
 		}
 		for i := range w.Entries {
 			v.append(n, &w.Entries[i])
 			if w.Entries[i].Kind == raft.EntryConfiguration {
-				v.configures(n, d)
+				v.configures(n, st)
 			}
 		}
 	}
@@ -271,7 +270,7 @@ func (v *invariants) writes(n *simNode, d *node.Driver, w *node.Write) {
 }
 
 // replaces cuts a node's log before entry first comes.
-func (v *invariants) replaces(n *simNode, d *node.Driver, first uint64) {
+func (v *invariants) replaces(n *simNode, st raft.Status, first uint64) {
 	f := &n.follow
 	last := f.last()
 	switch {
@@ -286,7 +285,6 @@ func (v *invariants) replaces(n *simNode, d *node.Driver, first uint64) {
 		return
 	}
 	v.world.coverage.Count(EntriesTruncated)
-	st, _ := d.Brief()
 	if st.Role == raft.Leader && f.role == raft.Leader && f.term == st.Term {
 		v.broken("leader append-only", n, "leads term %d and replaces its entries %d to %d", st.Term, first, last)
 	}

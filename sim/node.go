@@ -90,7 +90,8 @@ func (n *simNode) boot() {
 		}
 		p := &process{Engine: engine, node: n, calls: map[uint64]*call{}}
 		n.process = p
-		w.judge.started(n, engine)
+		hard, start, entries, newest := engine.Recovered()
+		w.judge.started(n, hard, start, entries, newest)
 		random := w.decider.Draw(Choice{Kind: NodeRandom, From: int32(n.id), Seq: n.life}, 1<<63)
 		if err := engine.Start(p, n.clock.at(w.now), rand.New(rand.NewPCG(random, n.life))); err != nil {
 			n.process = nil
@@ -125,7 +126,8 @@ func (p *process) Send(m raft.Message) {
 
 // Write is for the driver.
 func (p *process) Write(w node.Write) {
-	p.node.world.judge.writes(p.node, p.Driver(), &w)
+	st, _ := p.Driver().Brief()
+	p.node.world.judge.writes(p.node, st, &w)
 	p.Engine.Write(w)
 }
 
@@ -160,8 +162,17 @@ func (n *simNode) happens(h happening) {
 		case leave:
 			n.world.coverage.Count(RemovedLeft)
 			n.down(exitedWell)
+			n.returns()
 		}
 	})
+}
+
+// returns has a node that has left, and that whoever sees to the cluster wants, started again to wait until it is added. During the
+// faults who changes the members does that.
+func (n *simNode) returns() {
+	if w := n.world; w.calm {
+		w.at(w.now+memberPause, n.bootIfDown)
+	}
 }
 
 // exitedWell is how a process ends that stops by itself in good order.
@@ -171,7 +182,8 @@ const exitedWell = "exit status 0"
 func (n *simNode) turn() {
 	w, p := n.world, n.process
 	p.Turn(func() time.Duration { return n.clock.at(w.now) })
-	w.judge.turned(n, p.Driver())
+	st, applied := p.Driver().Brief()
+	w.judge.turned(n, st, applied)
 	if n.process == p {
 		n.schedule()
 	}

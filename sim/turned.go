@@ -4,15 +4,13 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/ordeal-dev/ordeal/node"
 	"github.com/ordeal-dev/ordeal/raft"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
 // turned checks a node after its thread has turned.
-func (v *invariants) turned(n *simNode, d *node.Driver) {
+func (v *invariants) turned(n *simNode, st raft.Status, applied uint64) {
 	f := &n.follow
-	st, applied := d.Brief()
 	if st.Term < f.term {
 		v.broken("terms grow", n, "goes back from term %d to %d", f.term, st.Term)
 	}
@@ -199,14 +197,13 @@ func majority(set []raft.NodeID, has func(raft.NodeID) bool) bool {
 
 // configures checks a configuration that a node takes up: its majorities meet those of the one before, and a leader that
 // proposes it has committed that one, and an entry of its own term.
-func (v *invariants) configures(n *simNode, d *node.Driver) {
+func (v *invariants) configures(n *simNode, st raft.Status) {
 	f := &n.follow
 	now := f.configs[len(f.configs)-1]
 	before := v.configurationBefore(n)
 	if disjoint(before.Configuration, now.Configuration) {
 		v.broken("configuration safety", n, "takes up a configuration at entry %d with a majority that meets none of the one at entry %d", now.index, before.index)
 	}
-	st, _ := d.Brief()
 	if st.Role != raft.Leader || f.chain[now.index-f.base].term != st.Term {
 		return
 	}

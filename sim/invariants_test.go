@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ordeal-dev/ordeal/node"
+	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/raft"
+)
+
+// bench is a world of three nodes that do not run: what they say and write comes from a test.
+type bench struct {
+	*world
+	t *testing.T
+}
+
+func newBench(t *testing.T, o Options) *bench {
+	return &bench{newWorld(o, Usual(1, "register", 3)), t}
+}
+
+func entry(index, term uint64, data string) raft.Entry {
+	return raft.Entry{Index: index, Term: term, Data: []byte(data)}
+}
+
+// write has a node write entries as a follower of a term, and its disk finish.
+func (b *bench) write(id int, entries ...raft.Entry) {
+	n := b.nodes[id-1]
+	b.judge.writes(n, raft.Status{Role: n.follow.role, Term: n.follow.term, Commit: n.follow.commit}, &node.Write{Entries: entries})
+	b.judge.durable(n, len(n.follow.unwritten))
+}
+
+// turn has a node say where it is.
+func (b *bench) turn(id int, role raft.Role, term, commit, applied uint64) {
+	n := b.nodes[id-1]
+	c := n.follow.first.Configuration
+	b.judge.turned(n, raft.Status{ID: n.id, Role: role, Term: term, Commit: commit, LastIndex: n.follow.last(), Configuration: c}, applied)
+}
+
+func (b *bench) say(from, to int, m raft.Message) {
+	m.From, m.To = raft.NodeID(from), raft.NodeID(to)
+	b.judge.sent(b.nodes[from-1], &m)
+}
+
+func configurationEntry(index, term uint64, voters, outgoing []raft.NodeID) raft.Entry {
+	return raft.Entry{Index: index, Term: term, Kind: raft.EntryConfiguration, Data: raft.Configuration{Voters: voters, Outgoing: outgoing}.Encode()}
+}
+
+// Each invariant is quiet about what is right, and speaks when it is broken.
+func TestInvariants(t *testing.T) {
+	// reign has node 1 lead term 1 with entry 1 on two disks, and commit it.
+	reign := func(b *bench) {
+		b.turn(1, raft.Leader, 1, 0, 0)
+		b.write(1, entry(1, 1, "a"))
+		b.write(2, entry(1, 1, "a"))
+		b.turn(1, raft.Leader, 1, 1, 1)
+	}
+	for _, test := range []struct {
+		invariant string // that is broken
+		before    func(b *bench)
+		fault     func(b *bench)
+	}{
+		{"election safety", reign, func(b *bench) { b.turn(2, raft.Leader, 1, 0, 0) }},
+		{"election safety", reign, func(b *bench) { b.say(2, 3, raft.Message{Kind: raft.AppendEntries, Term: 1}) }},
+		{"leader append-only", func(b *bench) {
+			b.turn(1, raft.Leader, 1, 0, 0)
+			b.write(1, entry(1, 1, "a"), entry(2, 1, "b"))
+		}, func(b *bench) { b.write(1, entry(2, 1, "b")) }},
+		{"log matching", func(b *bench) { b.write(1, entry(1, 1, "a")) }, func(b *bench) { b.write(2, entry(1, 1, "other")) }},
+		{"log matching", func(b *bench) { b.write(1, entry(1, 1, "a"), entry(2, 2, "b")); b.write(2, entry(1, 2, "x")) },
+			func(b *bench) { b.write(2, entry(2, 2, "b")) }},
+		{"log matching", reign, func(b *bench) { b.write(2, entry(3, 1, "c")) }},
+		{"log matching", reign, func(b *bench) {
+			b.judge.turned(b.nodes[1], raft.Status{ID: 2, Term: 1, LastIndex: 2}, 0)
+		}},
+		{"leader completeness", reign, func(b *bench) { b.turn(3, raft.Leader, 2, 0, 0) }},
+		{"state machine safety", reign, func(b *bench) { b.write(3, entry(1, 2, "z")); b.turn(3, raft.Follower, 2, 1, 0) }},
+		{"state machine safety", func(b *bench) { reign(b); b.turn(2, raft.Follower, 1, 1, 1) }, func(b *bench) { b.write(2, entry(1, 2, "z")) }},
+		{"state machine safety", reign, func(b *bench) { b.turn(1, raft.Leader, 1, 1, 2) }},
+		{"state machine safety", reign, func(b *bench) { b.turn(2, raft.Follower, 1, 2, 0) }},
+		{"state machine safety", func(b *bench) { b.judge.saves(b.nodes[0], raft.SnapshotMeta{LastIncludedIndex: 1}, kv.NewMachine()) }, func(b *bench) {
+			m := kv.NewMachine()
+			m.Apply(1, kv.Command{Kind: kv.OpenSession})
+			b.judge.saves(b.nodes[1], raft.SnapshotMeta{LastIncludedIndex: 1}, m)
+		}},
+		{"state machine safety", reign, func(b *bench) {
+			meta := raft.SnapshotMeta{LastIncludedIndex: 2, LastIncludedTerm: 1, Configuration: raft.Configuration{Voters: []raft.NodeID{1, 2, 3}}}
+			b.judge.writes(b.nodes[2], raft.Status{}, &node.Write{Installed: &meta})
+		}},
+		{"commit index grows", reign, func(b *bench) { b.turn(1, raft.Leader, 1, 0, 1) }},
+		{"applied index grows", reign, func(b *bench) { b.turn(1, raft.Leader, 1, 1, 0) }},
+		{"terms grow", reign, func(b *bench) { b.turn(1, raft.Follower, 0, 1, 1) }},
+		{"one vote a term", func(b *bench) { b.say(1, 2, raft.Message{Kind: raft.RequestVoteReply, Term: 4}) }, func(b *bench) {
+			b.judge.started(b.nodes[0], raft.HardState{Term: 4}, raft.LogStart{}, nil, raft.SnapshotMeta{})
+			b.say(1, 3, raft.Message{Kind: raft.RequestVoteReply, Term: 4})
+		}},
+		{"one vote a term", func(b *bench) { b.say(1, 2, raft.Message{Kind: raft.RequestVote, Term: 4}) }, func(b *bench) {
+			b.say(1, 3, raft.Message{Kind: raft.RequestVoteReply, Term: 4})
+		}},
+		{"durable term and vote", func(b *bench) {
+			n := b.nodes[0]
+			b.judge.writes(n, raft.Status{}, &node.Write{HardState: &raft.HardState{Term: 3, Vote: 2}})
+			b.judge.durable(n, 1)
+		}, func(b *bench) {
+			b.judge.started(b.nodes[0], raft.HardState{Term: 3, Vote: 1}, raft.LogStart{}, nil, raft.SnapshotMeta{})
+		}},
+		{"durability", reign, func(b *bench) {
+			b.judge.started(b.nodes[1], raft.HardState{Term: 1}, raft.LogStart{}, nil, raft.SnapshotMeta{})
+		}},
+		{"durability", reign, func(b *bench) {
+			b.judge.started(b.nodes[1], raft.HardState{Term: 1}, raft.LogStart{}, []raft.Entry{entry(1, 2, "z")}, raft.SnapshotMeta{})
+		}},
+		{"durability", func(b *bench) {
+			b.turn(1, raft.Leader, 1, 0, 0)
+			b.write(1, entry(1, 1, "a"))
+		}, func(b *bench) { // the others have not got it
+			b.turn(1, raft.Leader, 1, 1, 1)
+		}},
+		{"commit rule", func(b *bench) {
+			b.write(1, entry(1, 1, "a"))
+			b.write(2, entry(1, 1, "a"))
+			b.turn(1, raft.Leader, 2, 0, 0)
+		}, func(b *bench) { b.turn(1, raft.Leader, 2, 1, 1) }},
+		{"configuration safety", reign, func(b *bench) { b.write(2, configurationEntry(2, 1, []raft.NodeID{3}, nil)) }},
+		{"configuration safety", func(b *bench) { // before an entry of its own term is committed
+			reign(b)
+			b.write(3, entry(1, 1, "a"))
+			b.turn(3, raft.Leader, 2, 1, 1)
+		}, func(b *bench) { b.write(3, configurationEntry(2, 2, []raft.NodeID{1, 2}, []raft.NodeID{1, 2, 3})) }},
+		{"configuration safety", func(b *bench) { // before the last one is committed
+			reign(b)
+			b.write(1, configurationEntry(2, 1, []raft.NodeID{1, 2}, []raft.NodeID{1, 2, 3}))
+		}, func(b *bench) { b.write(1, configurationEntry(3, 1, []raft.NodeID{1, 2}, nil)) }},
+	} {
+		t.Run(test.invariant, func(t *testing.T) {
+			b := newBench(t, Options{})
+			test.before(b)
+			require.Empty(t, b.judge.violations, "it speaks of what is right")
+			test.fault(b)
+			require.NotEmpty(t, b.judge.violations)
+			require.Equal(t, test.invariant, b.judge.violations[0].Invariant)
+
+			silent := newBench(t, Options{NoInvariants: true})
+			test.before(silent)
+			test.fault(silent)
+			require.Empty(t, silent.judge.violations, "it is switched off")
+		})
+	}
+}
+
+// A conflicting suffix of a follower may go, and what was on its way to the disk when power was lost may be there or not.
+func TestInvariantsLetFollowersTruncate(t *testing.T) {
+	b := newBench(t, Options{})
+	b.write(2, entry(1, 1, "a"), entry(2, 1, "b"))
+	n := b.nodes[1]
+	b.judge.writes(n, raft.Status{Term: 2}, &node.Write{HardState: &raft.HardState{Term: 2, Vote: 3}, Entries: []raft.Entry{entry(2, 2, "c")}})
+	b.judge.started(n, raft.HardState{}, raft.LogStart{}, []raft.Entry{entry(1, 1, "a"), entry(2, 1, "b")}, raft.SnapshotMeta{})
+	require.Empty(t, b.judge.violations)
+	b.judge.writes(n, raft.Status{Term: 2}, &node.Write{Entries: []raft.Entry{entry(2, 2, "c")}})
+	b.judge.started(n, raft.HardState{}, raft.LogStart{}, []raft.Entry{entry(1, 1, "a")}, raft.SnapshotMeta{})
+	require.Empty(t, b.judge.violations)
+	require.Equal(t, uint64(2), b.coverage[EntriesTruncated])
+}
