@@ -214,6 +214,15 @@ func TestViolationsAreRepeated(t *testing.T) {
 	require.EqualValues(t, 10, attempts.Load(), "one more for each of the two")
 }
 
+// The last runs of a campaign are repeated too, though all workers but one have nothing left to do by then.
+func TestTheLastViolationIsRepeated(t *testing.T) {
+	for range 20 {
+		c := carry(t, plan(1), seeded, campaign.Options{Parallel: 4, Reproduce: 3})
+		require.Len(t, c.Violations(), 2)
+		require.Len(t, c.Runs, 4+2*3)
+	}
+}
+
 func TestAHarnessThatAlwaysFailsEndsTheCampaign(t *testing.T) {
 	c, err := campaign.Create(t.TempDir(), plan(1000))
 	require.NoError(t, err)

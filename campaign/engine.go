@@ -61,6 +61,8 @@ type engine struct {
 	disk     *disk
 
 	mu       sync.Mutex
+	settled  *sync.Cond    // a run that had begun is on the disk, with its consequences
+	open     int           // runs that have begun and are not settled
 	halted   bool          // nothing more begins: what is done could not be kept
 	done     map[key]bool  // finished or begun
 	next     int           // all numbers below have begun
@@ -83,6 +85,7 @@ func Carry(ctx context.Context, c *Campaign, runner Runner, o Options) error {
 		defer cancel()
 	}
 	e := &engine{campaign: c, options: o, runner: runner, done: map[key]bool{}, failed: map[Cell]bool{}}
+	e.settled = sync.NewCond(&e.mu)
 	var err error
 	if e.disk, err = newDisk(c, o.MaxDisk); err != nil {
 		return err
@@ -146,10 +149,24 @@ func (e *engine) work(ctx, begin context.Context, finished chan<- finishedRun) {
 	}
 }
 
-// claim takes the next job: repetitions first. A number is claimed once.
+// claim takes the next job. Where there is none it waits for the runs under way: a violation among them calls for repetitions.
 func (e *engine) claim(begin context.Context) (Job, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for {
+		job, ok := e.available(begin)
+		if ok {
+			e.open++
+		}
+		if ok || e.open == 0 {
+			return job, ok
+		}
+		e.settled.Wait()
+	}
+}
+
+// available is a job that can begin now: repetitions first. A number is given once.
+func (e *engine) available(begin context.Context) (Job, bool) {
 	if e.halted || begin.Err() == context.Canceled {
 		return Job{}, false
 	}
@@ -242,8 +259,16 @@ func (e *engine) collect(ctx context.Context, finished <-chan finishedRun) (err 
 				e.halt()
 			}
 		}
+		e.settle(len(batch))
 	}
 	return err
+}
+
+func (e *engine) settle(runs int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.open -= runs
+	e.settled.Broadcast()
 }
 
 func (e *engine) halt() {

@@ -119,7 +119,7 @@ func (f *bisectFlags) bisect(ctx context.Context, stdout io.Writer, show *progre
 	if err := f.options.Check(); err != nil {
 		return badArgument("%w", err)
 	}
-	if _, err := f.test(); err != nil {
+	if err := f.checkDefinition(ctx); err != nil {
 		return err
 	}
 	root, err := mutants.ModuleRoot()
@@ -145,6 +145,17 @@ func (f *bisectFlags) bisect(ctx context.Context, stdout io.Writer, show *progre
 	return b.conclude(stdout, result, err)
 }
 
+// checkDefinition says what is wrong with the run that is to be bisected.
+func (f *bisectFlags) checkDefinition(ctx context.Context) error {
+	if f.cluster == simCluster {
+		f.options.Exact = true // the same program and seed give the same run
+		_, _, err := f.plan(ctx, nothingChanged)
+		return err
+	}
+	_, err := f.test()
+	return err
+}
+
 func commitsBetween(ctx context.Context, git versions.Repository, good, bad string) ([]versions.Commit, error) {
 	from, err := git.Commit(ctx, good)
 	if err != nil {
@@ -162,6 +173,12 @@ func commitsBetween(ctx context.Context, git versions.Repository, good, bad stri
 func (b *bisection) search(ctx context.Context) (bisect.Result, error) {
 	o := b.flags.options
 	o.Report = b.report
+	if o.Exact {
+		if err := b.findSeed(ctx); err != nil {
+			return bisect.Result{}, err
+		}
+		return bisect.Search(ctx, len(b.commits), b.trial, o)
+	}
 	if b.onSeed {
 		once := o
 		once.Most = min(o.Most, seedTries*o.Failures)
@@ -173,6 +190,25 @@ func (b *bisection) search(ctx context.Context) (bisect.Result, error) {
 		b.onSeed = false
 	}
 	return bisect.Search(ctx, len(b.commits), b.trial, o)
+}
+
+// findSeed looks for a seed that the bad end fails on, where none is given: simulated runs need no other.
+func (b *bisection) findSeed(ctx context.Context) error {
+	last := len(b.commits) - 1
+	for attempt := 0; !b.onSeed; attempt++ {
+		if attempt == b.flags.options.Most {
+			return fmt.Errorf("%w: %d seeds were tried; try more with --most, or harder faults", bisect.ErrDoesNotFail, attempt)
+		}
+		switch outcome, err := b.trial(ctx, last, attempt); {
+		case err != nil:
+			return err
+		case outcome == bisect.Failed:
+			b.flags.seed += uint64(attempt)
+			b.onSeed = true
+			b.show.note("%s fails with seed %d", b.commits[last].Short(), b.flags.seed)
+		}
+	}
+	return nil
 }
 
 // seedTries is how many runs for each failure that is wanted a seed is given.
@@ -195,7 +231,7 @@ func (b *bisection) trial(ctx context.Context, version, attempt int) (bisect.Out
 	flags.out, flags.name = filepath.Join(b.folder, fmt.Sprintf("%d-%d", version, attempt)), flags.workload
 	defer os.RemoveAll(flags.out)
 	c := b.commits[version]
-	run, err := flags.runOn(ctx, versions.Built{Version: campaign.Version{Name: c.Short(), Commit: c.Hash}, Path: built.path})
+	run, err := flags.runOn(ctx, versions.Built{Version: campaign.Version{Name: c.Short(), Commit: c.Hash}, Path: built.path}, attempt)
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
@@ -238,7 +274,7 @@ func (b *bisection) conclude(stdout io.Writer, r bisect.Result, err error) error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return failure{exitUnknown, errors.New("interrupted; what was built is kept, so that the next bisection is faster")}
-	case err != nil && r.Runs > 0:
+	case err != nil && (r.Runs > 0 || errors.Is(err, bisect.ErrDoesNotFail)):
 		return failure{exitUnknown, err}
 	case err != nil:
 		return failure{exitFailed, err}

@@ -72,11 +72,15 @@ func mutantsBuildCommand() *cobra.Command {
 }
 
 func mutantsRunCommand() *cobra.Command {
-	f, h := &runFlags{}, &huntFlags{}
+	f, h, m := &runFlags{}, &huntFlags{}, &measureFlags{}
 	cmd := &cobra.Command{
 		Use:   "run [NAME..]",
 		Short: "Run a test on nodes with a bug seeded, or hunt for bugs with the simulator",
 		Long: `run NAME runs one test on nodes with that bug seeded; the flags are those of ordeal run. The verdict is to be invalid.
+
+run [NAME..] --runs N measures the harness on a real cluster: nodes with each of the named bugs, or all, are run on fresh seeds until a run is
+invalid, N times at most, and nodes without a bug N times. It says how many runs and how much time each bug took. Exit code 1: the node without a
+bug was found wrong; 2: a bug was missed.
 
 run [NAME..] --cluster sim hunts for the named bugs, or for all: simulated runs of one seed after the other, until one fails. It says how
 many seeds and how much processor time that took, and what found the bug: an invariant, the history that clients saw, or the
@@ -85,17 +89,18 @@ want of progress. The bugs of rows 39 to 48 are looked for with the internal inv
 			if f.cluster == "sim" {
 				return h.run(cmd.Context(), f, args, cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
-			if len(args) != 1 {
-				return badArgument("name one mutant (ordeal mutants list shows them); only --cluster sim takes several, or none for all")
+			if err := notOfSim(cmd.Flags()); err != nil {
+				return err
 			}
-			var alien error
-			cmd.Flags().Visit(func(flag *pflag.Flag) {
-				if alien == nil && slices.Contains([]string{"cpu", "repeat", "parallel", "no-invariants"}, flag.Name) {
-					alien = badArgument("--%s goes with --cluster sim", flag.Name)
-				}
-			})
-			if alien != nil {
-				return alien
+			if m.runs > 0 {
+				m.parallel = h.parallel
+				return m.measure(cmd.Context(), f, args, cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			if len(args) != 1 {
+				return badArgument("name one mutant (ordeal mutants list shows them); --runs N and --cluster sim take several, or none for all")
+			}
+			if m.markdown {
+				return badArgument("--markdown goes with --runs N")
 			}
 			f.mutant = args[0]
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed"))
@@ -103,8 +108,19 @@ want of progress. The bugs of rows 39 to 48 are looked for with the internal inv
 	}
 	f.register(cmd.Flags())
 	h.register(cmd.Flags())
+	m.register(cmd.Flags())
 	if err := cmd.Flags().MarkHidden("mutant"); err != nil {
 		panic(err) // the flag was just registered
 	}
 	return cmd
+}
+
+// notOfSim refuses the flags that only hunts with the simulator heed.
+func notOfSim(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(flag *pflag.Flag) {
+		if err == nil && slices.Contains([]string{"cpu", "repeat", "no-invariants"}, flag.Name) {
+			err = badArgument("--%s goes with --cluster sim", flag.Name)
+		}
+	})
+	return err
 }

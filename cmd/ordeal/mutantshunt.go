@@ -28,7 +28,7 @@ type huntFlags struct {
 func (h *huntFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&h.cpu, "cpu", 2*time.Minute, "with --cluster sim: processor time after which a bug counts as missed")
 	flags.IntVar(&h.repeat, "repeat", 1, "with --cluster sim: hunts for each bug, from other seeds each; the table gives medians")
-	flags.IntVar(&h.parallel, "parallel", 1, "with --cluster sim: hunts side by side")
+	flags.IntVar(&h.parallel, "parallel", 1, "hunts, or runs, side by side")
 	flags.BoolVar(&h.noInvariants, "no-invariants", false, "with --cluster sim: switch the internal invariants off, so that history and liveness alone must find the bug")
 }
 

@@ -41,6 +41,8 @@ type tortureFlags struct {
 	keep        []string
 	maxDisk     byteCount
 	reproduce   int
+
+	stop campaign.Stop // of commands that are campaigns of their own kind
 }
 
 // ownFlags are those of a run that a matrix has in a way of its own.
@@ -106,19 +108,19 @@ The exit code is 1 if any run was invalid, else 255 if the harness failed in any
 
 // torture carries the campaign out and gives it closed; nil where none came to be.
 func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr io.Writer) (*campaign.Campaign, error) {
-	options, err := f.options()
-	if err != nil {
-		return nil, err
-	}
 	show := newTortureProgress(stderr, f.quiet || f.json)
-	options.Progress = show.runs
 	if f.resume != "" {
 		if err := f.takePlan(flags); err != nil {
 			return nil, err
 		}
-	} else if err := f.check(flags); err != nil {
+	} else if err := f.check(ctx, flags); err != nil {
 		return nil, err
 	}
+	options, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	options.Progress = show.runs
 	if err := sweep(ctx, show.progress); err != nil {
 		show.warn("warning: clearing up after earlier runs: %v", err)
 	}
@@ -146,7 +148,7 @@ func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr
 
 // options are how the flags want a campaign to be carried out.
 func (f *tortureFlags) options() (campaign.Options, error) {
-	o := campaign.Options{Parallel: f.parallel, For: f.total, Reproduce: f.reproduce, MaxDisk: int64(f.maxDisk)}
+	o := campaign.Options{Parallel: f.parallel, For: f.total, Stop: f.stop, Reproduce: f.reproduce, MaxDisk: int64(f.maxDisk)}
 	switch {
 	case f.total < 0:
 		return o, badArgument("--for %v: want a time", f.total)
@@ -174,7 +176,7 @@ func (f *tortureFlags) options() (campaign.Options, error) {
 }
 
 // check says what is wrong with the plan that the flags ask for, before anything is built.
-func (f *tortureFlags) check(flags *pflag.FlagSet) error {
+func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 	switch {
 	case f.runs < 0:
 		return badArgument("--runs %d: want a number of runs", f.runs)
@@ -187,6 +189,9 @@ func (f *tortureFlags) check(flags *pflag.FlagSet) error {
 	}
 	if !flags.Changed("seed") {
 		f.seed = rand.Uint64N(1 << 32)
+	}
+	if f.runFlags.cluster == simCluster {
+		return f.checkSimulated(ctx, flags)
 	}
 	for _, workload := range f.workloads {
 		for _, mixture := range f.mixtures {
@@ -227,8 +232,10 @@ func (f *tortureFlags) command(p campaign.Plan) []string {
 	for _, mixture := range f.mixtures {
 		c = append(c, "--faults", mixture)
 	}
-	c = append(c, "--nodes", fmt.Sprint(p.Nodes), "--clients", fmt.Sprint(p.Clients), "--rate", fmt.Sprint(p.Rate), "--time", p.Duration.String(),
-		"--timeout", p.Timeout.String(), "--seed", fmt.Sprint(p.Seed))
+	c = append(c, "--nodes", fmt.Sprint(p.Nodes), "--seed", fmt.Sprint(p.Seed))
+	if !slices.ContainsFunc(p.Faults, campaign.Drawn) {
+		c = append(c, p.Shape()...)
+	}
 	for _, flag := range f.nodeFlags {
 		c = append(c, "--node-flag="+flag)
 	}

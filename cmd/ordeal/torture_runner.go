@@ -11,6 +11,7 @@ import (
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/harness/docker"
+	"github.com/ordeal-dev/ordeal/store"
 )
 
 // runner carries a campaign's runs out on clusters of one kind. It implements campaign.Runner.
@@ -46,8 +47,8 @@ func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *ru
 // clusterKind is the kind of cluster that the flags ask for; auto is decided once, for all runs.
 func (f *runFlags) clusterKind(ctx context.Context, show *progress) (string, error) {
 	switch f.cluster {
-	case "local":
-		return "local", nil
+	case "local", simCluster:
+		return f.cluster, nil
 	case "docker":
 		if err := docker.Available(ctx); err != nil {
 			return "", badArgument("--cluster docker: %w; --cluster local needs no engine", err)
@@ -61,14 +62,17 @@ func (f *runFlags) clusterKind(ctx context.Context, show *progress) (string, err
 		show.note("cluster: docker (an engine answers)")
 		return "docker", nil
 	}
-	return "", badArgument("--cluster %s: want auto, docker or local", f.cluster)
+	return "", badArgument("--cluster %s: want auto, docker, local or sim", f.cluster)
 }
 
 // builder makes the programs that a kind of cluster runs.
 func (f *runFlags) builder(cluster, temp string) *versions.Builder {
 	b := &versions.Builder{Command: "./cmd/ordeal-node", Temp: temp, Current: f.nodeBinary}
 	usual := "ordeal-node"
-	if cluster == "docker" {
+	switch cluster {
+	case simCluster:
+		b.Command, usual = "./cmd/ordeal", "ordeal"
+	case "docker":
 		b.GOOS, b.Extract = "linux", docker.ExtractNode
 		usual = "image/ordeal-node"
 	}
@@ -87,17 +91,28 @@ func (r *runner) versions() (all []campaign.Version) {
 	return all
 }
 
-func (r *runner) usualParallel() int { return 1 }
+func (r *runner) usualParallel() int {
+	if r.cluster == simCluster {
+		return runtime.NumCPU()
+	}
+	return 1
+}
 
 // Run implements campaign.Runner.
 func (r *runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error) {
 	flags := r.flags.of(job.Cell.Workload, job.Cell.Faults, job.Seed)
 	flags.cluster, flags.out = r.cluster, job.Folder
-	return flags.runOn(ctx, r.built[job.VersionIndex])
+	return flags.runOn(ctx, r.built[job.VersionIndex], job.Number)
 }
 
-// runOn does the run that the flags ask for on nodes of a version, into a folder below --out.
-func (f runFlags) runOn(ctx context.Context, built versions.Built) (campaign.Run, error) {
+// runOn does the run that the flags ask for on nodes of a version, into a folder below --out; number is that of the run.
+func (f runFlags) runOn(ctx context.Context, built versions.Built, number int) (campaign.Run, error) {
+	switch {
+	case f.cluster == simCluster && built.Name == versions.Current:
+		return f.simulate(ctx, number)
+	case f.cluster == simCluster:
+		return f.simulateOther(ctx, built)
+	}
 	f.mutant, f.nodeBinary = built.Mutant, built.Path
 	if built.Mutant != "" {
 		f.nodeBinary = "" // the command that repeats the run builds it again
@@ -127,8 +142,21 @@ func (f runFlags) runOn(ctx context.Context, built versions.Built) (campaign.Run
 
 // runOf is what a campaign keeps of an outcome.
 func runOf(o *harness.Outcome, test harness.Test) campaign.Run {
-	v := o.Verdict
-	r := campaign.Run{Verdict: v.Verdict, Reason: v.Reason, Operations: v.Operations, Folder: o.Run.Folder}
+	r := runOfVerdict(o.Verdict)
+	r.Folder = o.Run.Folder
+	if o.History != nil {
+		seen, err := o.Run.Observations()
+		if err != nil {
+			seen = nil // a measurement less; the verdict does not lean on it
+		}
+		r.Felt = felt.Measure(o.History, o.Verdict.Faults, seen, test.Duration)
+	}
+	return r
+}
+
+// runOfVerdict is what a campaign keeps of a verdict.
+func runOfVerdict(v store.Verdict) campaign.Run {
+	r := campaign.Run{Verdict: v.Verdict, Reason: v.Reason, Operations: v.Operations}
 	for _, result := range v.Results {
 		if v.Verdict != checker.Valid && result.Verdict == v.Verdict {
 			r.Checkers = append(r.Checkers, result.Checker)
@@ -138,13 +166,6 @@ func runOf(o *harness.Outcome, test harness.Test) campaign.Run {
 		if f.Took {
 			r.Took++
 		}
-	}
-	if o.History != nil {
-		seen, err := o.Run.Observations()
-		if err != nil {
-			seen = nil // a measurement less; the verdict does not lean on it
-		}
-		r.Felt = felt.Measure(o.History, v.Faults, seen, test.Duration)
 	}
 	return r
 }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ordeal-dev/ordeal/campaign"
+	"github.com/ordeal-dev/ordeal/campaign/felt"
+	"github.com/ordeal-dev/ordeal/campaign/versions"
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/sim"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// simCluster is the kind of cluster that is in this program.
+const simCluster = "sim"
+
+// twiceEvery is how often a simulated run is made twice, to see that it is the same.
+const twiceEvery = 100
+
+// checkSimulated says what is wrong with the flags of simulated runs.
+func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet) error {
+	if !flags.Changed("faults") {
+		f.mixtures = []string{swarm}
+	}
+	if !flags.Changed("reproduce") {
+		f.reproduce = 1 // it is the same run
+	}
+	for _, name := range []string{"node-binary", "agent-binary", "compose-file", "node-flag"} {
+		if flags.Changed(name) {
+			return badArgument("--%s is not for --cluster sim, whose nodes are in a program", name)
+		}
+	}
+	for _, mixture := range f.mixtures {
+		for _, name := range []string{"clients", "rate", "time", "timeout"} {
+			if campaign.Drawn(mixture) && flags.Changed(name) {
+				return badArgument("--faults %s draws --%s from each seed: leave it out, or name the faults", mixture, name)
+			}
+		}
+		for _, workload := range f.workloads {
+			run := f.of(workload, mixture, f.seed)
+			if _, _, err := run.plan(ctx, nothingChanged); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func nothingChanged(string) bool { return false }
+
+// simulate makes a simulated run of this very program's nodes. Every so often it is made twice; one that is not valid is made again
+// for its folder.
+func (f runFlags) simulate(ctx context.Context, number int) (campaign.Run, error) {
+	plan, specs, err := f.plan(ctx, nothingChanged)
+	if err != nil {
+		return campaign.Run{}, err
+	}
+	o := sim.Options{Plan: plan}
+	r, err := sim.Run(ctx, o)
+	if err != nil {
+		return campaign.Run{}, err
+	}
+	found := runOfVerdict(r.Judged)
+	found.Simulated, found.Hash, found.Coverage = r.Simulated, fmt.Sprintf("%016x", r.Hash), r.Coverage.Map()
+	found.Took = 0
+	for _, n := range r.Faults {
+		found.Took += n
+	}
+	for _, v := range r.Violations {
+		found.Checkers = append(found.Checkers, v.Invariant)
+	}
+	if r.History != nil {
+		found.Felt = felt.Measure(r.History, r.Judged.Faults, nil, plan.Duration)
+	}
+	if number%twiceEvery == twiceEvery-1 {
+		if err := sim.Repeat(ctx, o, r); err != nil {
+			return found, err
+		}
+		found.Twice = true
+	}
+	if found.Verdict == checker.Valid {
+		return found, nil
+	}
+	kept, err := sim.Keep(ctx, o, f.out, store.Test{Name: f.name, Command: f.command(), Faults: specs, Versions: map[string]string{"ordeal": version, "go": runtime.Version()}})
+	if kept != nil {
+		found.Folder = kept.Run.Folder
+	}
+	return found, err
+}
+
+// simulateOther makes a simulated run with another version's program.
+func (f runFlags) simulateOther(ctx context.Context, built versions.Built) (campaign.Run, error) {
+	args := []string{"run", "--cluster", simCluster, "--json", "--out", f.out, "--name", f.name, "--nodes", fmt.Sprint(f.nodes), "--workload", f.workload,
+		"--faults", f.faults, "--seed", fmt.Sprint(f.seed)}
+	if !campaign.Drawn(f.faults) {
+		args = append(args, "--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String())
+	}
+	cmd := exec.CommandContext(ctx, built.Path, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && (exit.ExitCode() == exitInvalid || exit.ExitCode() == exitUnknown)) {
+		return campaign.Run{}, fmt.Errorf("the program of %s, which has to know --cluster sim: %w: %s", built.Name, err, strings.TrimSpace(stderr.String()))
+	}
+	var said struct {
+		Folder  string          `json:"folder"`
+		Verdict json.RawMessage `json:"verdict"`
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &said); err != nil {
+		return campaign.Run{}, fmt.Errorf("the program of %s does not say what came of its run: %w: %s", built.Name, err, strings.TrimSpace(stderr.String()))
+	}
+	verdict, err := store.DecodeVerdict("the verdict of "+built.Name, said.Verdict)
+	if err != nil {
+		return campaign.Run{}, err
+	}
+	found := runOfVerdict(verdict)
+	found.Folder, found.Simulated = said.Folder, verdict.Length
+	return found, nil
+}
