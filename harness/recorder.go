@@ -15,6 +15,8 @@ type recorder struct {
 	writer *history.Writer
 	start  time.Time
 
+	online *onlineCheck // nil: nothing is checked while the run goes on
+
 	mu     sync.RWMutex // shared by those who append; close excludes them
 	closed bool
 
@@ -56,10 +58,13 @@ func (r *recorder) nemesis(e history.Event) {
 func (r *recorder) append(e history.Event) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if !r.closed {
-		r.writer.Append(e)
+	if r.closed {
+		return false
 	}
-	return !r.closed
+	if e = r.writer.Append(e); r.online != nil {
+		r.online.note(e)
+	}
+	return true
 }
 
 // diskEvery is how often the recorder looks whether the history can still be written.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/store"
@@ -259,6 +260,11 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 	}
 	r.recorder = &recorder{writer: writer, start: time.Now()}
 	defer func() { err = errors.Join(err, r.recorder.close()) }()
+	if r.test.CheckWhileRunning {
+		if r.recorder.online, err = newOnlineCheck(r.generator, r.test.Workload, r.recorder.start); err != nil {
+			return err
+		}
+	}
 	if err := r.noteBegin(); err != nil {
 		return err
 	}
@@ -286,6 +292,10 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 	r.spawn(&group, "the watch over the processes", func() error { r.watch.run(background); return nil })
 	r.spawn(&group, "the watch over the harness itself", func() error { r.watchStalls(background); return nil })
 	r.spawn(&group, "the watch over the history", func() error { return r.recorder.watch(background) })
+	if online := r.recorder.online; online != nil {
+		r.spawn(&group, "the check while it runs", func() error { online.run(work, r.violated); return nil })
+		defer func() { r.log.Info("checked while it ran", "objects", online.checked, "took", online.spent) }()
+	}
 	defer func() {
 		stop()
 		group.Wait()
@@ -297,6 +307,14 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 		err = errors.Join(err, r.observer.err, r.failed())
 	}()
 	return r.ordeal(ctx, work, schedule, workers)
+}
+
+// violated ends the work at a violation that was found while it went on. The check of the whole history finds it again.
+func (r *run) violated(key string, found checker.Result) {
+	r.problem("stopped after %v of %v at the first violation, seen while the run went on: key %q: %s",
+		r.recorder.now().Round(time.Millisecond), r.test.Duration, key, found.Reason)
+	r.test.Progress.Phase("a violation: healing and reading everything a last time")
+	r.cancel()
 }
 
 // noteBegin puts the time of day of the history's time 0 on record: the nodes' logs tell the time of day.

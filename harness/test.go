@@ -29,6 +29,8 @@ type Test struct {
 	OperationTimeout time.Duration
 	// ServiceBound is how long nothing may be served while a majority is alive and connected; 0: that is not judged.
 	ServiceBound time.Duration
+	// CheckWhileRunning checks objects as they are given up, and ends the run at the first violation.
+	CheckWhileRunning bool
 
 	Results  string            // folder that the run's folder is made in
 	Command  []string          // for test.json: what repeats the run

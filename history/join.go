@@ -31,18 +31,21 @@ func (j *joiner) add(e *Event) {
 			j.open = make(map[int]int)
 		}
 		j.open[e.Process] = len(j.h.Operations)
-		j.h.Operations = append(j.h.Operations, Operation{
-			Process: e.Process, F: e.F, Key: e.Key, Input: e.Input,
-			Call: e.Time, Return: Forever, Type: Info, Node: e.Node, Index: e.Index,
-		})
+		j.h.Operations = append(j.h.Operations, Invoked(e))
 		return
 	}
 	op := &j.h.Operations[j.open[e.Process]]
 	delete(j.open, e.Process)
-	op.complete(e)
+	op.Complete(e)
 }
 
-func (op *Operation) complete(e *Event) {
+// Invoked is the operation of an invocation, open.
+func Invoked(e *Event) Operation {
+	return Operation{Process: e.Process, F: e.F, Key: e.Key, Input: e.Input, Call: e.Time, Return: Forever, Type: Info, Node: e.Node, Index: e.Index}
+}
+
+// Complete takes the completion of the operation.
+func (op *Operation) Complete(e *Event) {
 	op.Type, op.Output, op.LogIndex, op.Error = e.Type, e.Output, e.LogIndex, e.Error
 	if e.Node != "" {
 		op.Node = e.Node

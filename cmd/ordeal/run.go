@@ -48,6 +48,8 @@ type runFlags struct {
 	nodeBinary, agentBinary, compose string
 	nodeFlags                        []string
 
+	online bool
+
 	quiet, json bool
 }
 
@@ -70,6 +72,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.agentBinary, "agent-binary", "", "the agent for Docker; ordeal-agent beside this program if not given")
 	flags.StringVar(&f.compose, "compose-file", "", "docker-compose.yml with the nodes; looked for here and above if not given")
 	flags.StringArrayVar(&f.nodeFlags, "node-flag", nil, "flag for every node, such as --node-flag=--election-timeout=500ms; may be repeated")
+	flags.BoolVar(&f.online, "check-while-running", false, "check keys as they are given up, and end the run at the first violation")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress, only the outcome")
 	flags.BoolVar(&f.json, "json", false, "the verdict as JSON on standard output, no progress")
 }
@@ -158,7 +161,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 // test is the definition that the flags ask for.
 func (f *runFlags) test() (harness.Test, error) {
 	t := harness.Test{Name: f.name, System: ordeal.System{}, Workload: f.workload, Clients: f.clients, Rate: f.rate, Duration: f.duration,
-		Seed: f.seed, OperationTimeout: f.timeout, ServiceBound: f.bound, Results: f.out, Command: f.command(), Mutant: f.mutant}
+		Seed: f.seed, OperationTimeout: f.timeout, ServiceBound: f.bound, CheckWhileRunning: f.online, Results: f.out, Command: f.command(), Mutant: f.mutant}
 	if f.nodes < 1 || f.nodes > maxNodes {
 		return t, badArgument("--nodes %d: want 1 to %d", f.nodes, maxNodes)
 	}
@@ -206,6 +209,9 @@ func (f *runFlags) command() []string {
 		"--seed", fmt.Sprint(f.seed))
 	for _, flag := range f.nodeFlags {
 		c = append(c, "--node-flag="+flag)
+	}
+	if f.online {
+		c = append(c, "--check-while-running")
 	}
 	for _, flag := range [][2]string{{"--schedule", f.schedule}, {"--name", f.name}, {"--mutant", f.mutant}, {"--node-binary", f.nodeBinary},
 		{"--agent-binary", f.agentBinary}, {"--compose-file", f.compose}} {
