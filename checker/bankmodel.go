@@ -19,11 +19,12 @@ import (
 func BankModel() Model {
 	return Model{
 		Name:     "bank",
+		object:   "bank",
 		Init:     func() any { return "" },
 		Step:     bankStep,
 		ReadOnly: func(op *history.Operation) bool { return op.F == "read" },
 		Check:    bankCheck,
-		explain:  explainBank,
+		describe: describeBank,
 	}
 }
 
@@ -138,11 +139,14 @@ func bankStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	return b.state(), true
 }
 
-// explainBank says what it means that no order is legal, which is seldom to be seen from a few operations.
-func explainBank(ops []*history.Operation) string {
-	last := lastReturned(ops)
-	if last.Type != history.OK || len(ops) < 2 {
-		return ""
+// describeBank is the balances for people: "1: 20, 2: 12".
+func describeBank(s any) string {
+	var words []string
+	for _, b := range balancesIn(s.(string)) {
+		words = append(words, fmt.Sprintf("%s: %d", b.account, b.amount))
 	}
-	return fmt.Sprintf("%s's %s does not fit what the %d operations around it tell of the accounts", process(last), describeOperation(last), len(ops)-1)
+	if len(words) == 0 {
+		return "not open"
+	}
+	return strings.Join(words, ", ")
 }

@@ -16,6 +16,7 @@ import (
 func Counter() Model {
 	return Model{
 		Name:     "counter",
+		object:   "counter",
 		Init:     func() any { return int64(0) },
 		Step:     counterStep,
 		ReadOnly: func(op *history.Operation) bool { return op.F == "read" },

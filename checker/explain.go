@@ -124,6 +124,9 @@ func reasonFor(m *Model, few []*history.Operation) string {
 	if len(few) == 1 {
 		return fmt.Sprintf("%s's %s is possible in no state", process(few[0]), describeOperation(few[0]))
 	}
+	if text := fitsNowhere(m, few); text != "" {
+		return text
+	}
 	return fmt.Sprintf("these %d operations fit in no legal order", len(few))
 }
 

@@ -17,6 +17,7 @@ import (
 func KVAppend() Model {
 	return Model{
 		Name:     "kv-append",
+		object:   "text",
 		Init:     func() any { return "" },
 		Step:     kvAppendStep,
 		ReadOnly: func(op *history.Operation) bool { return op.F == "get" },

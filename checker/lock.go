@@ -17,13 +17,15 @@ import (
 //	read: output names the client that holds the lock, nil when nobody does.
 func Lock() Model {
 	return Model{
-		Name:  "lock",
-		Init:  func() any { return lockState{} },
-		Step:  lockStep,
-		Check: lockCheck,
-		exact: decideLock,
+		Name:   "lock",
+		object: "lock",
+		Init:   func() any { return lockState{} },
+		Step:   lockStep,
+		Check:  lockCheck,
+		exact:  decideLock,
 
 		ReadOnly: func(op *history.Operation) bool { return op.F == "read" },
+		describe: describeLock,
 		explain:  explainLock,
 	}
 }
@@ -32,6 +34,17 @@ func Lock() Model {
 type lockState struct {
 	holder string
 	token  int64
+}
+
+func describeLock(s any) string {
+	state := s.(lockState)
+	if state.holder == "" {
+		return "held by nobody"
+	}
+	if state.token == 0 {
+		return "held by " + state.holder
+	}
+	return fmt.Sprintf("held by %s, token %d", state.holder, state.token)
 }
 
 func lockCheck(op *history.Operation) error {

@@ -33,7 +33,9 @@ type Model struct {
 	values func(op *history.Operation) mention
 	// project makes, for the operations of one object, what an operation would be without some values, by their JSON; false:
 	// their values cannot be told apart, and must all stay. nil: operations stay as they are.
-	project func(ops []*history.Operation) (projection, bool)
+	project  func(ops []*history.Operation) (projection, bool)
+	object   string                 // what it is called in words: "register"
+	describe func(state any) string // a state for people; nil: as fmt prints it
 	// explain says in words why the operations, few and illegal together, have no legal order; nil: no special words.
 	explain func(ops []*history.Operation) string
 }

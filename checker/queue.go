@@ -16,10 +16,11 @@ import (
 //	dequeue: output is the element taken, nil when the queue was empty.
 func Queue() Model {
 	return Model{
-		Name:  "queue",
-		Init:  func() any { return "[]" },
-		Step:  queueStep,
-		Check: queueCheck,
+		Name:   "queue",
+		object: "queue",
+		Init:   func() any { return "[]" },
+		Step:   queueStep,
+		Check:  queueCheck,
 		pure: func(op *history.Operation) bool {
 			return op.F == "dequeue" && op.Type == history.OK && op.Output.IsNil()
 		},

@@ -16,6 +16,7 @@ import (
 func Register() Model {
 	return Model{
 		Name:     "cas-register",
+		object:   "register",
 		Init:     func() any { return "null" },
 		Step:     registerStep,
 		ReadOnly: func(op *history.Operation) bool { return isGet(op.F) },

@@ -15,6 +15,7 @@ import (
 func Set() Model {
 	return Model{
 		Name:     "set",
+		object:   "set",
 		Init:     func() any { return "[]" },
 		Step:     setStep,
 		ReadOnly: func(op *history.Operation) bool { return op.F == "read" },

@@ -51,6 +51,9 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 		return err
 	}
 	out.Verdict = verdict
+	if err := writeEvidence(r.folder, h, results); err != nil {
+		r.log.Warn("the evidence is in the verdict only", "error", err)
+	}
 	if r.test.OnlyFailures && verdict.Verdict == checker.Valid {
 		return nil
 	}
@@ -121,10 +124,10 @@ func Judge(h *history.History, f Findings, results ...checker.Result) store.Verd
 	return v
 }
 
-// JudgeHistory judges a history of which nothing more is known: by the checker alone, but for one in which nothing succeeded.
-func JudgeHistory(h *history.History, result checker.Result) store.Verdict {
-	v := Judge(h, Findings{}, result)
-	v.Results = []checker.Result{result}
+// JudgeHistory judges a history of which nothing more is known: by the checkers alone, but for one in which nothing succeeded.
+func JudgeHistory(h *history.History, results ...checker.Result) store.Verdict {
+	v := Judge(h, Findings{}, results...)
+	v.Results = slices.Clone(results)
 	if v.Operations.OK == 0 {
 		v.Results = append(v.Results, checker.Result{Checker: operationsChecker, Verdict: checker.Unknown, Reason: "no operation succeeded"})
 	}

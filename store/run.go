@@ -12,6 +12,7 @@ const (
 	SealedHistoryFile = "history.jsonl.zst"  // the same, compressed once the run is over; HistoryFile is removed then
 	ObservationsFile  = "observations.jsonl" // what the nodes said of themselves: Observation, one a line, when it changed
 	TestFile          = "test.json"          // Test
+	EvidenceFile      = "evidence.jsonl"     // of an invalid run: the operations that show it, a history of their own
 	ScheduleFile      = "schedule.json"      // the faults as they were drawn (nemesis.Schedule)
 	PlanFile          = "plan.json"          // of a simulated run: all that it is a function of (sim.Plan)
 	VerdictFile       = "verdict.json"       // Verdict

@@ -163,7 +163,7 @@ func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notA
 	if err != nil {
 		return "", err
 	}
-	judge, err := f.judge(format, h)
+	judge, err := f.judgeFile(path, format, h)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -176,6 +176,19 @@ func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notA
 		return v.Verdict, err
 	}
 	return v.Verdict, printDiagrams(w, v)
+}
+
+// judgeFile is the judge of a file: of the workload that the flags name, else of the run in whose folder it lies, as its
+// evidence does, else of one that fits it.
+func (f *checkFlags) judgeFile(path string, format importer.Format, h *history.History) (judge, error) {
+	if f.workload == "" && filepath.Base(path) == store.EvidenceFile {
+		if run, err := store.Open(filepath.Dir(path)); err == nil {
+			if test, err := run.Test(); err == nil {
+				return judgeWorkload(test.Workload)
+			}
+		}
+	}
+	return f.judge(format, h)
 }
 
 // load reads a history in the format that the flags name, else in the one it looks like.

@@ -13,6 +13,7 @@ import (
 	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/history/importer"
 	"github.com/ordeal-dev/ordeal/store"
+	"github.com/ordeal-dev/ordeal/workloads"
 )
 
 // judge is the verdict on a history by itself.
@@ -23,7 +24,7 @@ const noTotal = math.MinInt64
 // checkWorkloads are the names --workload takes.
 func checkWorkloads() []string {
 	names := slices.Collect(maps.Keys(checker.Models()))
-	return slices.Sorted(slices.Values(append(names, "register", "list-append", "rw-register", "bank")))
+	return slices.Sorted(slices.Values(append(names, "register", "list-append", "rw-register", "bank", "read-mostly")))
 }
 
 // judge is the one of the workload that the flags name, else of the one that fits the history.
@@ -47,6 +48,8 @@ func (f *checkFlags) judge(format importer.Format, h *history.History) (judge, e
 		return f.judgeTransactions(registers), err
 	case "bank":
 		return f.judgeBank, nil
+	case "read-mostly":
+		return judgeWorkload(name)
 	}
 	model, ok := checker.Models()[name]
 	if !ok {
@@ -58,6 +61,18 @@ func (f *checkFlags) judge(format importer.Format, h *history.History) (judge, e
 		}
 		return harness.JudgeHistory(h, checker.Linearizable(model).Check(ctx, h, o))
 	}, nil
+}
+
+// judgeWorkload judges as a run of the workload is judged.
+func judgeWorkload(workload string) (judge, error) {
+	checkers, err := workloads.CheckersFor(workload)
+	return func(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
+		var results []checker.Result
+		for _, c := range checkers {
+			results = append(results, c.Check(ctx, h, o))
+		}
+		return harness.JudgeHistory(h, results...)
+	}, err
 }
 
 func (f *checkFlags) judgeTransactions(c checker.Checker) judge {

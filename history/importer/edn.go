@@ -173,6 +173,11 @@ func (r *ednReader) tagged(depth int) (form, error) {
 	switch r.at(1) {
 	case '{':
 		return r.collection(ednVector, '}', 2, depth)
+	case '[':
+		return r.collection(ednVector, ']', 2, depth)
+	case '"': // a regular expression
+		r.pos++
+		return r.str()
 	case '#': // ##Inf
 		r.pos++
 		return r.atom()

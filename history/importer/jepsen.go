@@ -15,10 +15,15 @@ import (
 // of its completion; a cas that succeeded saw its old value. What Jepsen knows under other names is kept as it is.
 // Jepsen's order of lines is the order of events; times are kept where they agree with it.
 //
+// A lock's client is the process, where the operation names none. An answer that repeats the argument says nothing. Where
+// the value of each operation is a pair, as jepsen.independent makes them, its first part is the key.
+//
 // Two things Jepsen's checkers tolerate are tolerated here with a warning: an :info of a process without an open
 // operation is a remark and left out; a process that goes on after its :info gets a new number, and the old operation
 // stays open.
 type builder struct {
+	operations []operation
+
 	events  []history.Event
 	check   history.Check
 	inputs  map[int]history.Value // of the open operations, by process
@@ -38,6 +43,43 @@ type operation struct {
 	key           string
 	value, err    form
 	time          int64 // nanoseconds; -1: not said
+}
+
+// build makes events of the operations.
+func (b *builder) build() error {
+	independent := b.independent()
+	for _, o := range b.operations {
+		if o.value.kind == ednVector && independent && o.process.kind == ednInt {
+			o.key, o.value = keyName(o.value.items[0]), o.value.items[1]
+		}
+		if err := b.add(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// independent tells a history of registers whose values are pairs of key and value: that of each read and write is, and a
+// compare-and-set's value is one of a key and a pair.
+func (b *builder) independent() bool {
+	seen := false
+	for i := range b.operations {
+		o := &b.operations[i]
+		if o.process.kind != ednInt || o.value.kind == ednKeyword || o.value.kind == ednNil && trimColon(o.kind.text) != "invoke" {
+			continue
+		}
+		switch { // a read of a plain register is invoked with nil, one of these with the key and nil
+		case o.f != "read" && o.f != "write" && o.f != "cas", o.key != "", o.value.kind != ednVector || len(o.value.items) != 2:
+			return false
+		case o.f == "cas" && o.value.items[1].kind == ednVector && len(o.value.items[1].items) == 2:
+			seen = true
+		case o.f == "cas":
+			return false
+		case o.f == "write":
+			seen = true
+		}
+	}
+	return seen
 }
 
 func (b *builder) add(o operation) error {
@@ -149,6 +191,9 @@ func (b *builder) values(e *history.Event, o operation) {
 		if e.F != "get" { // Jepsen's reads carry what they will see, or nothing
 			e.Input = o.value.value()
 		}
+		if (e.F == "acquire" || e.F == "release") && e.Input.IsNil() {
+			e.Input = history.Int(o.process.num)
+		}
 		if b.inputs == nil {
 			b.inputs = make(map[int]history.Value)
 		}
@@ -166,13 +211,16 @@ func (b *builder) values(e *history.Event, o operation) {
 
 func (b *builder) output(e *history.Event, o operation) history.Value {
 	switch e.F {
-	case "put", "append":
+	case "put", "append", "add", "enqueue", "release":
 		return history.Nil
 	case "cas":
 		old, _, _ := b.inputs[e.Process].AsPair()
 		return old
 	}
-	return o.value.value()
+	if v := o.value.value(); e.F == "txn" || !v.Equal(b.inputs[e.Process]) {
+		return v
+	}
+	return history.Nil
 }
 
 func ordealName(f string) string {
@@ -194,21 +242,25 @@ func trimColon(s string) string {
 
 // decodeEDN reads operations as maps: in one vector or list, or one after another.
 func decodeEDN(data []byte) (events []history.Event, warnings []string, err error) {
-	r := newEDNReader(data)
+	r := newEDNReader(withoutMark(data))
 	b := &builder{}
 	if err := r.operations(b, 0); err != io.EOF {
+		return nil, nil, err
+	}
+	if err := b.build(); err != nil {
 		return nil, nil, err
 	}
 	return b.events, b.told(), nil
 }
 
-// operations reads maps, and the maps in vectors and lists, until the end.
+// operations reads maps, and the maps in vectors and lists, until the end. A vector that begins with a process is an
+// operation itself, as knossos prints them: [3 :invoke :write 7].
 func (r *ednReader) operations(b *builder, depth int) error {
 	for {
 		if err := r.space(depth); err != nil {
 			return err
 		}
-		if c := r.at(0); c == '[' || c == '(' {
+		if c := r.at(0); (c == '[' || c == '(') && !r.beginsWithProcess(depth) {
 			if err := r.series(b, depth+1); err != nil {
 				return err
 			}
@@ -225,10 +277,19 @@ func (r *ednReader) operations(b *builder, depth int) error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", f.line, err)
 		}
-		if err := b.add(o); err != nil {
-			return err
-		}
+		b.operations = append(b.operations, o)
 	}
+}
+
+// beginsWithProcess tells whether the vector or list at the position begins with a number or a keyword. It moves nothing.
+func (r *ednReader) beginsWithProcess(depth int) bool {
+	ahead := *r
+	ahead.pos++
+	if ahead.space(depth) != nil {
+		return false
+	}
+	c := ahead.at(0)
+	return c >= '0' && c <= '9' || c == ':'
 }
 
 // series reads the operations of one vector or list.
@@ -254,6 +315,9 @@ func (r *ednReader) series(b *builder, depth int) error {
 }
 
 func operationOf(f form) (operation, error) {
+	if f.kind == ednVector {
+		return operationOfParts(f.items)
+	}
 	if f.kind != ednMap {
 		return operation{}, fmt.Errorf("a map {:process ..., :type ..., :f ...} expected, found %v", f.value())
 	}

@@ -17,10 +17,11 @@ var logPrefix = regexp.MustCompile(`^.*\bjepsen\.util\b\s*[-:]\s+`)
 // looksLikeOperation finds what an operation has and other lines of the log lack.
 var looksLikeOperation = regexp.MustCompile(`\s:(invoke|ok|fail|info)\s`)
 
-// decodeLog reads Jepsen's log: process, type, function, value, separated by tabs. Lines of other loggers are skipped and
+// decodeLog reads Jepsen's log: process, type, function, value, separated by tabs, or by spaces in older ones. Lines of other loggers are skipped and
 // counted in a warning.
 func decodeLog(data []byte) (events []history.Event, warnings []string, err error) {
 	b := &builder{}
+	data = withoutMark(data)
 	line, skipped := 0, 0
 	for text := range bytes.Lines(data) {
 		line++
@@ -38,9 +39,10 @@ func decodeLog(data []byte) (events []history.Event, warnings []string, err erro
 			return nil, nil, fmt.Errorf("line %d: %w; correct or remove the line", line, err)
 		}
 		o.line = line
-		if err := b.add(o); err != nil {
-			return nil, nil, err
-		}
+		b.operations = append(b.operations, o)
+	}
+	if err := b.build(); err != nil {
+		return nil, nil, err
 	}
 	warnings = b.told()
 	if skipped > 0 {
@@ -50,6 +52,9 @@ func decodeLog(data []byte) (events []history.Event, warnings []string, err erro
 }
 
 func logOperation(text string) (operation, error) {
+	if !strings.Contains(text, "\t") {
+		return spacedOperation(text)
+	}
 	o := operation{time: -1}
 	fields := strings.SplitN(text, "\t", 4)
 	if len(fields) < 3 {
@@ -75,6 +80,34 @@ func logOperation(text string) (operation, error) {
 		}
 	}
 	o.f = trimColon(strings.TrimSpace(fields[2]))
+	return o, nil
+}
+
+// spacedOperation reads process, type, function, value and perhaps an error, separated by spaces.
+func spacedOperation(text string) (operation, error) {
+	forms, err := allForms(text)
+	if err != nil {
+		return operation{}, err
+	}
+	return operationOfParts(forms)
+}
+
+// operationOfParts is the operation of a process, its type and function, and perhaps a value and an error.
+func operationOfParts(parts []form) (operation, error) {
+	if len(parts) < 3 || len(parts) > 5 {
+		return operation{}, fmt.Errorf("process, type, function, value and perhaps an error expected, found %d things", len(parts))
+	}
+	o := operation{time: -1, line: parts[0].line, process: parts[0], kind: parts[1]}
+	if parts[2].kind != ednKeyword && parts[2].kind != ednString {
+		return o, fmt.Errorf("the function must be a keyword, not %v", parts[2].value())
+	}
+	o.f = trimColon(parts[2].text)
+	if len(parts) > 3 {
+		o.value = parts[3]
+	}
+	if len(parts) > 4 {
+		o.err = parts[4]
+	}
 	return o, nil
 }
 

@@ -1,0 +1,66 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/store"
+)
+
+// evidenceOf are the operations that show what is wrong, in the order of their invocation: the evidence against each key,
+// and of transactions all that use the same keys, since what they read is of no meaning without those that wrote it.
+func evidenceOf(h *history.History, results []checker.Result) []history.Operation {
+	shown := map[int]history.Operation{} // by index
+	worlds := map[string]bool{}
+	for _, r := range results {
+		if r.Verdict != checker.Invalid {
+			continue
+		}
+		for _, k := range r.Keys {
+			for _, op := range k.Evidence {
+				shown[op.Index] = op
+			}
+		}
+		for _, a := range r.Anomalies {
+			for _, op := range a.Operations {
+				if op.F == "txn" {
+					worlds[op.Key] = true
+				} else if _, has := shown[op.Index]; !has {
+					shown[op.Index] = op
+				}
+			}
+		}
+	}
+	var all []history.Operation
+	for _, op := range h.Operations {
+		if some, ok := shown[op.Index]; ok {
+			all = append(all, some)
+		} else if op.F == "txn" && worlds[op.Key] {
+			all = append(all, op)
+		}
+	}
+	return all
+}
+
+// writeEvidence puts the evidence into the run's folder, as a history that can be checked by itself. Evidence of an earlier
+// judgement goes.
+func writeEvidence(run *store.Run, h *history.History, results []checker.Result) error {
+	path := run.Path(store.EvidenceFile)
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("the evidence of before: %w", err)
+	}
+	operations := evidenceOf(h, results)
+	if len(operations) == 0 {
+		return nil
+	}
+	w, err := history.Create(path)
+	if err != nil {
+		return err
+	}
+	for _, e := range history.Events(operations) {
+		w.Append(e)
+	}
+	return w.Close()
+}
