@@ -20,7 +20,7 @@ func TestReasonsNameThePossibleStates(t *testing.T) {
 			`process 2's read -> "a" fits nothing that the 2 other operations here allow: while it was under way the lock can only have been held by nobody`},
 		// A compare-and-set may or may not have come between: the register held one of two values, and neither was read.
 		{Register(), "0 put 1 [10, 20]\n1 put 2 [30, 40]\n2 cas 2 3 [35, ?]\n3 get -> 1 [50, 60]", "process 3 read 1 after process 1's write of 2 had returned"},
-		{Register(), "0 put 1 [10, 100]\n1 cas nil 2 -> 1 [20, 30]\n2 put 3 [40, 50]\n3 get -> 3 [60, 70]\n4 get -> 1 [80, 90]", "process 4 read 1 after process 3 had read 3, which had replaced it"},
+		{Register(), "0 put 1 [10, 100]\n1 cas nil 2 -> 1 [20, 30]\n2 put 3 [40, 50]\n3 get -> 3 [60, 70]\n4 get -> 1 [80, 90]", "process 4 read 1 after process 2's write of 3 had returned"},
 	} {
 		ops := parseOperations(t, test.ops)
 		r := Linearizable(test.model).Check(context.Background(), &history.History{Operations: ops}, Options{Memory: 1 << 30})
