@@ -69,7 +69,7 @@ func (m Mutant) Build(ctx context.Context, root, command, output string, env ...
 	if output, err = filepath.Abs(output); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-ldflags", "-X main.version=mutant:"+m.Name, "-o", output, command)
+	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-ldflags", "-s -w -X main.version=mutant:"+m.Name, "-o", output, command)
 	cmd.Dir = root
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if _, err := exec.LookPath("go"); err != nil {
