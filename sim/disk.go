@@ -14,7 +14,8 @@ var errPower = errors.New("power lost")
 // syncTime is how long the next work of the disk takes.
 func (n *simNode) syncTime() time.Duration {
 	w, d := n.world, &n.world.plan.Disk
-	c := Choice{Kind: SyncTime, From: int32(n.id), Seq: n.worked}
+	n.timed++
+	c := Choice{Kind: SyncTime, From: int32(n.id), Seq: n.timed}
 	t := d.SyncTime/2 + time.Duration(w.decider.Draw(c, uint64(d.SyncTime)+1))
 	if by := w.fault(SlowSync, c, d.Slow+n.disk.slow, 1000); by > 0 {
 		t += max(d.Slowness, n.disk.slowness) / 1000 * time.Duration(by)

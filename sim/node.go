@@ -35,6 +35,7 @@ type simNode struct {
 	sender raft.NodeID // who sent it a snapshot's later chunk last
 
 	worked uint64 // works of the disk, over all lives
+	timed  uint64 // of them, those whose time was drawn: they are not done in that order
 	turns  uint64 // of its thread that were planned, likewise
 	taps   uint64 // what clients have sent and been sent
 }

@@ -92,11 +92,14 @@ func outlivePipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 func exitCode(err error) int {
 	var v verdictReached
 	var f failure
+	var e said
 	switch {
 	case err == nil:
 		return exitValid
 	case errors.As(err, &v):
 		return v.code()
+	case errors.As(err, &e):
+		return e.code
 	case errors.As(err, &f):
 		fmt.Fprintln(os.Stderr, "ordeal:", err)
 		return f.code
@@ -120,6 +123,7 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 the harness it
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return badArgument("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	cmd.AddCommand(runCommand(), checkCommand(), cleanupCommand(), doctorCommand(), mutantsCommand(), ctlCommand(), tortureCommand(), mergeCommand(), compareCommand(), bisectCommand())
+	cmd.AddCommand(runCommand(), checkCommand(), cleanupCommand(), doctorCommand(), mutantsCommand(), ctlCommand(), tortureCommand(), mergeCommand(), compareCommand(), bisectCommand(),
+		replayCommand(), shrinkCommand())
 	return cmd
 }

@@ -108,14 +108,15 @@ func Record(ctx context.Context, o sim.Options) (Case, sim.Result, error) {
 	if err != nil {
 		return Case{}, r, err
 	}
-	c := Case{Format: format, NoInvariants: o.NoInvariants, Plan: plan, Whole: true, Violation: ViolationOf(&r), Hash: hashText(r.Hash)}
+	c := Case{Format: format, NoInvariants: o.NoInvariants, Plan: plan, Whole: true, Violation: ViolationOf(&r), Hash: HashText(r.Hash)}
 	for _, d := range recording.Faults {
 		c.Faults = append(c.Faults, Fault{d.Kind, d.From, d.To, d.Seq, d.Outcome})
 	}
 	return c, r, nil
 }
 
-func hashText(h uint64) string { return fmt.Sprintf("%016x", h) }
+// HashText is how a case writes a run's hash.
+func HashText(h uint64) string { return fmt.Sprintf("%016x", h) }
 
 // Run runs the case. Trace is as in sim.Options.
 func (c *Case) Run(ctx context.Context, trace func(sim.Event)) (sim.Result, error) {

@@ -180,6 +180,6 @@ func (s *shrinker) finish(ctx context.Context) (Case, int, error) {
 	if err != nil {
 		return Case{}, s.runs, err
 	}
-	c.Violation, c.Hash, c.Steps = ViolationOf(&r), hashText(r.Hash), told.Steps()
+	c.Violation, c.Hash, c.Steps = ViolationOf(&r), HashText(r.Hash), told.Steps()
 	return c, s.runs, nil
 }

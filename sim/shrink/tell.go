@@ -179,6 +179,8 @@ func (t *Told) outcome(i int) string {
 	if end := t.completion(i); end > 0 {
 		done := &t.events[end].client
 		switch {
+		case done.Type == history.OK && done.Output.IsNil() && call.Input.IsNil():
+			return text + " → nothing"
 		case done.Type == history.OK && done.Output.IsNil():
 			return text + " → ok"
 		case done.Type == history.OK:

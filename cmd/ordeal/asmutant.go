@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/ordeal-dev/ordeal/mutants"
+)
+
+// said carries the exit code of what has said by itself why.
+type said struct{ code int }
+
+func (e said) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// asMutant runs this command line again in a program with a bug seeded: the simulator's nodes are in the program itself.
+func asMutant(ctx context.Context, name string, stdout, stderr io.Writer) error {
+	m, err := mutants.Find(name)
+	if err != nil {
+		return badArgument("--mutant: %w", err)
+	}
+	root, err := mutants.ModuleRoot()
+	if err != nil {
+		return badArgument("--mutant: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "ordeal-mutant-")
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "ordeal")
+	if err := m.Build(ctx, root, "./cmd/ordeal", program); err != nil {
+		return failure{exitFailed, err}
+	}
+	cmd := exec.CommandContext(ctx, program, withoutMutant(os.Args[1:])...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+	err = cmd.Run()
+	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
+		return said{exit.ExitCode()}
+	}
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	return nil
+}
+
+// withoutMutant is a command line without --mutant and its value.
+func withoutMutant(args []string) []string {
+	var left []string
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--mutant":
+			i++
+		case strings.HasPrefix(args[i], "--mutant="):
+		default:
+			left = append(left, args[i])
+		}
+	}
+	return left
+}
+
+// seeded is the mutant that this program is; "" if it is none.
+func seeded() string {
+	if name, ok := strings.CutPrefix(version, "mutant:"); ok {
+		return name
+	}
+	return ""
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ordeal-dev/ordeal/sim"
+	"github.com/ordeal-dev/ordeal/sim/shrink"
+	"github.com/ordeal-dev/ordeal/store"
+	"github.com/ordeal-dev/ordeal/workloads"
+)
+
+// shrinkFlags are the flags of `ordeal shrink`.
+type shrinkFlags struct {
+	seed         uint64
+	workload     string
+	nodes        int
+	noInvariants bool
+	budget       time.Duration
+	out          string
+	mutant       string
+	json, quiet  bool
+}
+
+func shrinkCommand() *cobra.Command {
+	f := &shrinkFlags{}
+	cmd := &cobra.Command{
+		Use:   "shrink FILE|RUN|--seed S",
+		Short: "Make a failure of the simulator small enough to read",
+		Long: `shrink takes a failing simulated run (the file of an earlier shrink, the folder of a run, or a seed) and leaves out faults,
+operations of clients, nodes, and whatever else it can, as long as the same violation shows. It prints what is left, and writes two files:
+NAME.json, which ordeal replay runs again, and NAME.html, which draws it: nodes as lanes, messages as arrows.
+
+Exit codes: 1 the run fails, as it should, 0 it does not fail, so that there is nothing to shrink.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == cmd.Flags().Changed("seed") {
+				return badArgument("name the file of a failure, the folder of a run, or a seed with --seed")
+			}
+			if f.budget <= 0 {
+				return badArgument("--budget %v: want a positive time, such as 2m", f.budget)
+			}
+			if f.mutant != "" {
+				return asMutant(cmd.Context(), f.mutant, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			return f.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "shrink the run that is drawn from this seed, as ordeal torture --cluster sim draws it")
+	cmd.Flags().StringVar(&f.workload, "workload", "register", "with --seed: what clients do: "+strings.Join(workloads.Names(), ", "))
+	cmd.Flags().IntVar(&f.nodes, "nodes", 0, "with --seed: number of nodes; drawn if not given")
+	cmd.Flags().BoolVar(&f.noInvariants, "no-invariants", false, "with --seed or RUN: leave it to the history and to liveness to show the failure")
+	cmd.Flags().DurationVar(&f.budget, "budget", 2*time.Minute, "how long to try")
+	cmd.Flags().StringVar(&f.out, "out", "", "the file to write, NAME.json; NAME.html goes beside it. shrunk.json here if not given, in a run's folder for a RUN")
+	cmd.Flags().StringVar(&f.mutant, "mutant", "", "nodes have this bug seeded (ordeal mutants list; needs a checkout and Go)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "the shrunk case as JSON on standard output")
+	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no progress, only what is left")
+	return cmd
+}
+
+func (f *shrinkFlags) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, err := f.load(ctx, args)
+	if err != nil {
+		return err
+	}
+	if c.Violation.None() {
+		fmt.Fprintln(stdout, "valid: there is nothing to shrink")
+		return nil
+	}
+	before := c.Events()
+	show := newProgress(stderr, f.quiet || f.json)
+	show.note("%s, with %d faults; looking for less", c.Violation, len(c.Faults))
+	small, runs, err := shrink.Shrink(ctx, c, shrink.Options{Budget: f.budget, Progress: func(events, runs int) {
+		show.line(fmt.Sprintf("%d events after %d runs", events, runs))
+	}})
+	show.end()
+	if err != nil && ctx.Err() != nil {
+		return failure{exitUnknown, fmt.Errorf("interrupted: %w", err)}
+	}
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	show.note("%d events are left of %d, after %d runs", small.Events(), before, runs)
+	small.Version, small.Mutant = version, seeded()
+	return f.write(ctx, small, stdout)
+}
+
+// load makes the case that is to be shrunk.
+func (f *shrinkFlags) load(ctx context.Context, args []string) (shrink.Case, error) {
+	o := sim.Options{NoInvariants: f.noInvariants}
+	switch {
+	case len(args) == 0:
+		o.Plan = sim.Swarm{Workload: f.workload, Nodes: f.nodes}.Draw(f.seed)
+		if err := o.Plan.Check(); err != nil {
+			return shrink.Case{}, badArgument("%w", err)
+		}
+	case isFile(args[0]):
+		return readCase(args[0])
+	default:
+		plan, err := planOf(args[0])
+		if err != nil {
+			return shrink.Case{}, err
+		}
+		o.Plan = plan
+		if f.out == "" {
+			f.out = filepath.Join(args[0], "shrunk.json")
+		}
+	}
+	c, _, err := shrink.Record(ctx, o)
+	if err != nil {
+		return c, failure{exitFailed, err}
+	}
+	return c, nil
+}
+
+// planOf reads the plan of a simulated run from its folder.
+func planOf(folder string) (sim.Plan, error) {
+	path := filepath.Join(folder, store.PlanFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return sim.Plan{}, badArgument("%w: want the folder of a run with --cluster sim, or a file that `ordeal shrink` wrote", err)
+	}
+	var p sim.Plan
+	if err := store.Decode(path, b, &p); err != nil {
+		return p, badArgument("%w", err)
+	}
+	if err := p.Check(); err != nil {
+		return p, badArgument("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// write writes the case and its page, and prints what is left.
+func (f *shrinkFlags) write(ctx context.Context, c shrink.Case, stdout io.Writer) error {
+	out := f.out
+	if out == "" {
+		out = "shrunk.json"
+	}
+	b, err := c.Encode()
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	if err := store.WriteAtomically(out, b); err != nil {
+		return badArgument("--out %s: %w", out, err)
+	}
+	told, _, err := c.Tell(ctx)
+	if err != nil {
+		return failure{exitFailed, err}
+	}
+	page := strings.TrimSuffix(out, ".json") + ".html"
+	if err := writePage(page, told.Sequence(out)); err != nil {
+		return badArgument("--out %s: %w", out, err)
+	}
+	if f.json {
+		if err := json.NewEncoder(stdout).Encode(c); err != nil {
+			return failure{exitFailed, err}
+		}
+		return said{exitInvalid}
+	}
+	if err := printCase(stdout, c, out, page); err != nil {
+		return failure{exitFailed, err}
+	}
+	return said{exitInvalid}
+}
+
+func printCase(w io.Writer, c shrink.Case, file, page string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n  %s\n\n", c.Violation, printable(c.Violation.Text))
+	for i, step := range c.Steps {
+		fmt.Fprintf(&b, "%3d  %s\n", i+1, printable(step))
+	}
+	fmt.Fprintf(&b, "\n%d nodes, %s, hash %s\n  again: ordeal replay %s\n  page:  %s\n", c.Plan.Nodes, c.Plan.Workload, c.Hash, file, page)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
