@@ -152,6 +152,9 @@ func (n *simNode) happens(h happening) {
 			n.process.turning = false
 			n.turn()
 		case timer:
+			if h.at != n.process.alarm {
+				return // another one has taken its place
+			}
 			n.process.alarm = 0
 			n.turn()
 		case logWork:
