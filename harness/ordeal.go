@@ -56,22 +56,24 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 	return nil
 }
 
-// abilities are what the cluster can do, with its members where the system lets them be changed.
+// abilities are what the cluster can do, and what the system lets be done to its members and its clocks.
 func (r *run) abilities() (nemesis.Abilities, error) {
 	abilities := nemesis.AbilitiesOf(r.cluster)
-	system, ok := r.test.System.(systems.Administrator)
-	if !ok {
-		return abilities, nil
-	}
 	addresses := map[string]string{}
 	for _, node := range r.cluster.Nodes() {
 		addresses[node] = r.cluster.StatusAddress(node)
 	}
-	members, err := system.Administer(addresses)
-	if err != nil {
-		return abilities, fmt.Errorf("%s: %w", r.test.System.Name(), err)
+	var err error
+	if system, ok := r.test.System.(systems.Administrator); ok {
+		if abilities.Members, err = system.Administer(addresses); err != nil {
+			return abilities, fmt.Errorf("%s: %w", system.Name(), err)
+		}
 	}
-	abilities.Members = members
+	if system, ok := r.test.System.(systems.Clocked); ok {
+		if abilities.Clocks, err = system.Clocks(addresses); err != nil {
+			return abilities, fmt.Errorf("%s: %w", system.Name(), err)
+		}
+	}
 	return abilities, nil
 }
 

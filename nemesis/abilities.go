@@ -132,17 +132,19 @@ type ShapedLink struct {
 
 // Shaped is what a mechanism has done to a link since it was shaped, as the mechanism itself counts.
 type Shaped struct {
-	Link       Link   `json:"link"`
-	Shape      Shape  `json:"shape"`  // as the mechanism has it; zero: the link is not shaped
-	Passed     uint64 `json:"passed"` // units that went through it, delayed or not
-	Delayed    uint64 `json:"delayed,omitempty"`
-	Lost       uint64 `json:"lost,omitempty"`
-	Duplicated uint64 `json:"duplicated,omitempty"`
-	Reordered  uint64 `json:"reordered,omitempty"`
-	Limited    uint64 `json:"limited,omitempty"` // units that had to wait for the rate
-	Unit       string `json:"unit,omitempty"`    // "packets", "messages" or "chunks"
-	Method     string `json:"method"`            // "netem", "nfqueue", "userspace link", "simulated"
-	Error      string `json:"error,omitempty"`   // why the link could not be asked; the counts then say nothing
+	Link    Link   `json:"link"`
+	Shape   Shape  `json:"shape"`  // as the mechanism has it; zero: the link is not shaped
+	Passed  uint64 `json:"passed"` // units that went through it, delayed or not
+	Delayed uint64 `json:"delayed,omitempty"`
+	// Held is for how long on average, of those that were delayed.
+	Held       time.Duration `json:"held_ns,omitempty"`
+	Lost       uint64        `json:"lost,omitempty"`
+	Duplicated uint64        `json:"duplicated,omitempty"`
+	Reordered  uint64        `json:"reordered,omitempty"`
+	Limited    uint64        `json:"limited,omitempty"` // units that had to wait for the rate
+	Unit       string        `json:"unit,omitempty"`    // "packets", "messages" or "chunks"
+	Method     string        `json:"method"`            // "netem", "nfqueue", "userspace link", "simulated"
+	Error      string        `json:"error,omitempty"`   // why the link could not be asked; the counts then say nothing
 }
 
 // Packets is the part of a cluster that shapes what passes between nodes.

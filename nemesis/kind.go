@@ -85,6 +85,7 @@ func (m mode) suits(k kind, nodes int, parameters map[string]string) bool {
 
 // draw is what a mode's plan is drawn from. The same draw gives the same plan.
 type draw struct {
+	mode       string
 	nodes      []string
 	rng        *rand.Rand
 	parameters map[string]string // the mode's
@@ -102,7 +103,7 @@ type plan struct {
 
 // kinds is the catalogue. The order of the modes is that of the first round of a schedule: what often leaves a majority comes
 // first, because a cluster that serves nobody shows no wrong answers.
-var kinds = []kind{killing, partitioning, pausing, hurtingDisks, changing, leading}
+var kinds = []kind{killing, partitioning, pausing, skewing, hurtingDisks, changing, leading}
 
 func findKind(name string) (kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name() == name })

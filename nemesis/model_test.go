@@ -39,8 +39,9 @@ type modelWorld struct {
 	clock    *fakeClock
 	nodes    []string
 	cut      map[Link]uint64 // cut links with the packets dropped since
-	data     []Link          // cut for data alone
-	deaf     []string        // nodes that clients do not reach
+	clocks   map[string]*modelClock
+	data     []Link   // cut for data alone
+	deaf     []string // nodes that clients do not reach
 	process  map[string]ProcessState
 	voters   []string
 	learners []string
@@ -53,7 +54,7 @@ type modelWorld struct {
 }
 
 func newModelWorld(clock *fakeClock, nodes []string, breakage string) *modelWorld {
-	w := &modelWorld{clock: clock, nodes: nodes, voters: slices.Clone(nodes), cut: map[Link]uint64{}, process: map[string]ProcessState{}, nextPID: 100, breakage: breakage}
+	w := &modelWorld{clock: clock, nodes: nodes, voters: slices.Clone(nodes), clocks: map[string]*modelClock{}, cut: map[Link]uint64{}, process: map[string]ProcessState{}, nextPID: 100, breakage: breakage}
 	for _, node := range nodes {
 		w.nextPID++
 		w.process[node] = ProcessState{Running: true, PID: w.nextPID, Starts: 1}
@@ -343,6 +344,11 @@ func (w *modelWorld) whole() string {
 	for node, d := range w.disks {
 		if d.state.Fault != (DiskFault{}) || len(d.flips) > 0 {
 			left = append(left, "the disk of "+node+" is bad")
+		}
+	}
+	for _, node := range w.nodes {
+		if w.modelClock(node).setting != (ClockSetting{}) {
+			left = append(left, "the clock of "+node+" is wrong")
 		}
 	}
 	slices.Sort(left)

@@ -53,6 +53,7 @@ type fault struct {
 	step   Step                    // as resolved
 	killed map[string]ProcessState // what this fault killed, as it was before
 	paused map[string]ProcessState // what it stopped, likewise
+	misled map[string]misled       // nodes whose clock it has set wrong, or may have
 	flaps  flaps                   // of a partition that comes and goes
 	out    []string                // what this fault removed from the cluster, or may have
 	before view                    // of a transfer: as it was

@@ -79,7 +79,7 @@ func write(b *strings.Builder, e Event) {
 func TestEveryFaultTakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// A fault of a node that another one of its kind holds cannot happen here: faults of one kind do not overlap.
-		s := drawScheduleOf(t, expanded(t, 3, rapid.SampledFrom([][]string{{Kill}, {Partition}, {Pause}, {Kill, Partition}, {Pause, Partition}}).Draw(t, "faults")...))
+		s := drawScheduleOf(t, expanded(t, 3, rapid.SampledFrom([][]string{{Kill}, {Partition}, {Pause}, {Kill, Partition}, {Pause, Partition}, {ClockSkew}, {ClockSkew, Partition}}).Draw(t, "faults")...))
 		r := newRun(t, arguments{leader: "n2"}, s)
 		events := r.run(t)
 		require.Len(t, events, toldSteps(s)+1)
@@ -132,7 +132,7 @@ func TestPausesAmongKills(t *testing.T) {
 // Called off at any moment, it heals everything and says so.
 func TestCancelHealsEverything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause))
+		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, ClockSkew))
 		at := time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
 		r := newRun(t, arguments{leader: "n1", cancel: at}, s)
 		events := r.run(t)
@@ -176,7 +176,7 @@ func TestEveryChangeTakes(t *testing.T) {
 func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 	took := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, MembershipChange, Leadership))
+		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, ClockSkew, MembershipChange, Leadership))
 		var a arguments
 		if rapid.Bool().Draw(t, "called off") {
 			a.cancel = time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
@@ -194,7 +194,7 @@ func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 			}
 		}
 	})
-	require.Len(t, took, 5, "%v", took)
+	require.Len(t, took, 6, "%v", took)
 }
 
 // A cluster that does nothing of what it is told never yields a fault that counts.
@@ -212,6 +212,15 @@ func TestNothingTakesOnADeadWorld(t *testing.T) {
 			if e.Phase == PhaseInject {
 				require.False(t, e.Took, "%s: %+v", breakage, e)
 				require.Contains(t, e.Evidence[len(e.Evidence)-1], "did not take hold: ")
+			}
+		}
+	}
+	for _, breakage := range []string{"clock does nothing", "clock cannot be set", "clock cannot be read", "process cannot be asked"} {
+		s, err := NewSchedule([]Spec{{Fault: ClockSkew}}, nodeNames(5), 1, 30*time.Second)
+		require.NoError(t, err)
+		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
+			if e.Phase == PhaseInject {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
 			}
 		}
 	}
@@ -323,6 +332,20 @@ func TestPausesThatStay(t *testing.T) {
 	require.False(t, events[1].Took)
 	require.Contains(t, events[1].Evidence[1], "still stands still")
 	require.False(t, events[2].Took)
+}
+
+// A clock that cannot be set right is told of by the heal and by the closing.
+func TestClocksThatStayWrong(t *testing.T) {
+	for _, mode := range []string{rateMode, aheadMode, backMode, strobeMode} {
+		s, err := NewSchedule([]Spec{{Fault: ClockSkew, Mode: mode}}, nodeNames(3), 1, 3*time.Second)
+		require.NoError(t, err)
+		events := newRun(t, arguments{leader: "n1", breakage: "clock stays wrong"}, s).run(t)
+		require.Len(t, events, 3)
+		require.True(t, events[0].Took, "%+v", events[0])
+		require.True(t, events[1].Stood, "%+v", events[1])
+		require.False(t, events[1].Took, "%+v", events[1])
+		require.False(t, events[2].Took, "%+v", events[2])
+	}
 }
 
 // A partition that is to come and go, and stays, did not stand to its end.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -82,6 +83,17 @@ func durationWithin(low, high time.Duration) func(string) error {
 		d, err := time.ParseDuration(value)
 		if err != nil || d < low || d > high {
 			return fmt.Errorf("want a duration of %v to %v, such as 150ms", low, high)
+		}
+		return nil
+	}
+}
+
+// numberWithin is a parameter's check: a number from low to high.
+func numberWithin(low, high float64) func(string) error {
+	return func(value string) error {
+		x, err := strconv.ParseFloat(value, 64)
+		if err != nil || !(x >= low && x <= high) { // NaN is not within anything
+			return fmt.Errorf("want a number of %v to %v", low, high)
 		}
 		return nil
 	}

@@ -225,7 +225,7 @@ func steps(episodes []episode, nodes []string, rng *rand.Rand) []Step {
 			id++
 			inject := Step{At: at + f.from, ID: id, Fault: f.kind.name(), Mode: f.mode.name, Phase: PhaseInject, Parameters: f.mode.parameters}
 			if f.mode.choose != nil {
-				inject.fill(f.mode.choose(draw{nodes: nodes, rng: rng, parameters: f.mode.parameters}))
+				inject.fill(f.mode.choose(draw{mode: f.mode.name, nodes: nodes, rng: rng, parameters: f.mode.parameters}))
 			}
 			heal := Step{At: at + f.to, ID: id, Fault: f.kind.name(), Mode: f.mode.name, Phase: PhaseHeal}
 			result = append(result, inject)

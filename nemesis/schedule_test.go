@@ -265,10 +265,10 @@ func TestScheduleSurvivesJSON(t *testing.T) {
 func TestValidate(t *testing.T) {
 	nodes := nodeNames(3)
 	for want, step := range map[string]Step{
-		`schedule: step at 1s: there is no fault "cloc"; there are: kill, partition, pause, disk, membership, leader`: {At: time.Second, Fault: "cloc", Phase: PhaseInject},
-		`schedule: step at 1s: the phase is "hurt"; it must be "inject" or "heal"`:                                    {At: time.Second, Fault: Kill, Phase: "hurt"},
-		`schedule: step at 1s: there is no node "n9"; the cluster has [n1 n2 n3]`:                                     {At: time.Second, Fault: Kill, Phase: PhaseInject, Targets: []string{"n9"}},
-		`schedule: step at 2s: there is no node "n7"; the cluster has [n1 n2 n3]`:                                     {At: 2 * time.Second, Fault: Partition, Phase: PhaseInject, Links: []Link{{"n1", "n7"}}},
+		`schedule: step at 1s: there is no fault "cloc"; there are: ` + kindNames(): {At: time.Second, Fault: "cloc", Phase: PhaseInject},
+		`schedule: step at 1s: the phase is "hurt"; it must be "inject" or "heal"`:  {At: time.Second, Fault: Kill, Phase: "hurt"},
+		`schedule: step at 1s: there is no node "n9"; the cluster has [n1 n2 n3]`:   {At: time.Second, Fault: Kill, Phase: PhaseInject, Targets: []string{"n9"}},
+		`schedule: step at 2s: there is no node "n7"; the cluster has [n1 n2 n3]`:   {At: 2 * time.Second, Fault: Partition, Phase: PhaseInject, Links: []Link{{"n1", "n7"}}},
 	} {
 		_, err := New(newModelWorld(&fakeClock{}, nodes, ""), Schedule{Steps: []Step{step}}, Options{})
 		require.EqualError(t, err, want)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/node/clock"
 	"github.com/ordeal-dev/ordeal/raft"
 )
 
@@ -52,6 +53,10 @@ func (s *Server) httpHandler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.handleHealth)
 	mux.Handle("GET /metrics", s.metricsHandler())
 	s.routeAdmin(mux)
+	if s.options.ClockFaults {
+		mux.HandleFunc("GET /clock", s.handleClock)
+		mux.HandleFunc("PUT /clock", s.handleSetClock)
+	}
 	return mux
 }
 
@@ -115,4 +120,26 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(v) // the asker is gone, or gets it
+}
+
+func (s *Server) handleClock(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(s.clock.Read())
+}
+
+// handleSetClock sets the node's clock and answers what it reads then.
+func (s *Server) handleSetClock(w http.ResponseWriter, r *http.Request) {
+	var to clock.Setting
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<12))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&to)
+	if err == nil {
+		err = s.clock.Set(to)
+	}
+	if err != nil {
+		http.Error(w, "the clock's setting: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.log.Warn("the clock was set", "rate", to.Rate, "offset", to.Offset, "strobe", to.Strobe)
+	s.handleClock(w, r)
 }

@@ -31,7 +31,9 @@ type Options struct {
 	ElectionTimeout time.Duration
 	// ClockDrift bounds how far any server's clock may run fast or slow of true time, as a fraction of it: 0.1 is 10 %. Leases
 	// are cut short by it; see Lease. 0: no bound is known, and there are no leases.
-	ClockDrift  float64
+	ClockDrift float64
+	// ClockFaults lets whoever reaches the HTTP port set this node's clock: for tests of what the node promises about time.
+	ClockFaults bool
 	PreVote     bool
 	CheckQuorum bool
 

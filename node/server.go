@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ordeal-dev/ordeal/node/clock"
 	"github.com/ordeal-dev/ordeal/node/transport"
 	"github.com/ordeal-dev/ordeal/node/vfs"
 	"github.com/ordeal-dev/ordeal/node/wal"
@@ -27,7 +28,7 @@ import (
 type Server struct {
 	options Options
 	log     *slog.Logger
-	started time.Time
+	clock   *clock.Clock // of all that the node decides by time
 
 	*Engine
 
@@ -50,7 +51,7 @@ func Open(o Options) (*Server, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, log: o.Log.With("node", o.ID), started: time.Now(), senders: map[raft.NodeID]*runningSender{}}
+	s := &Server{options: o, log: o.Log.With("node", o.ID), clock: clock.New(), senders: map[raft.NodeID]*runningSender{}}
 	var err error
 	if s.Engine, err = OpenEngine(o); err != nil {
 		return nil, err
@@ -111,8 +112,8 @@ func (s *Server) listen() error {
 	return nil
 }
 
-// now is the monotonic time since the server started.
-func (s *Server) now() time.Duration { return time.Since(s.started) }
+// now is the node's monotonic time since the server started.
+func (s *Server) now() time.Duration { return s.clock.Now() }
 
 // Send is for the driver.
 func (s *Server) Send(m raft.Message) {
@@ -202,12 +203,14 @@ func (s *Server) drive(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	var left <-chan time.Time // a removed node's end: what a leader says at its leaving is on its way
 	for {
-		timer.Reset(max(0, s.driver.Deadline()-s.now()))
+		timer.Reset(s.clock.Until(s.driver.Deadline()))
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-left:
 			return errRemoved
+		case <-s.clock.Changed():
+			continue
 		case <-s.inbox.notify:
 		case <-timer.C:
 		}

@@ -48,3 +48,12 @@ type Administrator interface {
 	// nodes when it was started.
 	Administer(addresses map[string]string) (nemesis.Members, error)
 }
+
+// Clocked is a System whose nodes have clocks that can be set while they run.
+type Clocked interface {
+	System
+	// ClockFlags are the flags with which nodes let their clocks be set. Without them they do not.
+	ClockFlags() []string
+	// Clocks makes the means for that. Addresses (host:port) are those of all nodes' HTTP ports.
+	Clocks(addresses map[string]string) (nemesis.Clocks, error)
+}

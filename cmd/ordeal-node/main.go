@@ -110,6 +110,7 @@ moment and started again has all it acknowledged. Exit codes: 0 stopped by a sig
 	f.BoolVar(&o.PreVote, "pre-vote", true, "ask before disturbing with an election (thesis 9.6)")
 	f.BoolVar(&o.CheckQuorum, "check-quorum", true, "a leader that does not hear a majority steps down (thesis 6.2)")
 	f.Float64Var(&o.ClockDrift, "clock-drift", 0.1, "bound on how far any server's clock may run fast or slow, as a fraction; lease reads are linearizable within it. 0: no bound is known, so lease reads are confirmed with a majority like all others; so they are without --check-quorum (thesis 6.4.1)")
+	f.BoolVar(&o.ClockFaults, "clock-faults", false, "for tests: whoever reaches --listen-http may set this server's clock (PUT /clock)")
 	f.BoolVar(&o.Join, "join", false, "this server is new, or was removed and is to come back: it waits until the others, named by --peer, add it")
 	f.Uint64Var(&o.SnapshotEntries, "snapshot-entries", 10000, "take a snapshot, and let go of the log before it, after so many applied entries; 0: never")
 	f.BoolVar(&verbose, "verbose", false, "log each connection")

@@ -13,6 +13,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/local"
 	"github.com/ordeal-dev/ordeal/mutants"
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/systems/ordeal"
 )
 
 // ownedCluster is a cluster with what was made for it alone.
@@ -62,7 +63,7 @@ func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags, Disks: f.needsDisks()})
+	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.flagsOfNodes(), Disks: f.needsDisks()})
 	if err != nil {
 		os.RemoveAll(temporary)
 		return nil, badArgument("%w", err)
@@ -79,7 +80,7 @@ func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
 	if agent == "" {
 		agent = sibling("image/ordeal-agent")
 	}
-	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.nodeFlags, Disks: f.needsDisks()})
+	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.flagsOfNodes(), Disks: f.needsDisks()})
 	if err != nil {
 		os.RemoveAll(temporary)
 		return nil, badArgument("%w", err)
@@ -91,6 +92,15 @@ func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
 func (f *runFlags) needsDisks() bool {
 	specs, err := nemesis.ParseFaults(f.faults)
 	return err == nil && slices.ContainsFunc(specs, func(s nemesis.Spec) bool { return nemesis.NeedsDisks(s.Fault) })
+}
+
+// flagsOfNodes are the flags asked for, with those that the faults need.
+func (f *runFlags) flagsOfNodes() []string {
+	specs, err := nemesis.ParseFaults(f.faults)
+	if err == nil && slices.ContainsFunc(specs, func(s nemesis.Spec) bool { return s.Fault == nemesis.ClockSkew }) {
+		return append(slices.Clone(f.nodeFlags), ordeal.System{}.ClockFlags()...)
+	}
+	return f.nodeFlags
 }
 
 // nodeOr is the node's binary that the flags ask for, else the usual one; a mutant is built in a temporary folder.

@@ -40,7 +40,11 @@ type trio struct {
 	all     sync.WaitGroup
 }
 
-func startTrio(t *testing.T) *trio {
+type nodeOptions = node.Options
+
+func startTrio(t *testing.T) *trio { return startTrioWith(t, func(string, *nodeOptions) {}) }
+
+func startTrioWith(t *testing.T, change func(name string, o *nodeOptions)) *trio {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &trio{t: t, ctx: ctx, options: map[string]node.Options{}, http: map[string]string{}, ended: map[string]bool{}}
 	t.Cleanup(func() { cancel(); c.all.Wait() })
@@ -48,14 +52,22 @@ func startTrio(t *testing.T) *trio {
 	for id, peer := range peers {
 		name := nodeName(id)
 		c.http[name] = freeAddress()
-		c.options[name] = node.Options{ID: id, ClusterID: "test", Data: t.TempDir(), ListenPeer: peer, ListenClient: "127.0.0.1:0", ListenHTTP: c.http[name],
+		o := node.Options{ID: id, ClusterID: "test", Data: t.TempDir(), ListenPeer: peer, ListenClient: "127.0.0.1:0", ListenHTTP: c.http[name],
 			Peers: peers, Heartbeat: 20 * time.Millisecond, ElectionTimeout: 200 * time.Millisecond, PreVote: true, CheckQuorum: true,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+		change(name, &o)
+		c.options[name] = o
 	}
 	for name := range peers {
 		c.start(nodeName(name))
 	}
 	return c
+}
+
+func (c *trio) members() nemesis.Members {
+	m, err := System{}.Administer(c.http)
+	require.NoError(c.t, err)
+	return m
 }
 
 func (c *trio) start(name string) {
