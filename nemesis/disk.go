@@ -25,7 +25,6 @@ const (
 
 // Parameters of DiskFailure.
 const (
-	nodesParameter = "nodes" // whose disks
 	tornParameter  = "torn"  // of a loss of power: part of what was not synced has reached the disk
 	delayParameter = "delay" // of a slow fsync
 )
@@ -44,14 +43,9 @@ var hurtingDisks = disks{basic{title: DiskFailure, of: toHurtDisks, ways: []mode
 		help: "a majority is killed and loses all files: more than any replicated log survives", choose: hurt(map[string]int{"majority": 1}, nil)},
 }}}
 
-// nodeSets are the sets of nodes that a disk fault can be of, with their sizes; leader is known in the run only.
-var nodeSets = map[string]func(nodes int) int{
-	"leader": nil, "one": func(int) int { return 1 }, "minority": minoritySize, "majority": majoritySize, "all": func(n int) int { return n },
-}
-
 func (disks) parameters() []parameter {
 	return []parameter{
-		{name: nodesParameter, help: "whose disks: leader, one, minority, majority or all", check: oneOf("leader", "one", "minority", "majority", "all"),
+		{name: nodesParameter, help: "whose disks: leader, one, minority, majority or all", check: oneOf(nodeSetNames...),
 			modes: []string{powerLoss, failedSync, slowSync, fullDisk}},
 		{name: tornParameter, help: "yes: each sector that was not synced may have reached the disk; no: none has", check: oneOf("yes", "no"), modes: []string{powerLoss}},
 		{name: delayParameter, help: "how much longer an fsync takes: 1ms to 10s", check: durationWithin(time.Millisecond, 10*time.Second), modes: []string{slowSync}},
@@ -86,21 +80,6 @@ func hurt(weights map[string]int, more func(*rand.Rand, map[string]string)) func
 		}
 		return p
 	}
-}
-
-// drawWeighted draws one of the words, in the order of nodeSets' sizes.
-func drawWeighted(weights map[string]int, rng *rand.Rand) string {
-	total := 0
-	for _, w := range weights {
-		total += w
-	}
-	at := rng.IntN(total)
-	for _, word := range []string{"leader", "one", "minority", "majority", "all"} {
-		if at -= weights[word]; at < 0 {
-			return word
-		}
-	}
-	panic("nemesis: a weight of a set of nodes that there is not")
 }
 
 func drawTorn(rng *rand.Rand, p map[string]string) {

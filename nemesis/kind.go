@@ -103,7 +103,7 @@ type plan struct {
 
 // kinds is the catalogue. The order of the modes is that of the first round of a schedule: what often leaves a majority comes
 // first, because a cluster that serves nobody shows no wrong answers.
-var kinds = []kind{killing, partitioning, pausing, skewing, hurtingDisks, changing, leading}
+var kinds = []kind{killing, partitioning, pausing, troubling, skewing, hurtingDisks, changing, leading}
 
 func findKind(name string) (kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name() == name })

@@ -40,6 +40,7 @@ type modelWorld struct {
 	nodes    []string
 	cut      map[Link]uint64 // cut links with the packets dropped since
 	clocks   map[string]*modelClock
+	shapes   map[Link]*Shaped
 	data     []Link   // cut for data alone
 	deaf     []string // nodes that clients do not reach
 	process  map[string]ProcessState
@@ -54,7 +55,7 @@ type modelWorld struct {
 }
 
 func newModelWorld(clock *fakeClock, nodes []string, breakage string) *modelWorld {
-	w := &modelWorld{clock: clock, nodes: nodes, voters: slices.Clone(nodes), clocks: map[string]*modelClock{}, cut: map[Link]uint64{}, process: map[string]ProcessState{}, nextPID: 100, breakage: breakage}
+	w := &modelWorld{clock: clock, nodes: nodes, voters: slices.Clone(nodes), clocks: map[string]*modelClock{}, shapes: map[Link]*Shaped{}, cut: map[Link]uint64{}, process: map[string]ProcessState{}, nextPID: 100, breakage: breakage}
 	for _, node := range nodes {
 		w.nextPID++
 		w.process[node] = ProcessState{Running: true, PID: w.nextPID, Starts: 1}
@@ -106,6 +107,7 @@ func (w *modelWorld) Probe(ctx context.Context, links []Link) ([]Probe, error) {
 			probes[i].Error = "no route to host"
 			continue
 		}
+		w.feel(l)
 		dropped, isCut := w.cut[l]
 		if slices.Contains(w.data, l) {
 			probes[i].Stopped = 1
@@ -345,6 +347,9 @@ func (w *modelWorld) whole() string {
 		if d.state.Fault != (DiskFault{}) || len(d.flips) > 0 {
 			left = append(left, "the disk of "+node+" is bad")
 		}
+	}
+	for l := range w.shapes {
+		left = append(left, l.From+"->"+l.To+" is shaped")
 	}
 	for _, node := range w.nodes {
 		if w.modelClock(node).setting != (ClockSetting{}) {

@@ -41,6 +41,7 @@ type Nemesis struct {
 	schedule  Schedule
 	options   Options
 	events    []Event
+	late      []string // nodes that stood still when their clock was to be set right
 	owed      []string // removed nodes that could not be brought back when their fault was healed
 
 	mu     sync.Mutex
@@ -227,6 +228,7 @@ func (n *Nemesis) heal(ctx context.Context, f *fault, calledOff bool) {
 	n.mu.Lock()
 	n.active = slices.DeleteFunc(n.active, func(a *fault) bool { return a == f })
 	n.mu.Unlock()
+	n.setLateClocks(ctx, &e)
 	if f.kind.needs() != toChangeMembers {
 		n.repay(ctx, &e) // it may have stood in the way
 	}

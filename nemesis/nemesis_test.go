@@ -79,7 +79,7 @@ func write(b *strings.Builder, e Event) {
 func TestEveryFaultTakes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// A fault of a node that another one of its kind holds cannot happen here: faults of one kind do not overlap.
-		s := drawScheduleOf(t, expanded(t, 3, rapid.SampledFrom([][]string{{Kill}, {Partition}, {Pause}, {Kill, Partition}, {Pause, Partition}, {ClockSkew}, {ClockSkew, Partition}}).Draw(t, "faults")...))
+		s := drawScheduleOf(t, expanded(t, 3, rapid.SampledFrom([][]string{{Kill}, {Partition}, {Pause}, {Kill, Partition}, {Pause, Partition}, {ClockSkew}, {ClockSkew, Partition}, {PacketTrouble}, {PacketTrouble, Partition}, {Kill, PacketTrouble}}).Draw(t, "faults")...))
 		r := newRun(t, arguments{leader: "n2"}, s)
 		events := r.run(t)
 		require.Len(t, events, toldSteps(s)+1)
@@ -132,7 +132,7 @@ func TestPausesAmongKills(t *testing.T) {
 // Called off at any moment, it heals everything and says so.
 func TestCancelHealsEverything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, ClockSkew))
+		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, ClockSkew, PacketTrouble))
 		at := time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
 		r := newRun(t, arguments{leader: "n1", cancel: at}, s)
 		events := r.run(t)
@@ -176,7 +176,7 @@ func TestEveryChangeTakes(t *testing.T) {
 func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 	took := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, ClockSkew, MembershipChange, Leadership))
+		s := drawScheduleOf(t, expanded(t, 3, Kill, Partition, Pause, ClockSkew, PacketTrouble, MembershipChange, Leadership))
 		var a arguments
 		if rapid.Bool().Draw(t, "called off") {
 			a.cancel = time.Duration(rapid.Int64Range(1, int64(s.Duration)+1).Draw(t, "cancel"))
@@ -194,7 +194,7 @@ func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 			}
 		}
 	})
-	require.Len(t, took, 6, "%v", took)
+	require.Len(t, took, 7, "%v", took)
 }
 
 // A cluster that does nothing of what it is told never yields a fault that counts.
@@ -217,6 +217,15 @@ func TestNothingTakesOnADeadWorld(t *testing.T) {
 	}
 	for _, breakage := range []string{"clock does nothing", "clock cannot be set", "clock cannot be read", "process cannot be asked"} {
 		s, err := NewSchedule([]Spec{{Fault: ClockSkew}}, nodeNames(5), 1, 30*time.Second)
+		require.NoError(t, err)
+		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
+			if e.Phase == PhaseInject {
+				require.False(t, e.Took, "%s: %+v", breakage, e)
+			}
+		}
+	}
+	for _, breakage := range []string{"shape fails", "shape does nothing", "shape forgets a link", "shape is not felt", "shape cannot be read"} {
+		s, err := NewSchedule([]Spec{{Fault: PacketTrouble}}, nodeNames(5), 1, 30*time.Second)
 		require.NoError(t, err)
 		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
 			if e.Phase == PhaseInject {
@@ -332,6 +341,17 @@ func TestPausesThatStay(t *testing.T) {
 	require.False(t, events[1].Took)
 	require.Contains(t, events[1].Evidence[1], "still stands still")
 	require.False(t, events[2].Took)
+}
+
+// A link that keeps its shape is told of by the heal and by the closing.
+func TestShapesThatStay(t *testing.T) {
+	s, err := NewSchedule([]Spec{{Fault: PacketTrouble, Mode: lossMode}}, nodeNames(5), 1, 3*time.Second)
+	require.NoError(t, err)
+	for _, e := range newRun(t, arguments{leader: "n1", breakage: "shape stays"}, s).run(t) {
+		if e.Phase == PhaseHeal {
+			require.False(t, e.Took, "%+v", e)
+		}
+	}
 }
 
 // A clock that cannot be set right is told of by the heal and by the closing.

@@ -146,10 +146,10 @@ func (n *Nemesis) cuts(except *fault) cuts {
 	var c cuts
 	for _, f := range n.standing() {
 		switch {
-		case f == except || f.flaps.opened:
+		case f == except || f.step.Fault != Partition || f.flaps.opened:
 		case f.step.Mode == dataMode:
 			c.data = append(c.data, f.step.Links...)
-		case f.step.Fault == Partition && f.step.Mode == clientsMode:
+		case f.step.Mode == clientsMode:
 			c.clients = append(c.clients, f.step.Targets...)
 		default:
 			c.full = append(c.full, f.step.Links...)

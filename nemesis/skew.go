@@ -51,7 +51,7 @@ var skewing = skew{basic{title: ClockSkew, of: toSetClocks, ways: []mode{
 
 func (skew) parameters() []parameter {
 	return []parameter{
-		{name: nodesParameter, help: "whose clocks: leader, one, minority, majority or all", check: oneOf("leader", "one", "minority", "majority", "all")},
+		{name: nodesParameter, help: "whose clocks: leader, one, minority, majority or all", check: oneOf(nodeSetNames...)},
 		{name: rateParameter, help: "seconds that they count in a second: 0.01 to 100", check: numberWithin(0.01, 100), modes: []string{rateMode}},
 		{name: offsetParameter, help: "how far they jump: 100ms to 100h", check: durationWithin(100*time.Millisecond, 100*time.Hour), modes: []string{aheadMode, backMode, strobeMode}},
 		{name: periodParameter, help: "time between two jumps: 10ms to 1s", check: durationWithin(10*time.Millisecond, time.Second), modes: []string{strobeMode}},
@@ -312,7 +312,9 @@ func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			e.observe(node + " was killed meanwhile; a process that is started anew has a clock that is right")
 			delete(f.misled, node)
 		case state.Paused:
-			e.observe(node + " stands still: nobody can read its clock")
+			e.observe(node + " stands still: its clock is set right when it goes on")
+			n.late = append(n.late, node)
+			delete(f.misled, node)
 		case to.Strobe != 0:
 			strobing = append(strobing, node)
 		case m.first != (ClockReading{}):
@@ -349,6 +351,27 @@ func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	if !e.Took {
 		e.observe("is not healed: " + strings.Join(against, "; "))
 	}
+}
+
+// setLateClocks sets the clocks right of nodes that go on again.
+func (n *Nemesis) setLateClocks(ctx context.Context, e *Event) {
+	still := n.late[:0]
+	for _, node := range n.late {
+		state, err := n.world.Process(ctx, node)
+		if err == nil && (state.Paused || !state.Running) { // one that is started anew has a clock that is right
+			if state.Paused {
+				still = append(still, node)
+			}
+			continue
+		}
+		if err := n.abilities.Clocks.SetClock(ctx, node, n.clockBesides(node, nil)); err != nil {
+			e.observe(fmt.Sprintf("the clock of %s, which is late to be set right, is not: %v", node, err))
+			still = append(still, node)
+			continue
+		}
+		e.observe(node + " goes on: its clock is set right")
+	}
+	n.late = still
 }
 
 // clockBesides is how the node's clock is to go by the latest other fault that stands.
