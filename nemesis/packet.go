@@ -17,10 +17,11 @@ const PacketTrouble = "packet"
 
 // Modes of PacketTrouble.
 const (
+	// Duplication is the mode that streams, and queues that hand each packet out once, cannot do.
+	Duplication   = "duplicate"
 	delayMode     = "delay"
 	lossMode      = "loss"
 	reorderMode   = "reorder"
-	duplicateMode = "duplicate"
 	bandwidthMode = "bandwidth"
 )
 
@@ -43,7 +44,7 @@ var troubling = packets{basic{title: PacketTrouble, of: toShapePackets, ways: []
 	{name: lossMode, needs: 2, help: "a share of it is lost", choose: trouble},
 	{name: reorderMode, needs: 2, help: "it comes late, and a share of it overtakes the rest", choose: trouble},
 	{name: bandwidthMode, needs: 2, help: "only so much of it comes through in a second", choose: trouble},
-	{name: duplicateMode, needs: 2, help: "a share of it comes twice", choose: trouble},
+	{name: Duplication, needs: 2, help: "a share of it comes twice", choose: trouble},
 }}}
 
 func (packets) parameters() []parameter {
@@ -51,7 +52,7 @@ func (packets) parameters() []parameter {
 		{name: nodesParameter, help: "who sends it: leader, one, minority, majority or all", check: oneOf(nodeSetNames...)},
 		{name: delayParameter, help: "how late it comes: 1ms to 5s", check: durationWithin(time.Millisecond, 5*time.Second), modes: []string{delayMode, reorderMode}},
 		{name: jitterParameter, help: "how much earlier or later than that: 0s to 5s", check: durationWithin(0, 5*time.Second), modes: []string{delayMode}},
-		{name: shareParameter, help: "of all packets: 0.01 to 1", check: numberWithin(0.01, 1), modes: []string{lossMode, reorderMode, duplicateMode}},
+		{name: shareParameter, help: "of all packets: 0.01 to 1", check: numberWithin(0.01, 1), modes: []string{lossMode, reorderMode, Duplication}},
 		{name: rateParameter, help: "KiB a second: 1 to 1000000", check: numberWithin(1, 1_000_000), modes: []string{bandwidthMode}},
 	}
 }
@@ -96,7 +97,7 @@ func (p *plan) fillTrouble(mode string, nodes, targets []string) {
 		delayMode:     "late by " + p.parameters[delayParameter] + "±" + p.parameters[jitterParameter],
 		lossMode:      p.parameters[shareParameter] + " lost",
 		reorderMode:   p.parameters[shareParameter] + " overtake, the rest late by " + p.parameters[delayParameter],
-		duplicateMode: p.parameters[shareParameter] + " come twice",
+		Duplication:   p.parameters[shareParameter] + " come twice",
 		bandwidthMode: p.parameters[rateParameter] + " KiB a second",
 	}[mode]
 }
@@ -131,7 +132,7 @@ func (s Step) shape() (Shape, error) {
 		to.Loss = number(shareParameter)
 	case reorderMode:
 		to.Reorder = number(shareParameter)
-	case duplicateMode:
+	case Duplication:
 		to.Duplicate = number(shareParameter)
 	case bandwidthMode:
 		to.Rate = int64(number(rateParameter) * 1024)
@@ -253,7 +254,7 @@ func (n *Nemesis) overlaid(s Shaped) bool {
 
 // felt is how many packets show what the mode does.
 func (t troubled) felt(mode string) uint64 {
-	return map[string]uint64{delayMode: t.Delayed, lossMode: t.Lost, reorderMode: t.Reordered, duplicateMode: t.Duplicated, bandwidthMode: t.Limited}[mode]
+	return map[string]uint64{delayMode: t.Delayed, lossMode: t.Lost, reorderMode: t.Reordered, Duplication: t.Duplicated, bandwidthMode: t.Limited}[mode]
 }
 
 func (t troubled) text(mode string) string {
@@ -270,7 +271,7 @@ func (t troubled) text(mode string) string {
 		}
 	case lossMode:
 		text += fmt.Sprintf(", %d were lost", t.Lost)
-	case duplicateMode:
+	case Duplication:
 		text += fmt.Sprintf(", %d twice", t.Duplicated)
 	case bandwidthMode:
 		text += fmt.Sprintf(", %d had to wait for others", t.Limited)

@@ -32,7 +32,8 @@ type Cluster struct {
 	ports  map[int]bool // of the host, that were chosen for containers
 	facts  map[string]string
 
-	cuts cuts
+	cuts   cuts
+	shapes shapes
 }
 
 // member is one node's container as the engine has it now.

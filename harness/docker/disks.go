@@ -25,14 +25,6 @@ func addDisk(s *compose.ServiceConfig) error {
 	return nil
 }
 
-// Lacks tells why a fault cannot be injected on this machine, after Setup.
-func (c *Cluster) Lacks(ctx context.Context, fault, _ string) error {
-	if nemesis.NeedsDisks(fault) {
-		return c.lacksDisks(ctx)
-	}
-	return nil
-}
-
 // lacksDisks tells why a node has no disk that could be hurt, after Setup.
 func (c *Cluster) lacksDisks(ctx context.Context) error {
 	for _, node := range c.Nodes() {

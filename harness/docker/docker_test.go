@@ -280,6 +280,43 @@ func TestDataOnly(t *testing.T) {
 	hears(t, c, "n1", "n2")
 }
 
+// A link is shaped in one direction, on its own, also beside a cut and over a restart of the receiver's container.
+func TestShapes(t *testing.T) {
+	o := options(t)
+	o.Nodes = 3
+	c := setUp(t, o)
+	ctx := t.Context()
+	require.NoError(t, c.Lacks(ctx, nemesis.PacketTrouble, "delay"))
+	require.Error(t, c.Lacks(ctx, nemesis.PacketTrouble, nemesis.Duplication))
+	slow, back := nemesis.Link{From: "n1", To: "n2"}, nemesis.Link{From: "n2", To: "n1"}
+	late := nemesis.ShapedLink{Link: slow, Shape: nemesis.Shape{Delay: 30 * time.Millisecond}}
+	timed(t, "  shape", func() { require.NoError(t, c.ShapeLinks(ctx, []nemesis.ShapedLink{late})) })
+	felt := func() {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			_, err := c.Probe(ctx, []nemesis.Link{slow, back})
+			require.NoError(t, err)
+			shaped, err := c.Shaped(ctx, []nemesis.Link{slow, back})
+			require.NoError(t, err)
+			require.Equal(t, nemesis.Shaped{Link: back}, shaped[1])
+			require.Equal(t, late.Shape, shaped[0].Shape)
+			require.Empty(t, shaped[0].Error)
+			return shaped[0].Delayed > 0 && shaped[0].Held == 30*time.Millisecond
+		}, 30*time.Second, 10*time.Millisecond)
+	}
+	felt()
+	requireCut(t, c, nemesis.Link{From: "n3", To: "n2"})
+	felt()
+	timed(t, "  restart container", func() { require.NoError(t, c.RestartContainer(ctx, "n2")) })
+	requireCrossings(t, c, nemesis.Link{From: "n3", To: "n2"})
+	felt()
+	require.NoError(t, c.Cut(ctx, nil))
+	timed(t, "  lift", func() { require.NoError(t, c.ShapeLinks(ctx, nil)) })
+	shaped, err := c.Shaped(ctx, []nemesis.Link{slow})
+	require.NoError(t, err)
+	require.Equal(t, nemesis.Shaped{Link: slow}, shaped[0])
+}
+
 // Processes are killed, started, paused and resumed; the cut stands meanwhile, also over a restart of the container.
 func TestProcesses(t *testing.T) {
 	o := options(t)

@@ -67,7 +67,7 @@ func (c *Cluster) StartContainer(ctx context.Context, node string) error {
 		return err
 	}
 	c.cuts.unknown = false
-	return nil
+	return c.reshape(ctx)
 }
 
 // RestartContainer kills the node's whole container and starts it again.

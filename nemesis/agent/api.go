@@ -4,7 +4,9 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
 )
 
 // SecretVariable is the environment variable that gives the agent its secret. The child does not see it.
@@ -21,6 +23,8 @@ const (
 	pathResume    = "/v1/resume"         // POST: nemesis.ProcessState; 409 if it does not run
 	pathPartition = "/v1/partition"      // PUT: Partition, in place of the one before; DELETE: heal
 	pathCounters  = "/v1/counters"       // GET: Counters
+	pathShapes    = "/v1/shapes"         // GET: ShapeCounts; PUT: Shapes, in place of those before; DELETE: lift all
+	pathAble      = "/v1/able"           // GET: Able
 	pathReset     = "/v1/reset"          // POST: ResetRequest, Reset
 	pathSend      = "/v1/probe/send"     // POST: SendRequest, Sent
 	pathReceived  = "/v1/probe/received" // POST: ReceivedRequest, Received
@@ -67,6 +71,34 @@ type CutCount struct {
 // Counters are the counts of all cuts in force, as the kernel has them.
 type Counters struct {
 	Counts []CutCount `json:"counts"`
+}
+
+// PeerShape is what is done to what arrives from one peer, with its name.
+type PeerShape struct {
+	Name string `json:"name"`
+	nfqueue.Peer
+}
+
+// Shapes is everything that is to be shaped.
+type Shapes struct {
+	Peers []PeerShape `json:"peers"`
+}
+
+// ShapeCount is what was done to what arrived from one peer since it was shaped.
+type ShapeCount struct {
+	Name string `json:"name"`
+	nemesis.Shaped
+}
+
+// ShapeCounts are the counts of all that are shaped.
+type ShapeCounts struct {
+	Counts []ShapeCount `json:"counts"`
+}
+
+// Able tells of each mechanism why it cannot be used here; empty when it can.
+type Able struct {
+	Netfilter string `json:"netfilter,omitempty"`
+	Queue     string `json:"queue,omitempty"`
 }
 
 // ResetRequest asks to destroy the TCP connections with these peers.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
 )
 
 // Bounds on what one request may ask.
@@ -46,6 +47,20 @@ func (p Partition) check() ([]netfilter.Drop, map[netfilter.Drop]string, error) 
 		names[drops[i]] = c.Name
 	}
 	return drops, names, nil
+}
+
+// check gives the peers to be shaped and their names in the same order.
+func (s Shapes) check() (peers []nfqueue.Peer, names []string, err error) {
+	if len(s.Peers) > maxItems {
+		return nil, nil, fmt.Errorf("%d peers, at most %d", len(s.Peers), maxItems)
+	}
+	for i, p := range s.Peers {
+		if err := p.Check(); err != nil {
+			return nil, nil, fmt.Errorf("peer %d (%s): %w", i, p.Name, err)
+		}
+		peers, names = append(peers, p.Peer), append(names, p.Name)
+	}
+	return peers, names, nil
 }
 
 func (r ResetRequest) check() error {

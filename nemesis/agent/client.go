@@ -97,6 +97,27 @@ func (c *Client) Counters(ctx context.Context) ([]CutCount, error) {
 	return counters.Counts, err
 }
 
+// Shape shapes what arrives from exactly these peers; none lifts all.
+func (c *Client) Shape(ctx context.Context, peers []PeerShape) error {
+	if len(peers) == 0 {
+		_, err := call[ShapeCounts](ctx, c, http.MethodDelete, pathShapes, nil)
+		return err
+	}
+	_, err := call[ShapeCounts](ctx, c, http.MethodPut, pathShapes, Shapes{Peers: peers})
+	return err
+}
+
+// Shaped tells what was done to what arrived from each peer that is shaped.
+func (c *Client) Shaped(ctx context.Context) ([]ShapeCount, error) {
+	counts, err := call[ShapeCounts](ctx, c, http.MethodGet, pathShapes, nil)
+	return counts.Counts, err
+}
+
+// Able asks which mechanisms can be used.
+func (c *Client) Able(ctx context.Context) (Able, error) {
+	return call[Able](ctx, c, http.MethodGet, pathAble, nil)
+}
+
 // Reset destroys the TCP connections with the peers and tells how many there were.
 func (c *Client) Reset(ctx context.Context, peers []netip.Addr) (int, error) {
 	reset, err := call[Reset](ctx, c, http.MethodPost, pathReset, ResetRequest{Peers: peers})

@@ -17,6 +17,7 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/disk"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
 )
 
 const (
@@ -36,10 +37,12 @@ type server struct {
 	log        *childLog
 	disk       *disk.Disk // nil: none
 	filter     netfilter.Filter
+	shaper     nfqueue.Shaper
 	note       func(format string, args ...any)
 
-	mu    sync.Mutex // one change of rules at a time
-	names map[netfilter.Drop]string
+	mu     sync.Mutex // one change of rules at a time
+	shaped []string   // names of the peers that are shaped, in the shaper's order
+	names  map[netfilter.Drop]string
 	// earlier is what a drop in force stopped before the rules were last replaced, which starts the kernel's counts
 	// anew: a cut that stands while others change keeps its count.
 	earlier map[netfilter.Drop]netfilter.Count
@@ -57,6 +60,10 @@ func (s *server) handler(secret string) http.Handler {
 	mux.HandleFunc("PUT "+pathPartition, s.putPartition)
 	mux.HandleFunc("DELETE "+pathPartition, s.deletePartition)
 	mux.HandleFunc("GET "+pathCounters, s.getCounters)
+	mux.HandleFunc("PUT "+pathShapes, s.putShapes)
+	mux.HandleFunc("DELETE "+pathShapes, s.deleteShapes)
+	mux.HandleFunc("GET "+pathShapes, s.getShapes)
+	mux.HandleFunc("GET "+pathAble, s.getAble)
 	mux.HandleFunc("POST "+pathReset, s.postReset)
 	mux.HandleFunc("POST "+pathSend, s.postSend)
 	mux.HandleFunc("POST "+pathReceived, s.postReceived)

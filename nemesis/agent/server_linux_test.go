@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 )
@@ -216,6 +218,31 @@ func TestPartitionOverTheAPI(t *testing.T) {
 	require.NoError(t, netlink.AddrAdd(lo, address))
 	partitionOverTheAPI(t)
 	rulesOutliveTheAgent(t)
+	shapesOverTheAPI(t)
+}
+
+// Peers are shaped by name, and counted so; what the kernel would not understand is refused before.
+func shapesOverTheAPI(t *testing.T) {
+	c, _ := serve(t, "run")
+	able, err := c.Able(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Able{}, able)
+	self := netip.MustParseAddr("10.9.0.1")
+	require.NoError(t, c.Shape(t.Context(), []PeerShape{{Name: "n2", Peer: nfqueue.Peer{Address: self, Shape: nemesis.Shape{Loss: 1}}}}))
+	conn, err := newProber("10.9.0.1:0")
+	require.NoError(t, err)
+	defer conn.close()
+	require.Empty(t, conn.send([]Target{{Nonce: "x", Address: netip.AddrPortFrom(self, uint16(conn.port()))}}))
+	require.Eventually(t, func() bool {
+		counts, err := c.Shaped(t.Context())
+		require.NoError(t, err)
+		return len(counts) == 1 && counts[0].Name == "n2" && counts[0].Lost == 1 && counts[0].Shape == nemesis.Shape{Loss: 1}
+	}, 30*time.Second, time.Millisecond)
+	require.ErrorContains(t, c.Shape(t.Context(), []PeerShape{{Name: "n3"}}), "peer 0 (n3): ")
+	require.NoError(t, c.Shape(t.Context(), nil))
+	counts, err := c.Shaped(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, counts)
 }
 
 // What was cut when the agent was killed with its namespace is cut when it is back, unless it was healed. Rules that it cannot read keep

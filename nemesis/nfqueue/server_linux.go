@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	idle       = 200 * time.Millisecond // between looks at whether there is something else to do
+	idle       = 10 * time.Millisecond  // between looks at whether there is something else to do
 	batch      = 64                     // packets taken at a time
 	maxVerdict = 300 * 32               // bytes of verdicts sent at a time
 )

@@ -1,0 +1,18 @@
+package docker
+
+import (
+	"context"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+)
+
+// Lacks tells why a fault cannot be injected on this machine, after Setup.
+func (c *Cluster) Lacks(ctx context.Context, fault, mode string) error {
+	switch {
+	case nemesis.NeedsDisks(fault):
+		return c.lacksDisks(ctx)
+	case fault == nemesis.PacketTrouble:
+		return c.lacksPackets(ctx, mode)
+	}
+	return nil
+}
