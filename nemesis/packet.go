@@ -17,11 +17,11 @@ const PacketTrouble = "packet"
 
 // Modes of PacketTrouble.
 const (
-	// Duplication is the mode that streams, and queues that hand each packet out once, cannot do.
+	// Duplication cannot be done by what hands each packet out once, Reordering not to streams.
 	Duplication   = "duplicate"
+	Reordering    = "reorder"
 	delayMode     = "delay"
 	lossMode      = "loss"
-	reorderMode   = "reorder"
 	bandwidthMode = "bandwidth"
 )
 
@@ -42,7 +42,7 @@ type packets struct{ basic }
 var troubling = packets{basic{title: PacketTrouble, of: toShapePackets, ways: []mode{
 	{name: delayMode, needs: 2, help: "what nodes send comes late, and not equally late", choose: trouble},
 	{name: lossMode, needs: 2, help: "a share of it is lost", choose: trouble},
-	{name: reorderMode, needs: 2, help: "it comes late, and a share of it overtakes the rest", choose: trouble},
+	{name: Reordering, needs: 2, help: "it comes late, and a share of it overtakes the rest", choose: trouble},
 	{name: bandwidthMode, needs: 2, help: "only so much of it comes through in a second", choose: trouble},
 	{name: Duplication, needs: 2, help: "a share of it comes twice", choose: trouble},
 }}}
@@ -50,9 +50,9 @@ var troubling = packets{basic{title: PacketTrouble, of: toShapePackets, ways: []
 func (packets) parameters() []parameter {
 	return []parameter{
 		{name: nodesParameter, help: "who sends it: leader, one, minority, majority or all", check: oneOf(nodeSetNames...)},
-		{name: delayParameter, help: "how late it comes: 1ms to 5s", check: durationWithin(time.Millisecond, 5*time.Second), modes: []string{delayMode, reorderMode}},
+		{name: delayParameter, help: "how late it comes: 1ms to 5s", check: durationWithin(time.Millisecond, 5*time.Second), modes: []string{delayMode, Reordering}},
 		{name: jitterParameter, help: "how much earlier or later than that: 0s to 5s", check: durationWithin(0, 5*time.Second), modes: []string{delayMode}},
-		{name: shareParameter, help: "of all packets: 0.01 to 1", check: numberWithin(0.01, 1), modes: []string{lossMode, reorderMode, Duplication}},
+		{name: shareParameter, help: "of all packets: 0.01 to 1", check: numberWithin(0.01, 1), modes: []string{lossMode, Reordering, Duplication}},
 		{name: rateParameter, help: "KiB a second: 1 to 1000000", check: numberWithin(1, 1_000_000), modes: []string{bandwidthMode}},
 	}
 }
@@ -65,7 +65,7 @@ func trouble(d draw) plan {
 		delay := drawLog(5, 200, d.rng)
 		p.parameters[delayParameter] = (time.Duration(delay) * time.Millisecond).String()
 		p.parameters[jitterParameter] = (time.Duration(delay*d.rng.Float64()) * time.Millisecond).String()
-	case reorderMode:
+	case Reordering:
 		p.parameters[delayParameter] = (time.Duration(drawLog(5, 50, d.rng)) * time.Millisecond).String()
 		p.parameters[shareParameter] = share(drawLog(0.1, 0.5, d.rng))
 	case bandwidthMode:
@@ -96,7 +96,7 @@ func (p *plan) fillTrouble(mode string, nodes, targets []string) {
 	p.text = "what " + words(targets) + " send: " + map[string]string{
 		delayMode:     "late by " + p.parameters[delayParameter] + "±" + p.parameters[jitterParameter],
 		lossMode:      p.parameters[shareParameter] + " lost",
-		reorderMode:   p.parameters[shareParameter] + " overtake, the rest late by " + p.parameters[delayParameter],
+		Reordering:    p.parameters[shareParameter] + " overtake, the rest late by " + p.parameters[delayParameter],
 		Duplication:   p.parameters[shareParameter] + " come twice",
 		bandwidthMode: p.parameters[rateParameter] + " KiB a second",
 	}[mode]
@@ -130,7 +130,7 @@ func (s Step) shape() (Shape, error) {
 	switch s.Mode {
 	case lossMode:
 		to.Loss = number(shareParameter)
-	case reorderMode:
+	case Reordering:
 		to.Reorder = number(shareParameter)
 	case Duplication:
 		to.Duplicate = number(shareParameter)
@@ -254,19 +254,19 @@ func (n *Nemesis) overlaid(s Shaped) bool {
 
 // felt is how many packets show what the mode does.
 func (t troubled) felt(mode string) uint64 {
-	return map[string]uint64{delayMode: t.Delayed, lossMode: t.Lost, reorderMode: t.Reordered, Duplication: t.Duplicated, bandwidthMode: t.Limited}[mode]
+	return map[string]uint64{delayMode: t.Delayed, lossMode: t.Lost, Reordering: t.Reordered, Duplication: t.Duplicated, bandwidthMode: t.Limited}[mode]
 }
 
 func (t troubled) text(mode string) string {
 	text := fmt.Sprintf("%d links are as asked: of %d %s %d came through", t.links, t.Passed+t.Lost, t.Unit, t.Passed)
 	switch mode {
-	case delayMode, reorderMode:
+	case delayMode, Reordering:
 		mean := time.Duration(0)
 		if t.Delayed > 0 {
 			mean = (t.held / time.Duration(t.Delayed)).Round(10 * time.Microsecond)
 		}
 		text += fmt.Sprintf(", %d late by %v on average", t.Delayed, mean)
-		if mode == reorderMode {
+		if mode == Reordering {
 			text += fmt.Sprintf(", %d before earlier ones", t.Reordered)
 		}
 	case lossMode:

@@ -54,6 +54,9 @@ type Cluster struct {
 	id      string
 	network *link.Network
 
+	cutting    sync.Mutex // one change at a time
+	full, data []nemesis.Link
+
 	mu       sync.Mutex // guards what Setup makes and Teardown takes
 	record   *record
 	nodes    map[string]*node
@@ -302,14 +305,6 @@ func (c *Cluster) Process(_ context.Context, name string) (nemesis.ProcessState,
 		return nemesis.ProcessState{}, err
 	}
 	return n.state(), nil
-}
-
-// Cut cuts exactly the given links between nodes.
-func (c *Cluster) Cut(ctx context.Context, links []nemesis.Link) error {
-	if err := c.isUp(); err != nil {
-		return err
-	}
-	return c.network.Cut(ctx, links)
 }
 
 // Probe tries to cross each link.

@@ -17,6 +17,8 @@
 //   - A cut in one direction stops data in that direction only: acknowledgements belong to the kernel's connections on
 //     either side of the link, and are not part of the stream. The data of the other direction keeps flowing.
 //
+// A link can be shaped too: late, lossy or narrow, as far as a stream can show that. See ShapeLinks.
+//
 // Memory is bounded: a direction holds back one buffer's worth and then stops reading, so that the sender's own send
 // buffer fills, as it does behind a dropped link.
 package link

@@ -3,6 +3,9 @@ package link
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+
+	"github.com/ordeal-dev/ordeal/nemesis/shaping"
 )
 
 // Counters are the exact byte counts of a directed link.
@@ -15,6 +18,8 @@ type Counters struct {
 // resets and new connections, does so between enter and leave, and cut returns only when nobody is in between:
 // that is the whole argument why nothing sent after a cut arrives.
 type gate struct {
+	lane atomic.Pointer[shaping.Lane] // how the link is shaped; nil: it is not
+
 	mu      sync.Mutex
 	idle    sync.Cond     // broadcast when inside falls to 0
 	closed  bool          // the link is cut

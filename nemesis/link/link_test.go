@@ -680,3 +680,83 @@ func BenchmarkEcho(b *testing.B) {
 	_, err := io.CopyN(io.Discard, near, int64(b.N)*int64(len(message)))
 	require.NoError(b, err)
 }
+
+// What comes on a shaped link is never early, in its order and whole; the other direction is as fast as ever. Once the shape is lifted
+// nothing is held back.
+func TestShapedLink(t *testing.T) {
+	w := newWorld(t, Options{}, "a", "b")
+	near, far := w.connect("a", "b")
+	defer near.Close()
+	defer far.Close()
+	const delay = 40 * time.Millisecond
+	there, back := arrow("a", "b"), arrow("b", "a")
+	require.NoError(t, w.net.ShapeLinks(t.Context(), []nemesis.ShapedLink{{Link: there, Shape: nemesis.Shape{Delay: delay}}}))
+	echo := make([]byte, 4)
+	for i := range 5 {
+		sent := time.Now()
+		binary.BigEndian.PutUint32(echo, uint32(i))
+		_, err := near.Write(echo)
+		require.NoError(t, err)
+		_, err = io.ReadFull(far, echo)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(sent), delay)
+		require.EqualValues(t, i, binary.BigEndian.Uint32(echo))
+		_, err = far.Write(echo)
+		require.NoError(t, err)
+		_, err = io.ReadFull(near, echo)
+		require.NoError(t, err)
+	}
+	shaped, err := w.net.Shaped(t.Context(), []nemesis.Link{there, back})
+	require.NoError(t, err)
+	require.Equal(t, delay, shaped[0].Held)
+	require.EqualValues(t, 5, shaped[0].Delayed)
+	require.Equal(t, nemesis.Shaped{Link: back, Unit: "chunks", Method: "userspace link"}, shaped[1])
+
+	require.NoError(t, w.net.ShapeLinks(t.Context(), []nemesis.ShapedLink{{Link: there, Shape: nemesis.Shape{Delay: time.Hour}}}))
+	_, err = near.Write([]byte("held"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		shaped, err := w.net.Shaped(t.Context(), []nemesis.Link{there})
+		return err == nil && shaped[0].Delayed == 1
+	}, patience, time.Millisecond)
+	require.NoError(t, w.net.ShapeLinks(t.Context(), nil))
+	require.NoError(t, far.SetReadDeadline(time.Now().Add(patience)))
+	_, err = io.ReadFull(far, echo)
+	require.NoError(t, err)
+	require.Equal(t, "held", string(echo))
+}
+
+// Whatever is written, shaped and cut meanwhile, the stream arrives whole and in order, with its end.
+func TestShapedStreamsAreWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, Options{}, "a", "b")
+		near, far := w.connect("a", "b")
+		defer near.Close()
+		defer far.Close()
+		sent := rapid.SliceOfN(rapid.Byte(), 1, 200_000).Draw(t, "bytes")
+		got := make(chan []byte, 1)
+		go func() {
+			all, _ := io.ReadAll(far)
+			got <- all
+		}()
+		there := arrow("a", "b")
+		for rest := sent; len(rest) > 0; {
+			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			case 0:
+				shape := nemesis.Shape{Delay: time.Duration(rapid.IntRange(0, 3).Draw(t, "delay")) * time.Millisecond, Jitter: time.Millisecond, Rate: 64 << 20}
+				require.NoError(t, w.net.ShapeLinks(context.Background(), []nemesis.ShapedLink{{Link: there, Shape: shape}}))
+			case 1:
+				require.NoError(t, w.net.ShapeLinks(context.Background(), nil))
+			case 2:
+				require.NoError(t, w.net.Cut(context.Background(), []nemesis.Link{there}))
+				require.NoError(t, w.net.Cut(context.Background(), nil))
+			}
+			n := rapid.IntRange(1, min(len(rest), 50_000)).Draw(t, "n")
+			_, err := near.Write(rest[:n])
+			require.NoError(t, err)
+			rest = rest[n:]
+		}
+		require.NoError(t, near.CloseWrite())
+		require.True(t, bytes.Equal(sent, <-got))
+	})
+}

@@ -26,8 +26,9 @@ type pump struct {
 	src, dst *net.TCPConn
 
 	buf        *[bufferSize]byte
-	start, end int   // buf[start:end] is pending: read and not passed on
-	ended      error // why src gives no more: io.EOF, or what broke it
+	start, end int     // buf[start:end] is pending: read and not passed on
+	ended      error   // why src gives no more: io.EOF, or what broke it
+	late       []chunk // the end of what is pending, as far as it came on a shaped link
 }
 
 func newPump(c *connection, gate, back *gate, src *net.TCPConn) *pump {
@@ -54,12 +55,17 @@ func (p *pump) run(dst *net.TCPConn) {
 			p.read()
 			continue
 		}
+		due, wait := p.due()
+		if due == 0 && p.pending() > 0 {
+			p.holdFor(wait)
+			continue
+		}
 		opened := p.gate.enter(&p.passage, p.pending())
 		switch {
 		case opened != nil:
 			p.hold(opened)
 		case p.pending() > 0:
-			if !p.write() {
+			if !p.write(due) {
 				return
 			}
 		default:
@@ -73,6 +79,7 @@ func (p *pump) run(dst *net.TCPConn) {
 func (p *pump) read() {
 	n, err := p.src.Read(p.buf[p.end:])
 	p.end += n
+	p.shape(n)
 	switch {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -87,10 +94,7 @@ func (p *pump) read() {
 // hold waits for the gate to open. While the buffer has room it keeps reading, so that what is held back is counted
 // and the end of src is noticed.
 func (p *pump) hold(opened <-chan struct{}) {
-	if p.start > 0 {
-		p.end = copy(p.buf[:], p.buf[p.start:p.end])
-		p.start = 0
-	}
+	p.makeRoom()
 	if p.ended == nil && p.end < len(p.buf) {
 		p.read()
 		return
@@ -101,13 +105,21 @@ func (p *pump) hold(opened <-chan struct{}) {
 	}
 }
 
-// write passes on what is pending. The pump is inside the gate and leaves it here. It reports whether to go on.
-func (p *pump) write() bool {
-	n, err := p.dst.Write(p.buf[p.start:p.end])
+func (p *pump) makeRoom() {
+	if p.start > 0 {
+		p.end = copy(p.buf[:], p.buf[p.start:p.end])
+		p.start = 0
+	}
+}
+
+// write passes on so many bytes of what is pending. The pump is inside the gate and leaves it here. It reports whether to go on.
+func (p *pump) write(due int) bool {
+	n, err := p.dst.Write(p.buf[p.start : p.start+due])
 	if p.gate.leave(&p.passage, n) {
 		_ = p.dst.SetWriteDeadline(time.Time{})
 	}
 	p.start += n
+	p.gone(n)
 	if p.start == p.end {
 		p.start, p.end = 0, 0
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	idle       = 10 * time.Millisecond  // between looks at whether there is something else to do
-	batch      = 64                     // packets taken at a time
-	maxVerdict = 300 * 32               // bytes of verdicts sent at a time
+	idle       = 10 * time.Millisecond // between looks at whether there is something else to do
+	batch      = 64                    // packets taken at a time
+	maxVerdict = 300 * 32              // bytes of verdicts sent at a time
 )
 
 // server takes packets and gives verdicts, on a thread of its own: ppoll waits to within microseconds, Go's timers would not.

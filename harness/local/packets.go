@@ -1,0 +1,54 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/ordeal-dev/ordeal/nemesis"
+)
+
+// Cut makes exactly the given links pass nothing.
+func (c *Cluster) Cut(ctx context.Context, links []nemesis.Link) error {
+	return c.cut(ctx, func() { c.full = slices.Clone(links) })
+}
+
+// CutData makes exactly the given links pass no data. A userspace link carries nothing but data: acknowledgements belong to the kernel's
+// connections on either side of it.
+func (c *Cluster) CutData(ctx context.Context, links []nemesis.Link) error {
+	return c.cut(ctx, func() { c.data = slices.Clone(links) })
+}
+
+func (c *Cluster) cut(ctx context.Context, change func()) error {
+	if err := c.isUp(); err != nil {
+		return err
+	}
+	c.cutting.Lock()
+	defer c.cutting.Unlock()
+	change()
+	return c.network.Cut(ctx, slices.Concat(c.full, c.data))
+}
+
+// ShapeLinks shapes exactly the given links.
+func (c *Cluster) ShapeLinks(ctx context.Context, links []nemesis.ShapedLink) error {
+	if err := c.isUp(); err != nil {
+		return err
+	}
+	return c.network.ShapeLinks(ctx, links)
+}
+
+// Shaped tells what was done to each link.
+func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.Shaped, error) {
+	if err := c.isUp(); err != nil {
+		return nil, err
+	}
+	return c.network.Shaped(ctx, links)
+}
+
+// lacksPackets tells why packets cannot be shaped in this way.
+func lacksPackets(mode string) error {
+	if mode == nemesis.Duplication || mode == nemesis.Reordering {
+		return errors.New("the links of local processes are streams, in which nothing comes twice or in another order: use --cluster docker or sim")
+	}
+	return nil
+}
