@@ -311,7 +311,7 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 
 // violated ends the work at a violation that was found while it went on. The check of the whole history finds it again.
 func (r *run) violated(key string, found checker.Result) {
-	r.problem("stopped after %v of %v at the first violation, seen while the run went on: key %q: %s",
+	r.problem("stopped after %v of %v at the first violation, seen while the run went on, in %q: %s",
 		r.recorder.now().Round(time.Millisecond), r.test.Duration, key, found.Reason)
 	r.test.Progress.Phase("a violation: healing and reading everything a last time")
 	r.cancel()

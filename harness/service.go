@@ -237,7 +237,7 @@ type gap struct {
 func longestGap(h *history.History, x expectations, timeout time.Duration) gap {
 	var answers []time.Duration
 	for i := range h.Operations {
-		if op := &h.Operations[i]; op.Type == history.OK {
+		if op := &h.Operations[i]; op.Type == history.OK && needsQuorum(op) {
 			answers = append(answers, op.Return)
 		}
 	}
@@ -321,7 +321,7 @@ func confirmedWithoutQuorum(h *history.History, x expectations, workload string)
 		}
 		for _, op := range h.Operations {
 			switch {
-			case op.Type != history.OK || op.Call < moments[i] || op.Return > moments[i+1]:
+			case op.Type != history.OK || op.Call < moments[i] || op.Return > moments[i+1] || !needsQuorum(&op):
 			case known && model.ReadOnly != nil && !model.ReadOnly(&op):
 				changed = append(changed, op)
 			default:
@@ -331,3 +331,6 @@ func confirmedWithoutQuorum(h *history.History, x expectations, workload string)
 	}
 	return changed, read
 }
+
+// needsQuorum tells an operation that somebody must lead for; a read that may be old any replica answers by itself.
+func needsQuorum(op *history.Operation) bool { return op.F != checker.StaleRead }

@@ -110,6 +110,10 @@ func TestConfirmedWithoutQuorum(t *testing.T) {
 	require.Equal(t, checker.Valid, r.Verdict)
 	require.Equal(t, []string{"answered though no voter could reach a majority, perhaps by a lease: get k by process 0 at 6s"}, r.Warnings)
 
+	r = judge(op(checker.StaleRead, history.OK, 6*second, 7*second), majority...)
+	require.Equal(t, checker.Valid, r.Verdict, "any replica answers that by itself")
+	require.Empty(t, r.Warnings)
+
 	unsure := fault(1, "kill", 5*second, 10*second, down(3))
 	unsure[1].Stood = false
 	joint := fault(2, "membership", 4*second, 11*second, nemesis.Impact{Out: fiveNodes[:2]})
