@@ -35,7 +35,9 @@ const (
 	RestartsFromSnapshot  // processes that began with a snapshot
 	LogReplacedAtStart    // a snapshot on disk had to take the log's place at the start
 	ClockJumps
-	counters // how many there are
+	BitsFlipped  // at rest
+	DecayRefused // and the node would not start on that disk
+	counters     // how many there are
 )
 
 var counterNames = [counters]string{
@@ -46,7 +48,7 @@ var counterNames = [counters]string{
 	CrashWhileJoint: "crash during a joint configuration", LeadersElected: "leaders elected", LeaderDeposed: "leader deposed by a later term",
 	StaleLeader: "two leaders of different terms", CommitOfEarlierTerm: "entries of earlier terms committed by a new leader",
 	ConfigurationsChanged: "configurations committed", Transfers: "leadership transfers", RemovedLeft: "removed nodes left",
-	RestartsFromSnapshot: "restarts from a snapshot", LogReplacedAtStart: "log replaced by a snapshot at the start", ClockJumps: "clock jumps",
+	RestartsFromSnapshot: "restarts from a snapshot", LogReplacedAtStart: "log replaced by a snapshot at the start", ClockJumps: "clock jumps", BitsFlipped: "bits flipped at rest", DecayRefused: "decayed disks refused",
 }
 
 func (c Counter) String() string {

@@ -294,7 +294,7 @@ func (d *drawing) clock(p *Plan, in *Injection) bool {
 }
 
 func (d *drawing) badDisk(p *Plan, in *Injection) bool {
-	in.Fault, in.Nodes = []string{FaultSlowDisk, FaultFailSync, FaultFullDisk}[d.IntN(3)], d.some(p)
+	in.Fault, in.Nodes = []string{FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultDecay}[d.IntN(5)], d.some(p)
 	in.Slow, in.Slowness = uint32(100_000+d.IntN(900_000)), d.between(p.Node.Heartbeat, 2*p.Node.ElectionTimeout)
 	return true
 }

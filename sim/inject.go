@@ -45,11 +45,12 @@ const (
 	FaultSlowDisk   = "disk-slow"  // work of the disk takes longer
 	FaultFailSync   = "disk-sync"  // every sync fails
 	FaultFullDisk   = "disk-full"  // every write fails
+	FaultDecay      = "disk-bit"   // a bit flips at rest, while the process is down
 	FaultMembership = "membership" // voters are removed, and added again
 	FaultTransfer   = "leader"     // leadership is handed over
 )
 
-var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultMembership, FaultTransfer}
+var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer}
 
 // check reports what makes an injection impossible.
 func (in *Injection) check(nodes int) error {
@@ -186,6 +187,8 @@ func (w *world) effect(in *Injection, targets []*simNode) (begin, end func()) {
 		return each(func(n *simNode) { n.disk.fails = true }), each(func(n *simNode) { n.disk.fails = false; n.bootIfDown() })
 	case FaultFullDisk:
 		return each(func(n *simNode) { n.disk.full = true }), each(func(n *simNode) { n.disk.full = false; n.bootIfDown() })
+	case FaultDecay:
+		return each(func(n *simNode) { n.hold(false); n.decay(in) }), each((*simNode).release)
 	case FaultMembership:
 		return w.changeMembers(in, targets)
 	case FaultTransfer:

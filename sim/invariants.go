@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/node"
@@ -212,6 +213,16 @@ func (v *invariants) started(n *simNode, hard raft.HardState, start raft.LogStar
 	}
 	f.unwritten, f.hard = f.unwritten[:0], hard
 	f.durable = position{f.last(), f.chain[len(f.chain)-1].hash}
+}
+
+// wouldStart compares what a process would find on a disk that is not the node's, as started does, and changes nothing of the node.
+func (v *invariants) wouldStart(n *simNode, hard raft.HardState, start raft.LogStart, entries []raft.Entry, newest raft.SnapshotMeta) {
+	copied, coverage := *n, v.world.coverage
+	copied.follow.chain = slices.Clone(n.follow.chain)
+	copied.follow.unwritten = slices.Clone(n.follow.unwritten)
+	copied.follow.configs = slices.Clone(n.follow.configs)
+	v.started(&copied, hard, start, entries, newest)
+	v.world.coverage = coverage
 }
 
 // began notes where a process starts.

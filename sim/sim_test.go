@@ -10,16 +10,19 @@ import (
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/store"
+	"github.com/ordeal-dev/ordeal/workloads"
 )
 
 var (
-	seeds = flag.Uint64("sim.seeds", 100, "how many seeds TestSwarm runs")
-	seed  = flag.Uint64("sim.seed", 0, "run this seed only")
+	seeds     = flag.Uint64("sim.seeds", 90, "how many seeds TestSwarm runs")
+	seed      = flag.Uint64("sim.seed", 0, "run this seed only")
+	firstSeed = flag.Uint64("sim.first", 1, "the first of them")
 )
 
 func TestSwarm(t *testing.T) {
 	var all Coverage
-	first, n := uint64(1), *seeds
+	names := workloads.Names()
+	first, n := *firstSeed, *seeds
 	if *seed != 0 {
 		first, n = *seed, 1
 	}
@@ -28,7 +31,7 @@ func TestSwarm(t *testing.T) {
 	start := time.Now()
 	verdicts := map[checker.Verdict]int{}
 	for seed := first; seed < first+n; seed++ {
-		r, err := Run(context.Background(), Options{Plan: Swarm{Workload: "register"}.Draw(seed)})
+		r, err := Run(context.Background(), Options{Plan: Swarm{Workload: names[seed%uint64(len(names))]}.Draw(seed)})
 		require.NoError(t, err, "seed %d", seed)
 		all.Add(r.Coverage)
 		verdicts[r.Verdict]++

@@ -127,6 +127,18 @@ func (m *Mem) Flip(name string, offset int64, mask byte) error {
 	return nil
 }
 
+// Settled is up to where a file was synced already when its last sync began: damage there is damage to what something synced later
+// vouches for.
+func (m *Mem) Settled(name string) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dir, base := m.split(name)
+	if dir == nil || dir.seen[base] == nil {
+		return 0
+	}
+	return dir.seen[base].settled
+}
+
 // enter asks the injector; every operation but Close and Size begins with it.
 func (m *Mem) enter(op Op) error {
 	if m.inject == nil {

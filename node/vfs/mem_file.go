@@ -14,6 +14,7 @@ type memFile struct {
 	disk     []byte
 	pending  []change
 	reserved int64
+	settled  int64 // what is before it was not touched by the last sync
 }
 
 // change is a write or a truncation on its way to the disk. A write holds all the sectors it touches as they were
@@ -44,12 +45,25 @@ func (f *memFile) truncate(size int64) {
 }
 
 func (f *memFile) sync() {
+	settled := int64(len(f.disk))
 	for _, c := range f.pending {
 		if !c.adrift {
 			f.disk = c.apply(f.disk, nil)
+			settled = min(settled, c.start())
 		}
 	}
+	if len(f.pending) > 0 {
+		f.settled = settled
+	}
 	f.pending = nil
+}
+
+// start is where the change begins.
+func (c change) start() int64 {
+	if c.truncate {
+		return c.size
+	}
+	return c.offset
 }
 
 func (f *memFile) failSync() {
@@ -101,7 +115,7 @@ func (f *memFile) flip(offset int64, mask byte) {
 }
 
 func (f *memFile) clone() *memFile {
-	c := &memFile{seen: slices.Clone(f.seen), disk: slices.Clone(f.disk), reserved: f.reserved}
+	c := &memFile{seen: slices.Clone(f.seen), disk: slices.Clone(f.disk), reserved: f.reserved, settled: f.settled}
 	c.pending = slices.Clone(f.pending) // the sectors are never changed
 	return c
 }

@@ -233,3 +233,25 @@ func TestFlip(t *testing.T) {
 	require.Error(t, m.Flip("f", SectorSize, 1))
 	require.Error(t, m.Flip("g", 0, 1))
 }
+
+// What is before the settled part's end was on the disk before the last sync began.
+func TestSettled(t *testing.T) {
+	m := NewMem()
+	f, err := m.Create("/f")
+	require.NoError(t, err)
+	require.Zero(t, m.Settled("/f"))
+	write := func(offset int64) {
+		_, err := f.WriteAt(make([]byte, 600), offset)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+	}
+	write(0)
+	require.Zero(t, m.Settled("/f"))
+	write(600)
+	require.Equal(t, int64(512), m.Settled("/f"), "the sector that both writes share was written again")
+	require.NoError(t, f.Sync())
+	require.Equal(t, int64(512), m.Settled("/f"), "a sync of nothing")
+	write(1536)
+	require.Equal(t, int64(1200), m.Settled("/f"), "the length there was")
+	require.Zero(t, m.Settled("/nothing"))
+}
