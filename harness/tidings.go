@@ -22,6 +22,7 @@ type tidings struct {
 // newTidings begins to tell; stop ends it.
 func newTidings(to Progress, folder *store.Run) *tidings {
 	t := &tidings{to: to, folder: folder, ended: make(chan struct{})}
+	t.tell(func(p *store.Progress) { p.Phase = "beginning" })
 	t.group.Go(t.beat)
 	return t
 }

@@ -32,35 +32,41 @@ func TestKeysCanBeSearchedAndSorted(t *testing.T) {
 	require.Equal(t, strings.TrimSpace(`
 100 rows of 250 keys
 more: 250 rows, button hidden true
-search k24: 11 of 250 keys, first k24, address #key=k24
+search k24: 11 of 250 keys, first k24, address #view=keys&keys=K24
 sorted by key: k24 k240 k241
-and back: k249 k248 k247
+and back: k249 k248 k247 address #view=keys&keys=K24&sort=-k
 none: 0 rows
 all: 250 keys`), open(t, page, `
 const $ = id => document.getElementById(id), rows = () => [...document.querySelectorAll('#key-table tbody tr')];
 const names = n => rows().slice(0, n).map(r => r.cells[0].textContent).join(' ');
 const search = text => { $('key-search').value = text; $('key-search').dispatchEvent(new Event('input')); };
+await until(() => rows().length);
 say(rows().length, 'rows of', $('key-count').textContent);
 $('key-more').click();
 say('more:', rows().length, 'rows, button hidden', $('key-more').hidden);
 search('K24');
-say('search k24:', $('key-count').textContent + ', first', names(1) + ', address', location.hash.toLowerCase());
+say('search k24:', $('key-count').textContent + ', first', names(1) + ', address', location.hash);
 document.querySelector('[data-sort=k]').click();
 say('sorted by key:', names(3));
 document.querySelector('[data-sort=k]').click();
-say('and back:', names(3));
+say('and back:', names(3), 'address', location.hash);
 $('key-verdict').value = 'invalid'; $('key-verdict').dispatchEvent(new Event('input'));
 say('none:', rows().length, 'rows');
-$('key-verdict').value = ''; search('');
+$('key-verdict').value = ''; $('key-verdict').dispatchEvent(new Event('input')); search('');
 say('all:', $('key-count').textContent);`))
 }
 
-func TestFromVerdictToOperation(t *testing.T) {
+// invalidPage is the page of a run with stale reads.
+func invalidPage(t *testing.T) string {
 	p := defaultPlan()
 	p.stale = 20 * time.Second
-	page := build(t, p.makeRun(t, t.TempDir(), "invalid"))
-	got := open(t, page, `
-const link = document.querySelectorAll('#key-table tbody a')[1];
+	return build(t, p.makeRun(t, t.TempDir(), "invalid"))
+}
+
+func TestFromVerdictToOperationToLog(t *testing.T) {
+	got := open(t, invalidPage(t), `
+const $ = id => document.getElementById(id);
+const link = await until(() => document.querySelectorAll('#key-table tbody a')[1]);
 const target = document.querySelector(link.getAttribute('href'));
 say('folded:', !target.open);
 location.hash = link.getAttribute('href');
@@ -69,26 +75,151 @@ say('unfolded:', target.open, target.querySelector('summary code').textContent =
 const bar = target.querySelector('g[tabindex]');
 const box = bar.getBoundingClientRect();
 bar.dispatchEvent(new PointerEvent('pointermove', { bubbles: true, clientX: box.left + 2, clientY: box.top + 2 }));
-say(document.getElementById('tip').hidden, document.getElementById('tip').textContent.split('\n')[0].replace(/\d+/g, '#'));
+say($('tip').hidden, $('tip').textContent.split('\n')[0].replace(/\d+/g, '#'));
 document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));
-say('escape hides:', document.getElementById('tip').hidden);
-const wide = document.querySelector('.wide'), frame = document.getElementById('plots');
-const before = wide.offsetWidth;
-document.getElementById('to-evidence').click();
-say('zoom:', Math.round(wide.offsetWidth / before), frame.scrollLeft > 0);
-const mark = wide.querySelector('div.window').getBoundingClientRect(), view = frame.getBoundingClientRect();
-say('in view:', mark.left >= view.left && mark.right <= view.right);
-const picture = document.getElementById('porcupine');
-say('porcupine:', picture.srcdoc.includes('Porcupine'), picture.getAttribute('sandbox'));
+say('escape hides:', $('tip').hidden);
+const event = target.querySelector('tbody a');
+event.click();
+await until(() => !$('operation').hidden);
+const text = $('operation-text').textContent;
+say('operation:', text.includes('event ' + event.textContent + ' of the history'), text.includes('part of the evidence'), text.includes('key ' + link.textContent));
+say('near it:', /&t=[\d.]+-[\d.]+/.test(location.hash));
+const called = Number(/called ([\d.]+) s/.exec(text)[1]);
+$('operation-logs').click();
+const now = await until(() => $('log-now'));
+say('logs:', location.hash.includes('view=logs'), now.textContent.includes(called.toFixed(3)));
+const before = now.previousElementSibling.textContent, after = now.nextElementSibling.textContent;
+say('before:', before.includes('second=' + Math.floor(called)), 'after:', after.includes('second=' + Math.ceil(called)));
+say('moment:', !$('moment').hidden, $('moment-at').textContent === called.toFixed(3) + ' s');
 `)
 	require.Regexp(t, strings.TrimSpace(`
 folded: true
 unfolded: true true
 false process #: (put #|cas #→#|get) → .*
 escape hides: true
-zoom: 16 true
-in view: true
-porcupine: true allow-scripts`), got)
+operation: true true true
+near it: true
+logs: true true
+before: true after: true
+moment: true true`), got)
+}
+
+func TestPlotsZoom(t *testing.T) {
+	require.Equal(t, strings.TrimSpace(`
+evidence in view: true true
+zoom 4: 4 true
+address: true
+pulled: true
+chosen: true true
+all: 1`), open(t, invalidPage(t), `
+const $ = id => document.getElementById(id);
+const wide = document.querySelector('.wide'), frame = $('plots'), first = wide.offsetWidth;
+const zoom = () => Math.round(wide.offsetWidth / first);
+$('to-evidence').click();
+const mark = wide.querySelector('div.window').getBoundingClientRect(), view = frame.getBoundingClientRect();
+say('evidence in view:', zoom() > 8, mark.left >= view.left && mark.right <= view.right);
+document.querySelector('[data-zoom="4"]').click();
+say('zoom 4:', zoom(), document.querySelector('[data-zoom="4"]').getAttribute('aria-pressed'));
+say('address:', /^#view=time&t=[\d.]+-[\d.]+$/.test(location.hash));
+const at = x => ({ bubbles: true, button: 0, pointerType: 'mouse', clientX: view.left + x, clientY: view.top + 50 });
+wide.dispatchEvent(new PointerEvent('pointerdown', at(100)));
+wide.dispatchEvent(new PointerEvent('pointermove', at(300)));
+wide.dispatchEvent(new PointerEvent('pointerup', at(300)));
+say('pulled:', zoom() > 8);
+await new Promise(done => setTimeout(done, 0));
+wide.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1, clientX: view.left + 200, clientY: view.top + 50 }));
+say('chosen:', /at=[\d.]+/.test(location.hash), !$('moment').hidden);
+frame.dispatchEvent(new KeyboardEvent('keydown', { key: '0' }));
+say('all:', zoom());
+`))
+}
+
+func TestClientsCanBeFilteredZoomedAndShared(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.html")
+	require.NoError(t, os.WriteFile(path, []byte(invalidPage(t)), 0o644))
+	const common = `
+const $ = id => document.getElementById(id), form = $('clients-filter');
+await until(() => !$('clients').classList.contains('waiting'));
+const set = (name, value) => { const c = form.elements[name]; c.value = value; c.dispatchEvent(new Event('input', { bubbles: true })); };
+const matching = () => Number($('clients-count').textContent.split(' ')[0].replace(',', ''));
+const key = k => $('lanes').dispatchEvent(new KeyboardEvent('keydown', { key: k, bubbles: true }));
+const rows = () => [...$('clients-table').tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent));
+`
+	got := chromium.Open(t, "file://"+path).Say(common + `
+const all = matching();
+set('key', 'k3');
+const ofKey = matching();
+say('key:', ofKey > 0 && ofKey < all, location.hash);
+set('outcome', 'info');
+say('info:', matching() > 0 && matching() < ofKey);
+set('outcome', ''); set('f', 'cas');
+$('clients-list').open = true;
+await until(() => rows().length);
+say('listed:', rows().every(r => r[2] === 'k3' && r[3].startsWith('cas')), $('clients-more').hidden === (matching() <= 200));
+$('clients-clear').click();
+say('cleared:', matching() === all);
+set('client', '4');
+say('one client:', rows().length > 0 && rows().every(r => Number(r[1]) % 10 === 4));
+set('client', ''); set('q', 'connection refused');
+say('searched:', matching() > 0 && rows().every(r => r[4].includes('connection refused')));
+set('q', '');
+key('+'); key('+');
+const width = () => { const [from, to] = new URLSearchParams(location.hash.slice(1)).get('t').split('-').map(Number); return [from, to - from]; };
+const [from, wide] = width();
+say('zoomed:', Math.abs(wide - 7.5) < 0.6);
+key('ArrowRight');
+say('moved:', width()[0] > from, Math.abs(width()[1] - wide) < 0.01);
+key('n');
+say('next:', !$('operation').hidden);
+say('address ' + location.hash + ' ' + $('operation-text').textContent.split('\n')[0]);`)
+	lines := strings.Split(got, "\n")
+	last := lines[len(lines)-1]
+	require.Equal(t, strings.TrimSpace(`
+key: true #view=clients&key=k3
+info: true
+listed: true true
+cleared: true
+one client: true
+searched: true
+zoomed: true
+moved: true true
+next: true`), strings.Join(lines[:len(lines)-1], "\n"))
+
+	address, operation, _ := strings.Cut(strings.TrimPrefix(last, "address "), " ")
+	got = chromium.Open(t, "file://"+path+address).Say(common + `say($('operation-text').textContent.split('\n')[0]); say(location.hash);`)
+	require.Equal(t, operation+"\n"+address, got, "a colleague sees the same")
+}
+
+func TestTheCanvasSaysWhatIsThere(t *testing.T) {
+	require.Equal(t, "found true\nchosen true\nempty true", open(t, invalidPage(t), `
+const $ = id => document.getElementById(id), canvas = $('lanes');
+await until(() => !$('clients').classList.contains('waiting'));
+location.hash = '#view=clients&t=10-10.2';
+await until(() => $('clients-count').textContent.includes('10.000 s to 10.200 s'));
+const box = canvas.getBoundingClientRect();
+const at = (kind, x, y) => canvas.dispatchEvent(new PointerEvent(kind, { bubbles: true, button: 0, pointerId: 1, clientX: box.left + x, clientY: box.top + y }));
+let found = null, empty = false;
+for (let y = 45; y < box.height - 20 && !(found && empty); y += 26) for (let x = 70; x < box.width; x += 7) {
+  at('pointermove', x, y);
+  const text = $('tip').textContent;
+  if (text.startsWith('process')) found ||= [x, y, text]; else empty ||= /^10\.\d+ s/.test(text);
+}
+say('found', /of the history/.test(found[2]));
+at('pointerdown', found[0], found[1]); at('pointerup', found[0], found[1]);
+say('chosen', $('operation-text').textContent === found[2]);
+say('empty', empty);`))
+}
+
+func TestPorcupinesPictures(t *testing.T) {
+	require.Equal(t, "first true allow-scripts\nsecond true true", open(t, invalidPage(t), `
+const $ = id => document.getElementById(id), picture = $('porcupine');
+$('picture').scrollIntoView();
+await until(() => picture.srcdoc);
+say('first', picture.srcdoc.includes('Porcupine'), picture.getAttribute('sandbox'));
+const before = picture.srcdoc, button = await until(() => [...document.querySelectorAll('#key-table button')].filter(b => b.textContent === 'picture')[1]);
+button.click();
+await until(() => picture.srcdoc !== before);
+say('second', picture.srcdoc.includes('Porcupine'), location.hash.startsWith('#view=picture&picture=' + $('picture-name').textContent));`))
 }
 
 func TestPagesOpenWithoutComplaint(t *testing.T) {
@@ -100,8 +231,9 @@ func TestPagesOpenWithoutComplaint(t *testing.T) {
 	require.NoError(t, os.Remove(run.Path(store.VerdictFile)))
 	for name, page := range map[string]string{"bare": bare, "hostile": hostile, "no verdict": build(t, run)} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, "0 images, 3 scripts, title kept true drawn true", open(t, page, `
+			require.Equal(t, "0 images, 5 scripts, title kept true drawn true", open(t, page, `
 for (const d of document.querySelectorAll('details')) d.open = true;
+await until(() => !document.getElementById('clients').classList.contains('waiting'));
 say(document.images.length, 'images,', document.scripts.length, 'scripts, title kept', document.title !== 'owned',
   'drawn', document.querySelectorAll('#plots svg').length >= 3);`))
 		})

@@ -9,10 +9,19 @@
 //
 // # A million operations
 //
-// The page never holds the operations. One pass over the history's events fills time buckets with counts and logarithmic
-// latency histograms, and thins the points of the latency plot to one a cell of the picture, keeping the slowest and the
-// number of those it stands for: the plot looks as if every point were drawn, and no outlier is lost. Whatever is listed
-// (keys, faults, evidence) is cut at a budget, with the worst first, and says so.
+// The page never holds all operations of a long run. One pass over the history's events fills time buckets with counts and
+// logarithmic latency histograms, and thins the points of the latency plot to one a cell of the picture, keeping the slowest
+// and the number of those it stands for: the plot looks as if every point were drawn, and no outlier is lost. Of the
+// operations one by one there are as many as the page has room for: all of a short run; of a long one, found in a second pass, those
+// in stretches of time around the evidence and the faults and some spread over the rest, those on the evidence's keys, and those
+// that did not go well. The page says where it has gaps. Whatever is listed (keys, faults, evidence, lines of logs) is cut at a
+// budget, with what is worth most first, and says so. Operations, keys, logs and pictures are packed (compressed JSON in base64)
+// and unpacked after the page is in view.
+//
+// # Addresses
+//
+// What is in view stands in the page's address after #, as base.js lists: the stretch of time, the filters, the chosen
+// operation, moment or key. An address that is sent shows the same to whoever opens it.
 //
 // # Hostile histories
 //
@@ -25,5 +34,6 @@
 //
 // Positions along time are percentages and everything else is in pixels, so that the plots fit any width without
 // distorting their text; zooming makes the drawing wider inside a frame that scrolls. Fault kinds differ by pattern
-// as well as by colour, outcomes by shape as well as by colour (the palette is Okabe and Ito's).
+// as well as by colour, outcomes by shape as well as by colour (the palette is Okabe and Ito's). The clients' operations are
+// drawn by the page's script instead, as far as they are in view, since an element for each would be too many.
 package report

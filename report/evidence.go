@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/checker"
@@ -24,6 +26,7 @@ const (
 // evidence is the proof that one key's operations have no legal order.
 type evidence struct {
 	Anchor           string
+	What             string // key or anomaly
 	Key, Reason, By  string
 	Model            string
 	Labels, Body     template.HTML
@@ -33,6 +36,7 @@ type evidence struct {
 	Left             int // operations not shown
 	Crashed          bool
 	Meanwhile        []string
+	Whose, Then      string // addresses in the page: the key's operations then, and the nodes' logs
 	from, to         time.Duration
 }
 
@@ -44,30 +48,45 @@ type evidenceRow struct {
 	Index                           int
 }
 
-// gatherEvidence draws the invalid keys: first the one that the verdict names, then those with the least to read.
-func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left int) {
-	type found struct {
-		checker string
-		model   string
-		key     checker.KeyResult
-	}
-	var all []found
+// illegal is a key whose operations have no legal order, or an anomaly put as one.
+type illegal struct {
+	what  string // key or anomaly
+	model string
+	key   checker.KeyResult
+}
+
+// foundIllegal are the invalid keys and the anomalies with evidence: first the one that the verdict names, then those with
+// the least to read.
+func foundIllegal(v store.Verdict) []illegal {
+	var all []illegal
 	for _, r := range v.Results {
 		for _, k := range r.Keys {
 			if k.Verdict == checker.Invalid && len(k.Evidence) > 0 {
-				all = append(all, found{r.Checker, r.Model, k})
+				all = append(all, illegal{"key", r.Model, k})
+			}
+		}
+		for _, a := range r.Anomalies {
+			if !a.Tolerated && len(a.Operations) > 0 {
+				all = append(all, illegal{"anomaly", r.Model, checker.KeyResult{Key: a.Name, Reason: a.Text, Evidence: a.Operations, DecidedBy: r.Checker}})
 			}
 		}
 	}
 	rest := all[min(1, len(all)):] // the verdict's reason is that of the first
-	slices.SortStableFunc(rest, func(a, b found) int { return cmp.Compare(len(a.key.Evidence), len(b.key.Evidence)) })
+	slices.SortStableFunc(rest, func(a, b illegal) int { return cmp.Compare(len(a.key.Evidence), len(b.key.Evidence)) })
+	return all
+}
+
+// gatherEvidence draws what is illegal, as much as there is room for.
+func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left int) {
+	all := foundIllegal(v)
 	if len(all) > maxEvidenceKeys {
 		all, left = all[:maxEvidenceKeys], len(all)-maxEvidenceKeys
 	}
 	for i, f := range all {
 		e := newEvidence(f.key, faults)
 		e.Anchor = fmt.Sprintf("evidence-%d", i+1)
-		e.Model = shown(f.model, 60)
+		e.What, e.Model = f.what, shown(f.model, 60)
+		e.Whose, e.Then = e.addresses(f)
 		e.Meanwhile = append(e.Meanwhile, ledDuring(v.Leaders, e.from, e.to)...)
 		list = append(list, e)
 	}
@@ -77,7 +96,7 @@ func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left i
 func newEvidence(k checker.KeyResult, faults *faultView) evidence {
 	ops := slices.Clone(k.Evidence)
 	slices.SortStableFunc(ops, func(a, b history.Operation) int { return cmp.Compare(a.Call, b.Call) })
-	e := evidence{Key: shown(k.Key, 120), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 80)}
+	e := evidence{Key: shown(k.Key, keyShown), Reason: shown(k.Reason, 600), By: shown(k.DecidedBy, 80)}
 	if len(ops) > maxEvidence {
 		ops, e.Left = ops[:maxEvidence], len(ops)-maxEvidence
 	}
@@ -98,6 +117,17 @@ func newEvidence(k checker.KeyResult, faults *faultView) evidence {
 		e.Crashed = e.Crashed || op.Return == history.Forever
 	}
 	return e
+}
+
+// addresses lead to where the page shows what went on around the evidence.
+func (e *evidence) addresses(f illegal) (whose, then string) {
+	from, to := e.from.Seconds(), e.to.Seconds()
+	margin := max((to-from)/2, 0.005)
+	if f.what == "key" && f.key.Key != "" {
+		q := url.Values{"view": {"clients"}, "key": {shown(f.key.Key, keyShown)}, "t": {number(max(from-margin, 0)) + "-" + number(to+margin)}}
+		whose = "#" + q.Encode()
+	}
+	return whose, "#" + url.Values{"view": {"logs"}, "at": {strconv.FormatFloat(from, 'f', 6, 64)}}.Encode()
 }
 
 // ledDuring says who led in a stretch of time.

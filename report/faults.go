@@ -24,6 +24,8 @@ var faultKinds = []faultKind{
 	{"partition", "partition", "M0 0V8", "rotate(0)"},
 	{"pause", "pause", "M0 0V8", "rotate(90)"},
 	{"clock", "clock", "M0 0V8", "rotate(135)"},
+	{"disk", "disk", "M0 0V8M0 4H8", "rotate(0)"},
+	{"packet", "packet", "M0 2H4M4 6H8", "rotate(0)"},
 	{"", "other", "M2 2h2v2h-2z", "rotate(0)"},
 }
 

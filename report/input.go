@@ -18,8 +18,10 @@ type Input struct {
 	Test         store.Test
 	Verdict      store.Verdict // an empty Verdict.Verdict: the run has none
 	Observations []store.Observation
-	Events       iter.Seq2[history.Event, error] // the history, read once; nil: there is none
-	Picture      Picture
+	Events       iter.Seq2[history.Event, error] // the history, read once or twice; nil: there is none
+	Pictures     []Picture
+	Logs         []Log
+	Messages     string // page of the messages between the nodes, relative to this one; empty: there is none
 	Links        []Link
 	Problems     []string // what could not be read, for people
 }
@@ -27,9 +29,9 @@ type Input struct {
 // Picture is porcupine's interactive picture of one key: a whole HTML document.
 type Picture struct {
 	Key   string
-	HTML  []byte // none: no picture
+	HTML  []byte
 	Lanes int    // processes in it
-	Note  string // why this key, or why there is none
+	Note  string // what it shows
 }
 
 // Link is a file beside the page.
@@ -45,14 +47,12 @@ func Build(folder string) error {
 	if err != nil {
 		return err
 	}
-	in := load(run)
-	defer in.close()
 	temp, err := os.CreateTemp(run.Folder, "."+store.ReportFile+".*")
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	defer os.Remove(temp.Name()) // gone already when all went well
-	err = Write(temp, in.Input)
+	err = Page(temp, run)
 	err = errors.Join(err, temp.Chmod(0o644), temp.Close())
 	if err == nil {
 		err = os.Rename(temp.Name(), run.Path(store.ReportFile))
@@ -63,56 +63,43 @@ func Build(folder string) error {
 	return nil
 }
 
-// loaded is an Input with the history open.
-type loaded struct {
-	Input
-	reader *history.Reader
-}
+// Page writes the run's page elsewhere than into its folder.
+func Page(w io.Writer, run *store.Run) error { return Write(w, load(run)) }
 
-func (l *loaded) close() {
-	if l.reader != nil {
-		_ = l.reader.Close() // it was only read
-	}
-}
-
-func load(run *store.Run) *loaded {
-	l := &loaded{}
+func load(run *store.Run) Input {
+	var in Input
 	var err error
-	if l.Test, err = run.Test(); err != nil {
-		l.problem(err)
+	problem := func(err error) { in.Problems = append(in.Problems, err.Error()) }
+	if in.Test, err = run.Test(); err != nil {
+		problem(err)
 	}
-	if l.Verdict, err = run.Verdict(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.problem(err)
+	if in.Verdict, err = run.Verdict(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		problem(err)
 	}
-	if l.Observations, err = run.Observations(); err != nil {
-		l.problem(err)
+	if in.Observations, err = run.Observations(); err != nil {
+		problem(err)
 	}
-	l.openHistory(run)
-	l.Links = links(run)
-	l.Picture, err = picture(run, l.Verdict)
-	if err != nil {
-		l.problem(err)
+	if path, err := run.History(); err == nil {
+		in.Events = events(path)
+	} else {
+		problem(err)
 	}
-	return l
+	in.Links, in.Logs = links(run), runLogs(run)
+	var problems []string
+	in.Pictures, problems = pictures(run, in.Verdict)
+	in.Problems = append(in.Problems, problems...)
+	return in
 }
 
-func (l *loaded) problem(err error) { l.Problems = append(l.Problems, err.Error()) }
-
-func (l *loaded) openHistory(run *store.Run) {
-	path, err := run.History()
-	if err == nil {
-		l.reader, err = history.Open(path)
-	}
-	if err != nil {
-		l.problem(err)
-		return
-	}
-	l.Events = events(l.reader)
-}
-
-// events are the rest of a history's events; an error is the last.
-func events(r *history.Reader) iter.Seq2[history.Event, error] {
+// events are those of the history in the file; an error is the last.
+func events(path string) iter.Seq2[history.Event, error] {
 	return func(yield func(history.Event, error) bool) {
+		r, err := history.Open(path)
+		if err != nil {
+			yield(history.Event{}, err)
+			return
+		}
+		defer r.Close() // it was only read
 		for {
 			e, err := r.Next()
 			if err == io.EOF {

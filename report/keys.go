@@ -9,7 +9,10 @@ import (
 	"github.com/ordeal-dev/ordeal/store"
 )
 
-const keysBudget = 1 << 20 // bytes of the page
+const (
+	keysBudget = 4 << 20 // bytes of JSON, before it is packed
+	keyShown   = 120     // characters
+)
 
 // keyRow is a line of the keys' table, as the page's script reads it.
 type keyRow struct {
@@ -28,7 +31,7 @@ func keyTable(v store.Verdict) (list []keyRow, left int) {
 	for _, r := range v.Results {
 		for _, k := range r.Keys {
 			list = append(list, keyRow{
-				Key: shown(k.Key, 120), Verdict: string(k.Verdict), Checker: shown(r.Checker, 40), By: shown(k.DecidedBy, 80),
+				Key: shown(k.Key, keyShown), Verdict: string(k.Verdict), Checker: shown(r.Checker, 40), By: shown(k.DecidedBy, 80),
 				Operations: k.Operations, Crashed: k.Crashed, Elapsed: float64(k.Elapsed.Microseconds()) / 1e3, Reason: shown(k.Reason, 300),
 			})
 		}

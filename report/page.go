@@ -2,7 +2,7 @@ package report
 
 import (
 	"bufio"
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"io"
@@ -16,16 +16,32 @@ import (
 	"github.com/ordeal-dev/ordeal/store"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed page
+var pageFiles embed.FS
 
-//go:embed page.css
-var pageCSS string
+// pageScript is the script's parts in the order in which they need one another, in a scope of their own.
+func pageScript() string {
+	var script strings.Builder
+	script.WriteString("'use strict';\n(() => {\n")
+	for _, part := range []string{"base", "plots", "operations", "logs", "pictures", "keys", "start"} {
+		script.WriteString(pageFile(part + ".js"))
+	}
+	script.WriteString("})();\n")
+	return script.String()
+}
 
-//go:embed page.js
-var pageJS string
+// pageCSS is the look of this page and of others beside it.
+var pageCSS = pageFile("page.css")
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+func pageFile(name string) string {
+	b, err := pageFiles.ReadFile("page/" + name)
+	if err != nil {
+		panic("report: " + err.Error()) // it is built in
+	}
+	return string(b)
+}
+
+var pageTemplate = template.Must(template.New("page").Parse(pageFile("page.html")))
 
 // page is what the template shows. Strings in it are safe to look at (see shown) and not yet escaped: the template
 // does that.
@@ -52,13 +68,14 @@ type page struct {
 	Faults     []faultRow
 	FaultsLeft int
 
-	Keys     []keyRow
 	KeysLeft int
 
-	Picture       string // porcupine's document
-	PictureKey    string
-	PictureNote   string
-	PictureHeight int // pixels
+	KeysData, OperationsData, LogsData string // packed
+	PicturesData                       []pictureData
+	Operations, LogLines               int
+	HasKeys, HasPictures               bool
+	Rough                              bool // see logData
+	Messages                           string
 
 	Command  string
 	Settings []figure
@@ -81,7 +98,10 @@ type kindRow struct {
 }
 
 // window is the stretch of the test that the evidence covers, in percent.
-type window struct{ X, Width float64 }
+type window struct {
+	X, Width float64
+	From, To float64 // seconds
+}
 
 // Write writes the page.
 func Write(w io.Writer, in Input) error {
@@ -97,39 +117,45 @@ func Write(w io.Writer, in Input) error {
 }
 
 func newPage(in Input) (*page, error) {
-	t := newTimeline()
-	in.Problems = append(slices.Clone(in.Problems), t.read(in)...)
+	t, c := newTimeline(), &collect{}
+	last, problem := in.follow(func(j *joined) { t.add(j); c.add(j) })
+	t.last = last
+	if problem != "" {
+		in.Problems = append(slices.Clone(in.Problems), problem)
+	}
 	v := in.Verdict
 	a := axis{length: max(t.last, v.Length, time.Millisecond)}
 	faults := newFaultView(v.Faults, a)
 
-	p := &page{CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Title: title(in.Test), Definitions: definitions()}
+	p := &page{CSS: template.CSS(pageCSS), JS: template.JS(pageScript()), Title: title(in.Test), Definitions: definitions(), Messages: in.Messages}
 	p.verdict(in)
 	p.Figures = figures(in, t, a)
-	for _, problem := range in.Problems {
-		p.Problems = append(p.Problems, shown(problem, 600))
-	}
 	p.Evidence, p.EvidenceLeft = gatherEvidence(v, faults)
 	p.plots(in, t, a, faults)
 	p.Kinds = t.kinds()
 	p.Faults, p.FaultsLeft = faults.table()
-	p.Keys, p.KeysLeft = keyTable(v)
-	p.picture(in.Picture)
+	p.keys(v)
+	p.pictures(in.Pictures)
+	ops := gatherOperations(in, c, t)
+	p.Operations, p.OperationsData = ops.total, packed(ops.columns(in, a.length))
+	in.Problems = append(slices.Clone(in.Problems), p.logs(in)...)
+	for _, problem := range in.Problems {
+		p.Problems = append(p.Problems, shown(problem, 600))
+	}
 	p.ground(in)
 	return p, nil
 }
 
-// read takes in the history and says what was wrong with it. What stood before an error is shown.
-func (t *timeline) read(in Input) (problems []string) {
-	if in.Events == nil {
-		return nil
-	}
-	for e, err := range in.Events {
-		if err != nil {
-			return append(problems, fmt.Sprintf("the history could not be read to its end; the plots show what stood before: %v", err))
-		}
-		t.add(&e)
-	}
+func (p *page) keys(v store.Verdict) {
+	rows, left := keyTable(v)
+	p.HasKeys, p.KeysLeft = len(rows) > 0, left
+	p.KeysData = packed(rows)
+}
+
+func (p *page) logs(in Input) (problems []string) {
+	data, problems := gatherLogs(in.Logs, in.Test, in.Verdict, p.Evidence)
+	p.LogLines, p.Rough = len(data.Text), data.Rough
+	p.LogsData = packed(data)
 	return problems
 }
 
@@ -230,12 +256,15 @@ func (p *page) plots(in Input, t *timeline, a axis, faults *faultView) {
 	if len(byNode) > 0 {
 		p.Plots = append(p.Plots, whoLed(in.Test.Nodes, byNode, a, faults))
 	}
+	if plot, ok := commits(in.Observations, a, faults); ok {
+		p.Plots = append(p.Plots, plot)
+	}
 	p.Plots = append(p.Plots, timeAxis(a))
 	p.Seconds = a.length.Seconds()
 	p.Legend = faults.legend()
 	if len(p.Evidence) > 0 {
 		x, width := a.span(p.Evidence[0].from, p.Evidence[0].to)
-		p.Window = &window{x, max(width, 0.2)}
+		p.Window = &window{x, max(width, 0.2), p.Evidence[0].from.Seconds(), p.Evidence[0].to.Seconds()}
 	}
 }
 
@@ -253,14 +282,22 @@ func (t *timeline) kinds() []kindRow {
 	return list
 }
 
-func (p *page) picture(pic Picture) {
-	p.PictureKey, p.PictureNote = shown(pic.Key, 80), shown(pic.Note, 400)
-	if len(pic.HTML) > pictureBudget {
-		p.PictureNote = fmt.Sprintf("The picture of this key takes %s bytes and is left out.", thousands(len(pic.HTML)))
-		return
+// pictureData is a picture as the page's script reads it.
+type pictureData struct {
+	Key    string `json:"key"`
+	Note   string `json:"note"`
+	Height int    `json:"height"` // pixels
+	HTML   string `json:"html"`   // packed: most are never looked at
+}
+
+func (p *page) pictures(list []Picture) {
+	p.HasPictures, p.PicturesData = len(list) > 0, []pictureData{}
+	for _, pic := range list {
+		p.PicturesData = append(p.PicturesData, pictureData{
+			Key: shown(pic.Key, keyShown), Note: shown(pic.Note, 400), HTML: packed(string(pic.HTML)),
+			Height: min(160+40*pic.Lanes, 640), // its own text below the last lane included
+		})
 	}
-	p.Picture = string(pic.HTML)
-	p.PictureHeight = min(160+40*pic.Lanes, 640) // its own text below the last lane included
 }
 
 // ground is what the run stood on and how to repeat it.

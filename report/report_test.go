@@ -2,6 +2,9 @@ package report_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,6 +53,34 @@ func has(t testing.TB, page, part string) {
 	require.True(t, strings.Contains(page, part), "the page does not contain %.300q", part)
 }
 
+// embedded is the data of the page with the id.
+func embedded(t testing.TB, page, id string, into any) {
+	t.Helper()
+	_, text, ok := strings.Cut(page, `<script type="application/json" id="`+id+`">`)
+	require.True(t, ok, "%s", id)
+	text, _, _ = strings.Cut(text, "</script>")
+	require.NoError(t, json.Unmarshal([]byte(text), into))
+}
+
+// unpack is the packed data of the page with the id.
+func unpack(t testing.TB, page, id string, into any) {
+	t.Helper()
+	var text string
+	embedded(t, page, id, &text)
+	compressed, err := base64.StdEncoding.DecodeString(text)
+	require.NoError(t, err)
+	z, err := gzip.NewReader(bytes.NewReader(compressed))
+	require.NoError(t, err)
+	require.NoError(t, json.NewDecoder(z).Decode(into))
+}
+
+// pictured are the pictures of the page.
+func pictured(t testing.TB, page string) (list []struct{ Key, Note, HTML string }) {
+	t.Helper()
+	embedded(t, page, "pictures-data", &list)
+	return list
+}
+
 const maxPage = 5 << 20
 
 // requireHarmless holds for every page, whatever is in it.
@@ -58,8 +89,8 @@ func requireHarmless(t testing.TB, page string) {
 	require.Less(t, len(page), maxPage)
 	require.True(t, utf8.ValidString(page))
 	has(t, page, `default-src 'none'`)
-	require.Equal(t, 3, strings.Count(page, "<script"), "keys, picture and the page's own")
-	require.Equal(t, 3, strings.Count(page, "</script"))
+	require.Equal(t, 5, strings.Count(page, "<script"), "keys, operations, logs, pictures and the page's own")
+	require.Equal(t, 5, strings.Count(page, "</script"))
 	for _, loads := range []string{`(?i)\b(src|href)\s*=\s*["']?\s*(https?:)?//`, `(?i)url\(\s*["']?\s*(https?:)?//`, `@import`, `<link`, `<base`, `<img`, `<object`, `<embed`} {
 		require.Empty(t, regexp.MustCompile(loads).FindString(withoutData(page)), "nothing is fetched")
 	}
@@ -83,7 +114,8 @@ func TestValidRun(t *testing.T) {
 	for _, link := range []string{"history.jsonl", "test.json", "verdict.json", "observations.jsonl", "nodes/n1.log", "nodes/n5.log"} {
 		has(t, page, `href="`+link+`"`)
 	}
-	has(t, page, "A sample: one of the keys whose operations have a legal order.")
+	require.Len(t, pictured(t, page), 6, "all keys")
+	require.Equal(t, "A key whose operations have a legal order.", strings.Split(pictured(t, page)[0].Note, " Its ")[0])
 	has(t, page, "n2: leader in term 3\n3.700 s to 8.500 s")
 	has(t, page, "n1: down\n3.100 s to 5.400 s (2.30 s)")
 	require.Equal(t, 2, strings.Count(page, `<rect width="12" height="12" class="fault kill"`), "both kills in the table")
@@ -117,7 +149,7 @@ func TestInvalidRunShowsTheEvidence(t *testing.T) {
 	}
 	require.Equal(t, len(key.Evidence), strings.Count(proof, `class="operation `), "a bar for each")
 	has(t, proof, "leader: n4 in term 4")
-	has(t, page, "Porcupine's picture of key <code>"+key.Key)
+	require.Equal(t, key.Key, pictured(t, page)[0].Key, "the first of the pictures")
 	has(t, page, `id="to-evidence"`)
 }
 
@@ -270,12 +302,14 @@ func many(n int) iter.Seq2[history.Event, error] {
 	}
 }
 
-func TestAMillionOperationsFitInAPage(t *testing.T) {
-	const operations, keys = 1_000_000, 50_000
+const millionOperations, millionKeys = 1_000_000, 50_000
+
+// millionPage is the page of a long run of everything: operations, keys, faults, changes of nodes.
+func millionPage(t testing.TB) string {
 	v := store.Verdict{Verdict: checker.Invalid, Reason: "one of them", Results: []checker.Result{{Checker: "linearizable", Verdict: checker.Invalid}}}
-	for i := range keys {
+	for i := range millionKeys {
 		k := checker.KeyResult{Key: fmt.Sprintf("key-%d", i), Verdict: checker.Valid, DecidedBy: "zones", Operations: 20}
-		if i == keys-1 {
+		if i == millionKeys-1 {
 			k.Verdict, k.Reason = checker.Invalid, "the one at the end"
 		}
 		v.Results[0].Keys = append(v.Results[0].Keys, k)
@@ -288,10 +322,26 @@ func TestAMillionOperationsFitInAPage(t *testing.T) {
 		at := time.Duration(i) * 20 * time.Millisecond
 		v.Faults = append(v.Faults, store.FaultInterval{ID: i, Fault: "kill", Start: at, End: at + 10*time.Millisecond, Took: true, Overlaps: 1, Healed: true, Evidence: []string{"gone"}})
 	}
-	page := write(t, report.Input{Test: store.Test{Name: "many"}, Verdict: v, Observations: observations, Events: many(operations)})
+	return write(t, report.Input{Test: store.Test{Name: "many", Clients: 100}, Verdict: v, Observations: observations, Events: many(millionOperations)})
+}
+
+func TestAMillionOperationsFitInAPage(t *testing.T) {
+	page := millionPage(t)
 	has(t, page, "<strong>1,000,000</strong>")
-	has(t, page, "the one at the end")
-	require.True(t, regexp.MustCompile(`\d+ more keys are in verdict.json`).MatchString(page))
+	var listed []struct{ K, R string }
+	unpack(t, page, "keys-data", &listed)
+	require.Equal(t, "the one at the end", listed[0].R)
+	require.Len(t, listed, millionKeys, "all of them")
+	var detail struct {
+		Call      []int64
+		Total     int
+		Stretches [][2]float64
+	}
+	unpack(t, page, "operations-data", &detail)
+	require.Equal(t, millionOperations, detail.Total)
+	require.Greater(t, len(detail.Call), 50_000, "as many as there is room for")
+	require.Less(t, len(detail.Call), 110_000)
+	require.NotEmpty(t, detail.Stretches)
 	has(t, page, "4700 more faults are in verdict.json")
 	has(t, page, "after 100 ms")
 }

@@ -63,8 +63,9 @@ func (d *drawing) html() template.HTML { return template.HTML(d.b.String()) }
 // plot is one row of the time figure: a drawing over time and, beside it, the labels of its other axis.
 type plot struct {
 	Title  string
-	About  string // for those who cannot see it
-	Height int    // pixels
+	Key    template.HTML // which line is whose; most plots share the legend above them
+	About  string        // for those who cannot see it
+	Height int           // pixels
 	Labels template.HTML
 	Body   template.HTML
 }

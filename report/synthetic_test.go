@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,7 +197,7 @@ func (p plan) makeRun(t testing.TB, root, name string) *store.Run {
 	require.NoError(t, err)
 	require.NoError(t, run.WriteTest(store.Test{
 		Name: name, Command: []string{"ordeal", "run", "--cluster", "docker", "--workload", "register", "--faults", "kill,partition", "--time", "30s", "--seed", "7"},
-		Started: started, System: "ordeal-node", Cluster: "docker", Workload: "register", Faults: []string{"kill", "partition"},
+		Started: started, Began: started.Add(time.Second), System: "ordeal-node", Cluster: "docker", Workload: "register", Faults: []string{"kill", "partition"},
 		Nodes: []string{"n1", "n2", "n3", "n4", "n5"}, Clients: p.clients, Rate: 300, Duration: p.length, Seed: p.seed,
 		Versions: map[string]string{"ordeal": "v0.1.0 (2883eea)", "go": "go1.26.8", "ordeal-node": "v0.1.0"},
 		Machine:  map[string]string{"kernel": "Linux 6.18.0", "cores": "2", "engine": "Docker 20.10.24 (API 1.41)", "partitions by": "nftables, bridge family"},
@@ -206,7 +207,7 @@ func (p plan) makeRun(t testing.TB, root, name string) *store.Run {
 	p.makeHistory(func(e history.Event) { w.Append(e) })
 	require.NoError(t, w.Close())
 	for _, node := range []string{"n1", "n2", "n3", "n4", "n5"} {
-		require.NoError(t, os.WriteFile(run.NodeLog(node), []byte("started\n"), 0o644))
+		require.NoError(t, os.WriteFile(run.NodeLog(node), []byte(p.makeLog(node, started.Add(time.Second))), 0o644))
 	}
 	p.writeObservations(t, run)
 	p.judge(t, run)
@@ -215,6 +216,15 @@ func (p plan) makeRun(t testing.TB, root, name string) *store.Run {
 		require.NoError(t, err)
 	}
 	return run
+}
+
+// makeLog is what a node wrote: a line a second, and one without a time.
+func (p plan) makeLog(node string, began time.Time) string {
+	var text strings.Builder
+	for at := time.Duration(0); at < p.length; at += time.Second {
+		fmt.Fprintf(&text, "time=%s level=INFO msg=tick node=%s second=%d\n", began.Add(at).Format(time.RFC3339Nano), node, at/time.Second)
+	}
+	return text.String() + "panic: the end\n"
 }
 
 func (p plan) writeObservations(t testing.TB, run *store.Run) {

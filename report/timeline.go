@@ -39,7 +39,6 @@ type timeline struct {
 	byF     map[string]*byF
 	slowest sample
 	last    time.Duration
-	open    map[int]invocation
 }
 
 type byF struct {
@@ -48,34 +47,17 @@ type byF struct {
 	highest time.Duration // of ok operations
 }
 
-type invocation struct {
-	call time.Duration
-	f    string
-	key  string
-}
-
 func newTimeline() *timeline {
-	return &timeline{width: firstBucket, cells: newCells(), byF: map[string]*byF{}, open: map[int]invocation{}}
+	return &timeline{width: firstBucket, cells: newCells(), byF: map[string]*byF{}}
 }
 
-// add takes the next event of the history.
-func (t *timeline) add(e *history.Event) {
-	t.last = max(t.last, e.Time)
-	if e.Process == history.NemesisProcess {
+// add takes the next operation. One that is open at the end of the history did not complete.
+func (t *timeline) add(j *joined) {
+	if j.ended == history.Forever {
 		return
 	}
-	if e.Type == history.Invoke {
-		t.open[e.Process] = invocation{call: e.Time, f: e.F, key: e.Key}
-		return
-	}
-	i, ok := t.open[e.Process]
-	if !ok {
-		return // a history that does not join; its reader says so
-	}
-	delete(t.open, e.Process)
 	t.complete(sample{
-		call: i.call, latency: e.Time - i.call, process: e.Process, f: i.f, key: i.key, node: e.Node,
-		outcome: e.Type, err: e.Error,
+		call: j.Call, latency: j.ended - j.Call, process: j.Process, f: j.F, key: j.Key, node: j.Node, outcome: j.Type, err: j.Error,
 	})
 }
 

@@ -24,16 +24,25 @@ type Summary struct {
 	Error      string          `json:"error,omitempty"` // what could not be read, for people; the rest of the summary holds
 }
 
-// List summarizes every run under root, the latest first. A folder that cannot be read is listed with its error: one
-// broken run does not hide the others. A root that does not exist holds no runs.
-func List(root string) ([]Summary, error) {
+// Folders are the folders of the runs under root, oldest first. A root that does not exist holds no runs.
+func Folders(root string) ([]string, error) {
 	if _, err := os.ReadDir(root); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("listing runs: %w", err)
 	}
+	return runsBelow(root), nil
+}
+
+// List summarizes every run under root, the latest first. A folder that cannot be read is listed with its error: one
+// broken run does not hide the others. A root that does not exist holds no runs.
+func List(root string) ([]Summary, error) {
+	folders, err := Folders(root)
+	if err != nil {
+		return nil, err
+	}
 	var all []Summary
-	for _, folder := range runsBelow(root) {
+	for _, folder := range folders {
 		all = append(all, (&Run{Folder: folder}).Summary())
 	}
 	slices.SortStableFunc(all, func(a, b Summary) int { return b.Started.Compare(a.Started) })

@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "start": start, "await": await, "signal": sendSignal, "ended": ended, "gone": gone,
+			"exits": exits, "start": start, "await": await, "signal": sendSignal, "ended": ended, "gone": gone, "takes": takes,
 		},
 	})
 }
@@ -75,6 +75,13 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if want := number(ts, args[0]); code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// takes runs a program on the address that stands in a file, as its last argument, and wants an exit code: takes CODE FILE PROGRAM
+// ARGUMENT...
+func takes(ts *testscript.TestScript, _ bool, args []string) {
+	address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(ts.ReadFile(args[1]))
+	exits(ts, false, append([]string{args[0]}, append(args[2:], address)...))
 }
 
 func exitCodeOf(err error) int {

@@ -240,11 +240,8 @@ func printOutcome(w io.Writer, o *harness.Outcome) error {
 	return report.Text(w, o.Verdict, options)
 }
 
-// wantsColor: a terminal, and NO_COLOR is not set.
-func wantsColor(w io.Writer) bool {
-	_, no := os.LookupEnv("NO_COLOR")
-	return !no && isTerminal(w)
-}
+// wantsColor: a terminal, and NO_COLOR is not set to anything (no-color.org).
+func wantsColor(w io.Writer) bool { return os.Getenv("NO_COLOR") == "" && isTerminal(w) }
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)

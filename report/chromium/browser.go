@@ -13,8 +13,16 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// startBounds are how long a browser may take until it answers, one an attempt. It takes less than a second on an idle machine.
-var startBounds = []time.Duration{30 * time.Second, time.Minute}
+// attempt is a start of a browser, and how long it may take until it answers.
+type attempt struct {
+	path  string
+	bound time.Duration
+}
+
+// attempts are those that are made. A start takes less than a second on an idle machine.
+func attempts(path string) []attempt {
+	return []attempt{{path, 30 * time.Second}, {path, 2 * time.Minute}}
+}
 
 // names are what a Chromium is called on the systems that we know.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "chrome"}
@@ -41,7 +49,7 @@ func ensure(t testing.TB) *browser {
 	t.Helper()
 	shared.once.Do(func() {
 		if path := find(); path != "" {
-			shared.browser, shared.err = start(path, startBounds)
+			shared.browser, shared.err = start(attempts(path))
 		}
 	})
 	if shared.err != nil {
@@ -70,11 +78,11 @@ type browser struct {
 	stop func()
 }
 
-// start starts a Chromium that answers within the first bound, else another within the next.
-func start(path string, bounds []time.Duration) (*browser, error) {
+// start starts a Chromium, and where it does not answer in time another, with a profile of its own.
+func start(all []attempt) (*browser, error) {
 	var failures []error
-	for _, bound := range bounds {
-		b, err := startOnce(path, bound)
+	for _, a := range all {
+		b, err := startOnce(a.path, a.bound)
 		if err == nil {
 			return b, nil
 		}

@@ -83,6 +83,24 @@ func (p *Page) Say(script string) string {
 	return got
 }
 
+// Until waits until the expression is true in the page, across the pages that it goes on to.
+func (p *Page) Until(expression string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, stepBound)
+	defer cancel()
+	for {
+		// While a page gives way to the next, nothing can be asked: that is no failure yet.
+		if holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && holds {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatalf("it never held: %s\nthe page complained:\n%s", expression, strings.Join(p.Complaints(), "\n"))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // saidSoFar is what a script said that did not end.
 func (p *Page) saidSoFar() string {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)

@@ -1,0 +1,134 @@
+// What every part of the page uses: data, the address, the tip at the pointer.
+const $ = id => document.getElementById(id);
+const element = (name, attributes = {}, ...children) => {
+  const e = document.createElement(name);
+  for (const [k, v] of Object.entries(attributes)) if (v !== undefined && v !== null && v !== false) e.setAttribute(k, v === true ? '' : v);
+  e.append(...children);
+  return e;
+};
+const count = n => n.toLocaleString('en');
+const plural = (n, noun) => count(n) + ' ' + noun + (n === 1 ? '' : 's');
+const served = document.documentElement.hasAttribute('data-served'); // by `ordeal serve`, which can answer questions
+
+// Data is JSON, compressed, in base64: it is unpacked when somebody looks.
+const inflate = async text => {
+  const binary = atob(text), bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).json();
+};
+const data = id => JSON.parse($(id).textContent);
+const unpack = id => inflate(data(id));
+
+// The address after # holds what is in view, so that it can be sent to a colleague: view is the section, and
+//   t        the stretch of time, in seconds: 1.5-2.5
+//   at       a chosen moment
+//   key client outcome f q op    which operations, and the one chosen, by its event
+//   node grep                    which lines of the logs
+//   keys verdict sort            which keys of the table
+//   picture                      the key that porcupine's picture is of
+let state = new URLSearchParams();
+const watchers = [];
+const read = () => {
+  const hash = location.hash.slice(1);
+  return new URLSearchParams(hash.includes('=') ? hash : '');
+};
+const notify = () => { for (const w of watchers) w(); };
+const go = changes => {
+  for (const [k, v] of Object.entries(changes)) if (v === '' || v === null || v === undefined) state.delete(k); else state.set(k, v);
+  history.replaceState(null, '', state.size ? '#' + state : location.pathname + location.search);
+  notify();
+};
+const scrollTo = id => { const e = $(id); if (e) e.scrollIntoView(); };
+const follow = () => {
+  if (location.hash.includes('=')) {
+    state = read();
+    notify();
+    scrollTo(state.get('view'));
+    return;
+  }
+  let id = '';
+  try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; } // an address that somebody cut
+  const target = id && $(id), folded = target && target.closest('details:not([open])');
+  if (folded) { folded.open = true; target.scrollIntoView(); }
+};
+addEventListener('hashchange', follow);
+addEventListener('beforeprint', () => { for (const d of document.querySelectorAll('details.proof')) d.open = true; });
+
+// Time in view: [from, to] in seconds.
+const length = Number($('plots').querySelector('.wide').dataset.seconds);
+const span = () => {
+  const m = /^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)$/.exec(state.get('t') || '');
+  if (!m) return [0, length];
+  const from = Math.min(Number(m[1]), length), to = Math.min(Number(m[2]), length);
+  return to > from ? [from, to] : [0, length];
+};
+const spanText = (from, to) => {
+  from = Math.max(0, from); to = Math.min(length, to);
+  return from <= 0 && to >= length ? '' : short(from) + '-' + short(to);
+};
+const short = seconds => String(Math.round(seconds * 1e6) / 1e6);
+// zoomed is the stretch made shorter by the factor around a moment that stays where it is.
+const zoomed = ([from, to], factor, middle, least) => {
+  const wide = Math.min(Math.max((to - from) / factor, least), length);
+  const share = (middle - from) / (to - from);
+  const start = Math.min(Math.max(middle - share * wide, 0), length - wide);
+  return [start, start + wide];
+};
+
+// What a mark says of itself: its title, shown at once, and for the keyboard too.
+const tip = $('tip');
+const said = new WeakMap();
+const words = mark => {
+  if (!said.has(mark)) {
+    const title = mark.querySelector(':scope > title');
+    if (!title) return '';
+    said.set(mark, title.textContent);
+    title.remove(); // or the browser would show its own as well, later
+  }
+  return said.get(mark);
+};
+const markAt = target => {
+  for (let e = target; e && e.nodeType === 1 && e !== document.body; e = e.parentNode) {
+    if (e instanceof SVGElement && (said.has(e) || e.querySelector(':scope > title'))) return e;
+  }
+  return null;
+};
+const show = (text, x, y) => {
+  tip.textContent = text;
+  tip.hidden = false;
+  const box = tip.getBoundingClientRect();
+  tip.style.left = Math.max(4, Math.min(x + 14, innerWidth - box.width - 6)) + 'px';
+  tip.style.top = (y + 18 + box.height > innerHeight ? Math.max(4, y - box.height - 10) : y + 18) + 'px';
+};
+const hide = () => { tip.hidden = true; };
+document.addEventListener('pointermove', e => {
+  if (e.target.id === 'lanes') return; // says for itself
+  const mark = markAt(e.target);
+  const text = mark && words(mark);
+  if (text) show(text, e.clientX, e.clientY); else hide();
+});
+document.addEventListener('pointerleave', hide);
+document.addEventListener('focusin', e => {
+  const mark = e.target.matches(':focus-visible') && markAt(e.target);
+  if (!mark) return hide();
+  const box = mark.getBoundingClientRect();
+  show(words(mark), box.left, box.bottom - 10);
+});
+document.addEventListener('focusout', hide);
+document.addEventListener('keydown', e => { if (e.key === 'Escape') hide(); });
+
+// A chosen moment, and where one can look at it.
+const pill = $('moment');
+watchers.push(() => {
+  const at = state.get('at');
+  pill.hidden = at === null;
+  if (at === null) return;
+  $('moment-at').textContent = Number(at).toFixed(3) + ' s';
+});
+$('moment-logs').addEventListener('click', () => { go({ view: 'logs' }); scrollTo('logs'); });
+$('moment-clients').addEventListener('click', () => {
+  const at = Number(state.get('at')), half = Math.min(length, Math.max(length / 200, 0.02));
+  go({ view: 'clients', t: spanText(at - half, at + half) });
+  scrollTo('clients');
+});
+$('moment-close').addEventListener('click', () => go({ at: null }));

@@ -1,0 +1,2 @@
+// All parts have said what they watch: now the address is read.
+follow();
