@@ -124,13 +124,14 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) ([]compare.Side,
 	return sides, nil
 }
 
-// isCampaign tells a campaign's folder, or one with a version behind it, from a version.
+// isCampaign tells a campaign's folder, or one with a version behind it, from a version; a folder that is none is taken for one, to be refused.
 func isCampaign(argument string) bool {
-	folder := argument
-	if !isFile(filepath.Join(folder, campaign.PlanFile)) {
-		folder = argument[:max(0, strings.LastIndex(argument, "@"))]
+	info, err := os.Stat(argument)
+	if err == nil && info.IsDir() {
+		return true
 	}
-	return folder != "" && isFile(filepath.Join(folder, campaign.PlanFile)) || strings.ContainsRune(argument, os.PathSeparator) && !strings.Contains(argument, ":")
+	folder, _, found := strings.Cut(argument, "@")
+	return found && isFile(filepath.Join(folder, campaign.PlanFile))
 }
 
 // runFirst makes a campaign of versions.
