@@ -65,7 +65,7 @@ func (s *junitSuite) add(c junitCase) {
 }
 
 func runsCase(cell *Cell, t *Tally) junitCase {
-	c := junitCase{Class: "campaign." + cell.Cluster, Name: cell.Name(), Out: fmt.Sprintf("%s; %d runs, %d invalid, %d unknown", cell.Setting(), t.Runs, t.Invalid, t.Unknown)}
+	c := junitCase{Class: "campaign." + cell.Cluster, Name: cell.Name(), Out: fmt.Sprintf("%s; %s, %d invalid, %d unknown", cell.Setting(), count(t.Runs, "run"), t.Invalid, t.Unknown)}
 	switch {
 	case t.Invalid > 0:
 		var text strings.Builder

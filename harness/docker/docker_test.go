@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -539,4 +540,21 @@ func BenchmarkFaults(b *testing.B) {
 		b.ReportMetric(float64(ds[len(ds)/2].Microseconds())/1000, name+"-p50-ms")
 		b.ReportMetric(float64(ds[len(ds)-1].Microseconds())/1000, name+"-max-ms")
 	}
+}
+
+// The node of an image can be taken out of it, to be compared with others.
+func TestExtractNode(t *testing.T) {
+	o := options(t)
+	c := setUp(t, o)
+	output := filepath.Join(t.TempDir(), "taken", "ordeal-node")
+	require.NoError(t, docker.ExtractNode(t.Context(), c.Facts()["docker.image"], output))
+	want, err := os.ReadFile(o.NodeBinary)
+	require.NoError(t, err)
+	got, err := os.ReadFile(output)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+	info, err := os.Stat(output)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&0o100, "it can be run")
+	require.ErrorContains(t, docker.ExtractNode(t.Context(), "no-such-image:here", output), "build it (make image)")
 }
