@@ -21,7 +21,7 @@ func (c *Comparison) word(cell *Cell, d *Difference) {
 func (c *Comparison) sentence(t *Test, base, fails string, a, b rate) string {
 	if t.Word != NoEvidence {
 		i := stats.Wilson(b.k, b.n, 1-c.Alpha)
-		return fmt.Sprintf("%s than %s: %s in %s of runs (%s), instead of %s; by chance alone p = %s, corrected for %s", t.Word, base, fails,
+		return fmt.Sprintf("%s than %s: %s in %s of runs (%s), instead of %s; by chance alone p %s, corrected for %s", t.Word, base, fails,
 			percent(b.value()), percents(i), percent(a.value()), pValue(t.Adjusted), count(c.Tests, "test"))
 	}
 	text := "no evidence of a difference"
@@ -58,9 +58,9 @@ func percents(i stats.Interval) string { return percent(i.Low) + " to " + percen
 
 func pValue(p float64) string {
 	if p < 0.0001 {
-		return "under 0.0001"
+		return "< 0.0001"
 	}
-	return fmt.Sprintf("%.2g", p)
+	return fmt.Sprintf("= %.2g", p)
 }
 
 // Title names a metric for people.
