@@ -95,7 +95,7 @@ func TestAVersionThatFailsMoreOften(t *testing.T) {
 	out := text(t, func(b *bytes.Buffer) error { return c.Text(b, true) })
 	require.Contains(t, out, "current: violations: worse than HEAD~3: fails in 6.0 % of runs (3.5 % to 10 %), instead of 0 %; by chance alone p = 0.00082, corrected for 2 tests")
 	require.Contains(t, out, "REGRESSION: worse than HEAD~3 in 1 respect")
-	require.Contains(t, out, "ordeal run --cluster local --nodes 3 --workload register --faults kill,partition --clients 5 --rate 1000 --time 3s --timeout 1s --seed 0")
+	require.Contains(t, out, "ordeal run --cluster local --nodes 3 --workload register --faults kill,partition --seed 0 --clients 5 --rate 1000 --time 3s --timeout 1s")
 
 	folder := saved(t, t.TempDir(), made(200, nil, every(17, 0)))
 	better := comparedFolders(t, folder+"@current", folder+"@HEAD~3")
