@@ -107,6 +107,12 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 		return
 	}
 	defer a.Close()
+	able, err := a.Able(ctx)
+	if err == nil && able.Queue != "" {
+		err = errors.New(able.Queue)
+	}
+	d.saw("packet queue in a container", err, "a queue and a rule for it were made and removed: links can be late, lossy and narrow",
+		"load the kernel's queue (modprobe nfnetlink_queue, and nft_queue or xt_NFQUEUE with nft_compat), or use --cluster local for faults packet:delay, loss and bandwidth")
 	d.saw("packet filter in a container", partitionOnce(ctx, a), "a rule was set, listed and removed by nftables via netlink",
 		"load the kernel's nf_tables (modprobe nf_tables nf_tables_inet), or use --cluster local")
 }

@@ -370,3 +370,14 @@ func TestNemesisOnLocalCluster(t *testing.T) {
 	talking(t, c, "n2", "n3")
 	talking(t, c, "n3", "n1")
 }
+
+// Links are streams: what they cannot do is said, so that it is not drawn and not asked for in vain.
+func TestWhatStreamsCannotDo(t *testing.T) {
+	c := &Cluster{}
+	specs, left, err := nemesis.Expand(t.Context(), []nemesis.Spec{{Fault: nemesis.PacketTrouble}}, 5, c, nemesis.AbilitiesOf(c))
+	require.NoError(t, err)
+	require.Len(t, specs, 3)
+	require.Len(t, left, 2)
+	_, _, err = nemesis.Expand(t.Context(), []nemesis.Spec{{Fault: nemesis.PacketTrouble, Mode: nemesis.Reordering}}, 5, c, nemesis.AbilitiesOf(c))
+	require.ErrorContains(t, err, "use --cluster docker or sim")
+}

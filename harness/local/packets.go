@@ -45,9 +45,9 @@ func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.S
 	return c.network.Shaped(ctx, links)
 }
 
-// lacksPackets tells why packets cannot be shaped in this way.
-func lacksPackets(mode string) error {
-	if mode == nemesis.Duplication || mode == nemesis.Reordering {
+// Lacks tells which modes of faults cannot be done to plain processes.
+func (c *Cluster) Lacks(_ context.Context, fault, mode string) error {
+	if fault == nemesis.PacketTrouble && (mode == nemesis.Duplication || mode == nemesis.Reordering) {
 		return errors.New("the links of local processes are streams, in which nothing comes twice or in another order: use --cluster docker or sim")
 	}
 	return nil
