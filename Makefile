@@ -71,6 +71,13 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
 
+.PHONY: test-clock
+test-clock: build ## lease reads under clocks: within the bound that the nodes were told they must be right, beyond it wrong answers are found
+	@lease="$(BUILD)/ordeal run --cluster $(CLUSTER) --workload read-mostly --rate 4000 --clients 60 --timeout 120ms --quiet $(ARGS)"; \
+	$$lease --schedule cmd/ordeal/testdata/clock/within.json || exit 1; code=0; \
+	$$lease --schedule cmd/ordeal/testdata/clock/beyond.json || code=$$?; \
+	[ $$code -eq 1 ] || { echo "a leader's clock at a quarter of its speed gave exit code $$code, expected 1 (invalid)"; exit 1; }
+
 # How long the benchmarks' long histories are: make bench-checker OPERATIONS=100000
 OPERATIONS ?= 1000000
 
