@@ -1,8 +1,11 @@
 package mutants
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,4 +81,26 @@ func TestBadPatchesAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, "holds no diff")
 	_, err = Find("no-such")
 	require.ErrorContains(t, err, `no mutant "no-such"`)
+}
+
+// docs/mutants.md has every row of the list, with the patches that are of it or with why there is none.
+func TestEveryRowIsAccountedFor(t *testing.T) {
+	page, err := os.ReadFile("../docs/mutants.md")
+	require.NoError(t, err)
+	all, err := List()
+	require.NoError(t, err)
+	for row := 1; row <= 48; row++ {
+		line := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \|.*$`, row)).FindString(string(page))
+		var named, there []string
+		for _, name := range regexp.MustCompile("`([a-z0-9-]+)`").FindAllStringSubmatch(line, -1) {
+			named = append(named, name[1])
+		}
+		for _, m := range all {
+			if m.RowNumber() == row {
+				there = append(there, m.Name)
+			}
+		}
+		require.Equal(t, there, named, "row %d", row)
+		require.True(t, len(there) > 0 || strings.Contains(line, "does not apply: "), "row %d", row)
+	}
 }

@@ -84,7 +84,10 @@ type follow struct {
 	votes   map[uint64]raft.NodeID // by term, over all lives
 	first   configuration          // before those of the log: the cluster's first one, or the snapshot's
 	configs []configuration        // of the log, the newest last
-	inForce uint64                 // index of the one that was in force after the last turn
+
+	match     []uint64 // of a leader of matchTerm: up to where each node has told it that the logs match
+	matchTerm uint64
+	inForce   uint64 // index of the one that was in force after the last turn
 }
 
 // newFollow follows a log that is empty, in a cluster of so many nodes.
@@ -391,6 +394,7 @@ func (v *invariants) sent(n *simNode, m *raft.Message) {
 	switch m.Kind {
 	case raft.AppendEntries, raft.InstallSnapshot:
 		v.leads(n, m.Term)
+		v.resends(n, m)
 	case raft.RequestVote:
 		v.votes(n, m.Term, n.id)
 	case raft.RequestVoteReply:

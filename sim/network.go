@@ -125,6 +125,7 @@ func (w *world) deliver(m raft.Message, number uint64) {
 		return
 	}
 	w.tellMessage(MessageDelivered, &m, number, "")
+	w.judge.answered(&m)
 	if w.plan.Network.Encoded {
 		w.encode(n, m)
 	} else {

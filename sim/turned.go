@@ -35,6 +35,7 @@ func (v *invariants) turned(n *simNode, st raft.Status, applied uint64) {
 	}
 	f.applied = applied
 	f.inForce = f.newest()
+	v.promises(n, st)
 }
 
 func (v *invariants) changedRole(n *simNode, st raft.Status) {
@@ -58,6 +59,7 @@ func (v *invariants) changedRole(n *simNode, st raft.Status) {
 		}
 	}
 	v.leads(n, st.Term)
+	v.electable(n, st)
 	v.complete(n, st)
 }
 
@@ -200,28 +202,20 @@ func majority(set []raft.NodeID, has func(raft.NodeID) bool) bool {
 func (v *invariants) configures(n *simNode, st raft.Status) {
 	f := &n.follow
 	now := f.configs[len(f.configs)-1]
-	before := v.configurationBefore(n)
+	before := f.configuration(len(f.configs) - 1)
 	if disjoint(before.Configuration, now.Configuration) {
 		v.broken("configuration safety", n, "takes up a configuration at entry %d with a majority that meets none of the one at entry %d", now.index, before.index)
 	}
 	if st.Role != raft.Leader || f.chain[now.index-f.base].term != st.Term {
 		return
 	}
+	clear(f.match)
 	if before.index > st.Commit {
 		v.broken("configuration safety", n, "proposes a configuration at entry %d, and has not committed the one at entry %d", now.index, before.index)
 	}
 	if k, ok := f.at(st.Commit); ok && k.term != st.Term {
 		v.broken("configuration safety", n, "proposes a configuration in term %d, in which it has committed nothing", st.Term)
 	}
-}
-
-// configurationBefore is the one before the newest of a node's log.
-func (v *invariants) configurationBefore(n *simNode) configuration {
-	f := &n.follow
-	if len(f.configs) > 1 {
-		return f.configs[len(f.configs)-2]
-	}
-	return f.first
 }
 
 // disjoint reports whether a quorum of one configuration and a quorum of the other can have nobody in common.
