@@ -103,7 +103,7 @@ func newEvidence(k checker.KeyResult, faults *faultView) evidence {
 	scale := newOrderScale(ops)
 	lanes := processLanes(ops)
 	e.from, e.to = scale.from, scale.to
-	e.Height = len(lanes)*evidenceLane + 26
+	e.Height = len(lanes)*evidenceLane + 38
 	e.MinWidth = 140 + 56*len(scale.times)
 	e.About = fmt.Sprintf("%s of key %s that have no legal order, each as a bar from its call to its return", plural(len(ops), "operation"), e.Key)
 	e.Body = drawEvidence(ops, lanes, scale, faults, e.Height)
@@ -227,6 +227,22 @@ func (s orderScale) label(i int) string {
 	return label
 }
 
+// labelWidth is what a label takes of the width of most screens, in percent.
+const labelWidth = 7.5
+
+// row puts the labels of moments too close for two side by side into rows in turn.
+func (s orderScale) row(i int) int {
+	row := 0
+	for j := 1; j <= i; j++ {
+		if s.at[j]-s.at[j-1] < labelWidth {
+			row = 1 - row
+		} else {
+			row = 0
+		}
+	}
+	return row
+}
+
 // processLanes are the processes in the order of their first call.
 func processLanes(ops []history.Operation) []int {
 	var lanes []int
@@ -258,7 +274,7 @@ func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults
 	}
 	for i := range scale.times {
 		d.element("line", "", "x1", percent(scale.at[i]), "x2", percent(scale.at[i]), "y1", "0", "y2", fmt.Sprint(bottom+4), "class", "moment")
-		d.text(scale.label(i), "x", percent(scale.at[i]), "y", fmt.Sprint(bottom+17), "class", "tick", "text-anchor", anchorOf(i))
+		d.text(scale.label(i), "x", percent(scale.at[i]), "y", fmt.Sprint(bottom+17+13*scale.row(i)), "class", "tick", "text-anchor", anchorOf(i))
 	}
 	for _, op := range ops {
 		next := nextCall(ops, op)

@@ -85,6 +85,9 @@ func load(run *store.Run) Input {
 		problem(err)
 	}
 	in.Links, in.Logs = links(run), runLogs(run)
+	if isRegular(run.Path(store.ShrunkPageFile)) {
+		in.Messages = store.ShrunkPageFile
+	}
 	var problems []string
 	in.Pictures, problems = pictures(run, in.Verdict)
 	in.Problems = append(in.Problems, problems...)
@@ -115,8 +118,8 @@ func events(path string) iter.Seq2[history.Event, error] {
 // links are the run's files that exist, those people open first in front.
 func links(run *store.Run) []Link {
 	var list []Link
-	for _, name := range []string{store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.ScheduleFile, store.VerdictFile, store.ObservationsFile, store.HarnessLogFile} {
-		if info, err := os.Stat(run.Path(name)); err == nil && info.Mode().IsRegular() {
+	for _, name := range []string{store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.ScheduleFile, store.VerdictFile, store.ObservationsFile, store.PlanFile, store.EvidenceFile, store.ShrunkFile, store.ShrunkPageFile, store.HarnessLogFile} {
+		if isRegular(run.Path(name)) {
 			list = append(list, Link{Href: name, Label: name})
 		}
 	}
@@ -124,4 +127,9 @@ func links(run *store.Run) []Link {
 		list = append(list, Link{Href: path, Label: filepath.Base(path)})
 	}
 	return list
+}
+
+func isRegular(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().IsRegular()
 }

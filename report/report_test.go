@@ -123,6 +123,15 @@ func TestValidRun(t *testing.T) {
 	has(t, page, "the table below lists them")
 }
 
+func TestThePageLeadsToTheMessagesOfAShrunkRun(t *testing.T) {
+	p := defaultPlan()
+	p.length = time.Second
+	run := p.makeRun(t, t.TempDir(), "register")
+	require.False(t, strings.Contains(build(t, run), ">Messages</a>"))
+	require.NoError(t, os.WriteFile(run.Path(store.ShrunkPageFile), []byte("<html>"), 0o644))
+	has(t, build(t, run), `<a href="shrunk.html">Messages</a>`)
+}
+
 func TestInvalidRunShowsTheEvidence(t *testing.T) {
 	p := defaultPlan()
 	p.stale = 20 * time.Second

@@ -16,6 +16,8 @@ const (
 	ScheduleFile      = "schedule.json"      // the faults as they were drawn (nemesis.Schedule)
 	PlanFile          = "plan.json"          // of a simulated run: all that it is a function of (sim.Plan)
 	VerdictFile       = "verdict.json"       // Verdict
+	ShrunkFile        = "shrunk.json"        // of a simulated run: its failure made small (shrink.Case)
+	ShrunkPageFile    = "shrunk.html"        // the same drawn: nodes as lanes, messages as arrows
 	ReportFile        = "report.html"
 	HarnessLogFile    = "harness.log"
 	ProgressFile      = "progress.json" // Progress, while the run is under way

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/sim"
 	"github.com/ordeal-dev/ordeal/sim/shrink"
 	"github.com/ordeal-dev/ordeal/store"
@@ -111,7 +112,7 @@ func (f *shrinkFlags) load(ctx context.Context, args []string) (shrink.Case, err
 		}
 		o.Plan = plan
 		if f.out == "" {
-			f.out = filepath.Join(args[0], "shrunk.json")
+			f.out = filepath.Join(args[0], store.ShrunkFile)
 		}
 	}
 	c, _, err := shrink.Record(ctx, o)
@@ -142,7 +143,7 @@ func planOf(folder string) (sim.Plan, error) {
 func (f *shrinkFlags) write(ctx context.Context, c shrink.Case, stdout io.Writer) error {
 	out := f.out
 	if out == "" {
-		out = "shrunk.json"
+		out = store.ShrunkFile
 	}
 	b, err := c.Encode()
 	if err != nil {
@@ -158,6 +159,11 @@ func (f *shrinkFlags) write(ctx context.Context, c shrink.Case, stdout io.Writer
 	page := strings.TrimSuffix(out, ".json") + ".html"
 	if err := writePage(page, told.Sequence(out)); err != nil {
 		return badArgument("--out %s: %w", out, err)
+	}
+	if run, err := store.Open(filepath.Dir(out)); err == nil && filepath.Base(out) == store.ShrunkFile {
+		if err := report.Build(run.Folder); err != nil { // its page leads to the drawing
+			return failure{exitFailed, err}
+		}
 	}
 	if f.json {
 		if err := json.NewEncoder(stdout).Encode(c); err != nil {
