@@ -118,3 +118,15 @@ func TestATornLastLine(t *testing.T) {
 		require.Len(t, c.Runs, 12)
 	}
 }
+
+// What a run left that never came to its line goes when the campaign goes on; what was kept stays.
+func TestUnfinishedFoldersAreRemoved(t *testing.T) {
+	whole := carry(t, plan(6), seeded, campaign.Options{KeepInvalid: true})
+	before := folders(t, whole)
+	require.NotEmpty(t, before)
+	require.NoError(t, os.MkdirAll(filepath.Join(whole.Folder, campaign.RunsFolder, "000999", "half"), 0o755))
+	c, err := campaign.Resume(whole.Folder)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, before, folders(t, whole))
+}
