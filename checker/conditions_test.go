@@ -35,8 +35,8 @@ var conditions = []condition{
 	{"chains: a value seen was written", ofChains, []edit{{"chains.go", "			return conflict\n		}\n		if !c.kinds[w].crashed {", "			return nil\n		}\n		if !c.kinds[w].crashed {"}}},
 	{"chains: a value is swapped away once, and no chain bites its tail", ofChains, []edit{
 		{"chains.go", "other != noOperation {", "other != noOperation && false {"},
-		{"chains.go", "c.effective(w) && !c.visited[v] {", "false {"}}},
-	{"chains: no chain bites its tail", ofChains, []edit{{"chains.go", "c.effective(w) && !c.visited[v] {", "false {"}}},
+		{"chains.go", "c.effective(w) && !c.visited[v] {", "c.effective(w) && !c.visited[v] && false {"}}},
+	{"chains: no chain bites its tail", ofChains, []edit{{"chains.go", "c.effective(w) && !c.visited[v] {", "c.effective(w) && !c.visited[v] && false {"}}},
 	{"chains: a write before its reads", ofChains, []edit{{"chains.go", "if reads.firstReturn < z.lastCall {", "if false {"}}},
 	{"chains: reads before the next write", ofChains, []edit{{"chains.go", "if returned(c.ops[swap]) < z.lastCall {", "if false {"}}},
 	{"chains: no two forward zones overlap", ofChains, []edit{{"chains.go", "i < len(forward); i++", "i < 0; i++"}}},
@@ -67,7 +67,7 @@ var conditions = []condition{
 	{"queue: what stays behind stays", ofObjects + "queue", []edit{{"queue.go", "	if e.taken == noOperation {\n		return history.Forever", "	if e.taken == noOperation {\n		return beginning"}}},
 	{"queue: empty when nothing was in it", ofObjects + "queue", []edit{{"queue.go", "if len(d.empty) == 0 {", "if true {"}}},
 
-	{"lock: holds do not overlap", ofObjects + "lock", []edit{{"lock.go", "	if !found {\n		return Valid", "	if true {\n		return Valid"}}},
+	{"lock: holds do not overlap", ofObjects + "lock", []edit{{"lock.go", "	if !found {\n		return Valid", "	if !found || true {\n		return Valid"}}},
 	{"lock: a hold that is not released lasts", ofObjects + "lock", []edit{{"lock.go", "if holds[i].release == noOperation {\n			holds", "if false {\n			holds"}}},
 	{"lock: holds in the order of tokens", ofObjects + "lock_with_tokens", []edit{{"lock.go", "if h.firstReturn < before.lastCall {", "if false {"}}},
 	{"lock: tokens differ", ofObjects + "lock_with_tokens", []edit{{"lock.go", "if i > 0 && token(h) == token(holds[i-1]) {", "if false {"}}},
@@ -80,7 +80,7 @@ var conditions = []condition{
 
 	{"counter: results are sums", ofObjects + "counter", []edit{{"counter.go", "result(i) != sum || ops[i].Return < before.lastCall", "ops[i].Return < before.lastCall"}}},
 	{"counter: adds in order", ofObjects + "counter", []edit{{"counter.go", "			before = all\n", "			before = emptySpan()\n"}}},
-	{"counter: reads in order", ofObjects + "counter", []edit{{"counter.go", "		before := since\n", "		before := emptySpan()\n"}}},
+	{"counter: reads in order", ofObjects + "counter", []edit{{"counter.go", "		before := since\n", "		before := since\n		before = emptySpan()\n"}}},
 
 	{"text: what was seen was appended", ofObjects + "text", []edit{{"appends.go", "		if !ok || d.seen[i] {\n", "		if !ok {\n			break\n		}\n		if d.seen[i] {\n"}}},
 	{"text: once", ofObjects + "text", []edit{{"appends.go", "if !ok || d.seen[i] {", "if !ok {"}}},
