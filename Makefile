@@ -37,6 +37,7 @@ test-cluster: build ## the main job: five nodes, clients, kills and partitions, 
 
 # What torture runs: RUNS tests of each of VERSIONS on the same fresh seeds, or as many as fit into FOR; the exit code is the worst verdict's.
 RUNS     ?= 10
+ROUNDS   ?= 3
 VERSIONS ?= current
 FOR      ?=
 
@@ -90,6 +91,10 @@ test-checker: ## hold each exact checker against porcupine on HISTORIES random h
 	ORDEAL_CHECKER_CONDITIONS=1 $(GO) test ./checker -timeout 60m -v -run 'TestEachConditionIsNeeded'
 
 .PHONY: bench-checker
+.PHONY: bench-nemesis
+bench-nemesis: build ## what each fault takes to apply and to heal, with its evidence: CLUSTER=local, ROUNDS=3
+	$(BUILD)/ordeal bench nemesis --cluster $(CLUSTER) --rounds $(ROUNDS)
+
 bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
 	$(GO) test ./checker -run '^$$' -bench 'Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
 

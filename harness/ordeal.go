@@ -77,6 +77,15 @@ func (r *run) abilities() (nemesis.Abilities, error) {
 	return abilities, nil
 }
 
+// Able tells what a cluster will be able to do, before it is up: only whether there is an ability may be asked of the result.
+func Able(system systems.System, cluster Cluster) nemesis.Abilities {
+	abilities := nemesis.AbilitiesOf(cluster)
+	if _, ok := system.(systems.Administrator); ok {
+		abilities.Members = struct{ nemesis.Members }{}
+	}
+	return abilities
+}
+
 func (r *run) logFiles() string {
 	if system, ok := r.test.System.(systems.Logged); ok {
 		return system.LogFiles()

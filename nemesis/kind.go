@@ -122,13 +122,16 @@ func findMode(k kind, name string) (mode, bool) {
 	return modes[i], true
 }
 
-func kindNames() string {
+// FaultNames lists the faults that there are.
+func FaultNames() []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
 		names[i] = k.name()
 	}
-	return strings.Join(names, ", ")
+	return names
 }
+
+func kindNames() string { return strings.Join(FaultNames(), ", ") }
 
 func modeNames(k kind) string {
 	var names []string

@@ -125,6 +125,6 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 the harness it
 	})
 	cmd.AddCommand(runCommand(), checkCommand(), cleanupCommand(), doctorCommand(), mutantsCommand(), ctlCommand(), tortureCommand(), mergeCommand(), compareCommand(), bisectCommand(),
 		replayCommand(), shrinkCommand())
-	cmd.AddCommand(reportCommand(), serveCommand())
+	cmd.AddCommand(reportCommand(), serveCommand(), benchCommand())
 	return cmd
 }

@@ -45,6 +45,8 @@ type finding struct {
 	OK      bool   `json:"ok"`
 	Detail  string `json:"detail"`
 	Remedy  string `json:"remedy,omitempty"`
+	// Optional: the cluster can be had without.
+	Optional bool `json:"optional,omitempty"`
 }
 
 func doctorCommand() *cobra.Command {
@@ -61,10 +63,10 @@ The exit code is 0 when at least one kind of cluster can be had.`,
 			}
 			var all []finding
 			for _, f := range local.Doctor() {
-				all = append(all, finding{"local", f.Name, f.OK, f.Detail, f.Remedy})
+				all = append(all, finding{"local", f.Name, f.OK, f.Detail, f.Remedy, f.Optional})
 			}
 			for _, f := range docker.Doctor(cmd.Context(), agent) {
-				all = append(all, finding{"docker", f.Name, f.OK, f.Detail, f.Remedy})
+				all = append(all, finding{"docker", f.Name, f.OK, f.Detail, f.Remedy, f.Optional})
 			}
 			if err := printFindings(cmd.OutOrStdout(), all, asJSON); err != nil {
 				return failure{exitFailed, err}
@@ -82,7 +84,7 @@ The exit code is 0 when at least one kind of cluster can be had.`,
 
 func usable(all []finding, cluster string) bool {
 	for _, f := range all {
-		if f.Cluster == cluster && !f.OK {
+		if f.Cluster == cluster && !f.OK && !f.Optional {
 			return false
 		}
 	}

@@ -46,8 +46,7 @@ func (p *plan) containerConfig(s compose.ServiceConfig, labels map[string]string
 		CapAdd: s.CapAdd, CapDrop: s.CapDrop, Sysctls: s.Sysctls, Tmpfs: tmpfs(s), Mounts: p.mounts(s),
 	}
 	if p.disks {
-		host.Resources.DeviceCgroupRules = []string{fuseRule}
-		host.SecurityOpt = []string{"apparmor=unconfined"} // Docker's own profile lets nobody mount
+		allowDisks(host)
 	}
 	attach := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 		p.network.Name: {Aliases: []string{s.Name}},

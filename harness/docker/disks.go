@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	compose "github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/docker/api/types/container"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
 )
@@ -21,8 +22,14 @@ func addDisk(s *compose.ServiceConfig) error {
 		return fmt.Errorf("%d volumes: faults of disks want one, with the node's data, and an agent as entry point", len(s.Volumes))
 	}
 	s.Entrypoint = slices.Insert(slices.Clone(s.Entrypoint), 1, "--disk="+s.Volumes[0].Target)
-	s.CapAdd = append(slices.Clone(s.CapAdd), "SYS_ADMIN", "MKNOD")
 	return nil
+}
+
+// allowDisks lets a container mount FUSE file systems.
+func allowDisks(host *container.HostConfig) {
+	host.CapAdd = append(slices.Clone(host.CapAdd), "SYS_ADMIN", "MKNOD")
+	host.Resources.DeviceCgroupRules = []string{fuseRule}
+	host.SecurityOpt = []string{"apparmor=unconfined"} // Docker's own profile lets nobody mount
 }
 
 // lacksDisks tells why a node has no disk that could be hurt, after Setup.

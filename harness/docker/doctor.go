@@ -24,6 +24,8 @@ type Finding struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`           // what was seen
 	Remedy string `json:"remedy,omitempty"` // what to do if it is not OK
+	// Optional: without it the cluster can be had, but not everything can be done to it.
+	Optional bool `json:"optional,omitempty"`
 }
 
 // minAPI is the oldest version of the engine's API that this package was run against.
@@ -96,7 +98,8 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 	}
 	run := "doctor-" + strings.ToLower(rand.Text()[:8])
 	defer d.discard(ctx, run, image.tag())
-	id, secret, err := d.startAgent(ctx, run, image.tag())
+	defer d.disks(ctx, run, image.tag())
+	id, secret, err := d.startAgent(ctx, run, image.tag(), false)
 	if !d.saw("container with NET_ADMIN", err, "started with cap_add NET_ADMIN",
 		"allow NET_ADMIN to containers (rootless engines and some CI services forbid it), or use --cluster local") {
 		return
@@ -117,17 +120,48 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 		"load the kernel's nf_tables (modprobe nf_tables nf_tables_inet), or use --cluster local")
 }
 
-func (d *doctor) startAgent(ctx context.Context, run, image string) (id, secret string, err error) {
+// disks starts an agent that may mount, and asks it whether it could.
+func (d *doctor) disks(ctx context.Context, run, image string) {
+	err := d.tryDisk(ctx, run, image)
+	d.saw("disks that can be hurt (FUSE), for --faults disk", err, "an agent with SYS_ADMIN has mounted one",
+		"load the kernel's module (modprobe fuse) and allow SYS_ADMIN and MKNOD to containers; without them --faults disk is refused")
+	d.findings[len(d.findings)-1].Optional = true
+}
+
+func (d *doctor) tryDisk(ctx context.Context, run, image string) error {
+	id, secret, err := d.startAgent(ctx, run, image, true)
+	if err != nil {
+		return err
+	}
+	a, err := d.reachAgent(ctx, id, secret)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	health, err := a.Health(ctx)
+	if err == nil && health.Disk != "" {
+		err = errors.New(health.Disk)
+	}
+	return err
+}
+
+func (d *doctor) startAgent(ctx context.Context, run, image string, disks bool) (id, secret string, err error) {
 	secret = rand.Text()
 	port := nat.Port(fmt.Sprintf("%d/tcp", agentPort))
-	created, err := d.engine.ContainerCreate(ctx, &container.Config{
-		Image: image, Cmd: []string{fmt.Sprintf("--control=0.0.0.0:%d", agentPort)},
-		Env:    []string{agent.SecretVariable + "=" + secret},
-		Labels: thisProcess().labels(run), ExposedPorts: nat.PortSet{port: {}},
-	}, &container.HostConfig{
+	host := &container.HostConfig{
 		CapDrop: []string{"ALL"}, CapAdd: []string{"NET_ADMIN"},
 		PortBindings: nat.PortMap{port: {{HostIP: "127.0.0.1"}}},
-	}, nil, nil, "ordeal-"+run)
+	}
+	name, command := "ordeal-"+run, []string{fmt.Sprintf("--control=0.0.0.0:%d", agentPort)}
+	if disks {
+		allowDisks(host)
+		name, command = name+"-disk", append(command, "--disk=/data")
+	}
+	created, err := d.engine.ContainerCreate(ctx, &container.Config{
+		Image: image, Cmd: command,
+		Env:    []string{agent.SecretVariable + "=" + secret},
+		Labels: thisProcess().labels(run), ExposedPorts: nat.PortSet{port: {}},
+	}, host, nil, nil, name)
 	if err != nil {
 		return "", "", err
 	}

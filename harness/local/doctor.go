@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/disk"
 	"github.com/ordeal-dev/ordeal/nemesis/link"
 )
 
@@ -21,6 +22,8 @@ type Finding struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy,omitempty"` // what to do where it is not OK
+	// Optional: without it the cluster can be had, but not everything can be done to it.
+	Optional bool `json:"optional,omitempty"`
 }
 
 // leastFiles is how many open files a cluster of five nodes may come to need in the harness.
@@ -34,6 +37,7 @@ func Doctor() []Finding {
 		finding("local: processes can be stopped, continued and killed", tryProcess(ctx), "signals to one's own processes and /proc (or ps) are needed; is this a sandbox?"),
 		finding("local: links between processes can be cut", tryLinks(ctx), "TCP on 127.0.0.1 is needed; is this a sandbox without a loopback interface?"),
 		finding("local: the records of runs can be written", tryState(), "set ORDEAL_STATE to a folder that can be written"),
+		tryDisks(),
 		tryDeathSignal(),
 		tryFiles(),
 	}
@@ -87,6 +91,13 @@ func tryLinks(ctx context.Context) error {
 		return fmt.Errorf("one direction was cut, and the probes say %+v", probes)
 	}
 	return nil
+}
+
+// tryDisks is of use for faults of disks only, so the cluster can be had without.
+func tryDisks() Finding {
+	f := finding("local: disks that can be hurt (FUSE), for --faults disk", disk.Probe(), "without them --faults disk is refused on local; --cluster docker or sim may have them")
+	f.Optional = true
+	return f
 }
 
 func tryState() error {

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/nemesis"
+)
+
+// benchFlags are those of `ordeal bench nemesis` beside the ones of `ordeal run`.
+type benchFlags struct {
+	runFlags
+	rounds     int
+	hold, calm time.Duration
+}
+
+func benchNemesisCommand() *cobra.Command {
+	f := &benchFlags{}
+	cmd := &cobra.Command{
+		Use:   "nemesis",
+		Short: "Measure what each fault takes to apply and to heal, with its evidence",
+		Long: `nemesis injects every mode of the faults by itself, round after round, into a cluster that clients work on, and prints a table: how often it
+took hold, the time until it was in force and until it was healed (median and longest), and its evidence. The times are the cluster's
+own work, without the probes that prove it. What the cluster cannot do is left out, with the reason.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.rounds < 1 || f.hold < time.Millisecond || f.calm < 0 {
+				return badArgument("--rounds %d --hold %v --calm %v: want at least 1, 1ms and 0s", f.rounds, f.hold, f.calm)
+			}
+			return f.bench(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f.register(cmd.Flags())
+	for _, name := range []string{"time", "schedule", "mutant"} {
+		_ = cmd.Flags().MarkHidden(name)
+	}
+	for name, value := range map[string]string{"faults": strings.Join(nemesis.FaultNames(), ","), "name": "bench-nemesis", "rate": "300", "availability-bound": "0s"} {
+		flag := cmd.Flags().Lookup(name)
+		flag.DefValue = value
+		_ = flag.Value.Set(value)
+	}
+	cmd.Flags().IntVar(&f.rounds, "rounds", 3, "how often each fault is injected")
+	cmd.Flags().DurationVar(&f.hold, "hold", 1500*time.Millisecond, "how long it stands")
+	cmd.Flags().DurationVar(&f.calm, "calm", 1500*time.Millisecond, "how long the cluster has between two")
+	return cmd
+}
+
+func (f *benchFlags) bench(ctx context.Context, stdout, stderr io.Writer) error {
+	show := newProgress(stderr, f.quiet || f.json)
+	if err := sweep(ctx, show); err != nil {
+		show.warn("warning: clearing up after earlier runs: %v", err)
+	}
+	specs, err := nemesis.ParseFaults(f.faults)
+	if err != nil {
+		return badArgument("--faults %q: %w", f.faults, err)
+	}
+	f.duration = time.Second // until the schedule says
+	test, err := f.test()
+	if err != nil {
+		return err
+	}
+	cluster, err := f.makeCluster(ctx, show)
+	if err != nil {
+		return err
+	}
+	defer cluster.close()
+	able, left, err := nemesis.Expand(ctx, specs, f.nodes, cluster.Cluster, harness.Able(test.System, cluster.Cluster))
+	if err != nil {
+		return badArgument("--faults %s: %w", f.faults, err)
+	}
+	for _, what := range left {
+		show.note("left out: %s", what)
+	}
+	schedule, err := nemesis.Rounds(able, nodeNames(f.nodes), f.seed, f.rounds, f.hold, f.calm)
+	if err != nil {
+		return badArgument("--faults %s: %w", f.faults, err)
+	}
+	test.Faults, test.Schedule, test.Duration, test.Progress = schedule.Specs(), &schedule, schedule.Duration, show
+	outcome, err := harness.Run(ctx, test, cluster.Cluster)
+	show.end()
+	if err != nil || outcome.History == nil {
+		return failure{exitFailed, fmt.Errorf("the run failed: %w", err)}
+	}
+	return f.print(stdout, measure(outcome.History), outcome.Run.Folder)
+}
+
+// measured is what one mode of a fault took.
+type measured struct {
+	Fault    string          `json:"fault"` // "partition:bridge"
+	Injected int             `json:"injected"`
+	Took     int             `json:"took"`
+	Apply    []time.Duration `json:"apply_ns"`
+	Heal     []time.Duration `json:"heal_ns"`
+	Evidence string          `json:"evidence"`
+}
+
+// measure reads the times of the faults that took hold, in the order of their first injection.
+func measure(h *history.History) []*measured {
+	var all []*measured
+	for _, event := range h.Nemesis {
+		var e nemesis.Event
+		if json.Unmarshal(event.Detail, &e) != nil || e.ID < 1 {
+			continue
+		}
+		name := e.Fault + ":" + e.Mode
+		i := slices.IndexFunc(all, func(m *measured) bool { return m.Fault == name })
+		if i < 0 {
+			i = len(all)
+			all = append(all, &measured{Fault: name})
+		}
+		m := all[i]
+		switch {
+		case e.Phase == nemesis.PhaseInject:
+			m.Injected++
+			if e.Took {
+				m.Took++
+				m.Apply = append(m.Apply, e.Done-e.Start)
+				m.Evidence = e.Evidence[0]
+			}
+		case e.Phase == nemesis.PhaseHeal && e.Took:
+			m.Heal = append(m.Heal, e.Done-e.Start)
+		}
+	}
+	return all
+}
+
+func (f *benchFlags) print(w io.Writer, all []*measured, folder string) error {
+	if f.json {
+		return json.NewEncoder(w).Encode(map[string]any{"folder": folder, "cluster": f.cluster, "faults": all})
+	}
+	if _, err := fmt.Fprintf(w, "| %s | took hold | apply p50 | max | heal p50 | max | evidence |\n|---|---|---|---|---|---|---|\n", f.cluster); err != nil {
+		return err
+	}
+	for _, m := range all {
+		_, err := fmt.Fprintf(w, "| %s | %d of %d | %s | %s | %s | %s | %s |\n", m.Fault, m.Took, m.Injected,
+			middle(m.Apply), most(m.Apply), middle(m.Heal), most(m.Heal), m.Evidence)
+		if err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\nof %s\n", folder)
+	return err
+}
+
+func middle(all []time.Duration) string {
+	if len(all) == 0 {
+		return "-"
+	}
+	return brief(slices.Sorted(slices.Values(all))[len(all)/2])
+}
+
+func most(all []time.Duration) string {
+	if len(all) == 0 {
+		return "-"
+	}
+	return brief(slices.Max(all))
+}
+
+// brief is a duration with three digits.
+func brief(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
+}
