@@ -93,8 +93,8 @@ func (f *benchFlags) bench(ctx context.Context, stdout, stderr io.Writer) error 
 	return f.print(stdout, measure(outcome.History), outcome.Run.Folder)
 }
 
-// measured is what one mode of a fault took.
-type measured struct {
+// faultCost is what one mode of a fault took.
+type faultCost struct {
 	Fault    string          `json:"fault"` // "partition:bridge"
 	Injected int             `json:"injected"`
 	Took     int             `json:"took"`
@@ -104,18 +104,18 @@ type measured struct {
 }
 
 // measure reads the times of the faults that took hold, in the order of their first injection.
-func measure(h *history.History) []*measured {
-	var all []*measured
+func measure(h *history.History) []*faultCost {
+	var all []*faultCost
 	for _, event := range h.Nemesis {
 		var e nemesis.Event
 		if json.Unmarshal(event.Detail, &e) != nil || e.ID < 1 {
 			continue
 		}
 		name := e.Fault + ":" + e.Mode
-		i := slices.IndexFunc(all, func(m *measured) bool { return m.Fault == name })
+		i := slices.IndexFunc(all, func(m *faultCost) bool { return m.Fault == name })
 		if i < 0 {
 			i = len(all)
-			all = append(all, &measured{Fault: name})
+			all = append(all, &faultCost{Fault: name})
 		}
 		m := all[i]
 		switch {
@@ -133,7 +133,7 @@ func measure(h *history.History) []*measured {
 	return all
 }
 
-func (f *benchFlags) print(w io.Writer, all []*measured, folder string) error {
+func (f *benchFlags) print(w io.Writer, all []*faultCost, folder string) error {
 	if f.json {
 		return json.NewEncoder(w).Encode(map[string]any{"folder": folder, "cluster": f.cluster, "faults": all})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -108,7 +109,8 @@ func leftHere(t *testing.T, work, temporary string) string {
 
 func TestKilledAtAnyMomentOnLocal(t *testing.T) {
 	t.Parallel() // it mostly waits
-	node := filepath.Join(t.TempDir(), "ordeal-node")
+	// A name of its own: of a process that hangs in its own end the kernel still tells the name, and nothing else.
+	node := filepath.Join(t.TempDir(), fmt.Sprintf("n%010x", rand.Uint64N(1<<40)))
 	if out, err := exec.Command("go", "build", "-o", node, "../ordeal-node").CombinedOutput(); err != nil {
 		t.Fatalf("building the node: %v\n%s", err, out)
 	}
@@ -117,7 +119,16 @@ func TestKilledAtAnyMomentOnLocal(t *testing.T) {
 		faults += ",disk"
 	}
 	noEngine := []string{"DOCKER_HOST=unix://" + filepath.Join(t.TempDir(), "no-engine")}
-	killRuns(t, noEngine, []string{"--cluster", "local", "--node-binary", node, "--faults", faults}, func(int) string { return "" })
+	killRuns(t, noEngine, []string{"--cluster", "local", "--node-binary", node, "--faults", faults}, func(int) string {
+		names, err := exec.Command("ps", "-A", "-o", "comm=").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(names), filepath.Base(node)) {
+			return "a node that does not end"
+		}
+		return ""
+	})
 }
 
 func TestKilledAtAnyMomentOnDocker(t *testing.T) {

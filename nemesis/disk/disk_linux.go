@@ -96,7 +96,7 @@ func (d *Disk) start() error {
 	root := &entry{loopback.(*fs.LoopbackNode), d}
 	root.RootData.RootNode = root
 	var always time.Duration // nothing is cached that a loss of power may change
-	server, err := fs.Mount(d.mount, root, &fs.Options{
+	server, err := mountFUSE(d.mount, root, &fs.Options{
 		AttrTimeout: &always, EntryTimeout: &always, NegativeTimeout: &always,
 		Logger: log.New(io.Discard, "", 0), // what it logs are calls that came in after the unmount
 		MountOptions: fuse.MountOptions{
@@ -105,9 +105,40 @@ func (d *Disk) start() error {
 		},
 	})
 	if err != nil {
+		_, _ = Detach(d.mount)
 		return fmt.Errorf("disk: mount FUSE over %s: %w%s", d.mount, err, remedy(err))
 	}
 	d.server = server
+	return nil
+}
+
+// mountFUSE mounts the tree such that no child of this process inherits the connection to the kernel, which the library leaves open to
+// them: the kernel lets go of those who wait for this process only when the last descriptor is closed, and a node that held
+// its own file system's would wait for ever once this process is gone.
+func mountFUSE(dir string, root fs.InodeEmbedder, o *fs.Options) (*fuse.Server, error) {
+	if !o.DirectMountStrict { // it has fusermount started, and closes the connection for others itself
+		return fs.Mount(dir, root, o)
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	server, err := fs.Mount(dir, root, o)
+	if err != nil {
+		return nil, err
+	}
+	return server, closeFUSEOnExec()
+}
+
+func closeFUSEOnExec() error {
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, d := range descriptors {
+		to, err := os.Readlink(filepath.Join("/proc/self/fd", d.Name()))
+		if n, e := strconv.Atoi(d.Name()); err == nil && e == nil && to == "/dev/fuse" {
+			syscall.CloseOnExec(n)
+		}
+	}
 	return nil
 }
 

@@ -243,6 +243,14 @@ func TestKilledInSync(t *testing.T) {
 	require.Equal(t, 2, d.State().Unsynced)
 }
 
+// No child inherits the connection: a process that holds its own file system's would hang for ever once this one is gone.
+func TestNoChildInheritsTheConnection(t *testing.T) {
+	mounted(t)
+	out, err := exec.Command("sh", "-c", "ls -l /proc/self/fd").CombinedOutput()
+	require.NoError(t, err)
+	require.NotContains(t, string(out), "/dev/fuse")
+}
+
 func TestFull(t *testing.T) {
 	d, dir := mounted(t)
 	f, err := os.Create(dir + "/log")
