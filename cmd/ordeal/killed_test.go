@@ -70,7 +70,11 @@ func killRuns(t *testing.T, variables, arguments []string, left func(pid int) st
 				t.Fatalf("killed after %v: a second cleanup still found:\n%s", moment, out)
 			}
 		}
-		if what := leftHere(t, work, temporary) + left(cmd.Process.Pid); what != "" {
+		what := leftHere(t, work, temporary) + left(cmd.Process.Pid)
+		for deadline := time.Now().Add(patience); what != "" && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			what = leftHere(t, work, temporary) + left(cmd.Process.Pid) // a process that was killed takes a moment to be gone
+		}
+		if what != "" {
 			t.Fatalf("killed after %v, and left after cleanup:\n%s\nthe run said:\n%s", moment, what, output.String())
 		}
 	}
