@@ -329,12 +329,12 @@ func (c *cluster) SetClock(_ context.Context, name string, s nemesis.ClockSettin
 	if err != nil {
 		return err
 	}
-	rate := int64(million)
+	w := wallClock{set: true, since: c.world.now, rate: million, offset: s.Offset, strobe: s.Strobe}
 	if s.Rate != 0 {
-		rate = int64(s.Rate * million)
+		w.rate = int64(s.Rate * million)
 	}
-	n.wall = s.Offset
-	n.setClock(rate, 0)
+	n.wall = w
+	n.setClock(w.rate, 0)
 	return nil
 }
 
@@ -345,6 +345,5 @@ func (c *cluster) ReadClock(_ context.Context, name string) (nemesis.ClockReadin
 		return nemesis.ClockReading{}, err
 	}
 	now := c.world.now
-	mono := n.clock.at(now)
-	return nemesis.ClockReading{Wall: epoch.Add(mono + n.wall), Monotonic: mono, TrueWall: epoch.Add(now), TrueMonotonic: now, Method: method}, nil
+	return nemesis.ClockReading{Wall: epoch.Add(n.wall.at(now)), Monotonic: n.clock.at(now), TrueWall: epoch.Add(now), TrueMonotonic: now, Method: method}, nil
 }

@@ -15,7 +15,7 @@ import (
 // named is a plan with the nemesis's faults, every mode that suits.
 func named(t *testing.T, seed uint64, faults string) Plan {
 	p := Usual(seed, "register", 5)
-	p.Duration = 30 * time.Second
+	p.Duration = 45 * time.Second
 	asked, err := nemesis.ParseFaults(faults)
 	require.NoError(t, err)
 	specs, _, err := nemesis.Expand(t.Context(), asked, p.Nodes, nil, Abilities())
@@ -32,7 +32,7 @@ func named(t *testing.T, seed uint64, faults string) Plan {
 
 // The nemesis of other clusters hurts the simulated one too, with evidence, and twice the same way.
 func TestNemesisOnTheSimulatedCluster(t *testing.T) {
-	p := named(t, 11, "kill,partition,membership,leader,pause")
+	p := named(t, 11, "kill,partition,membership,leader,pause,packet,clock")
 	r, err := Run(context.Background(), Options{Plan: p})
 	require.NoError(t, err)
 	require.Equal(t, checker.Valid, r.Verdict, r.Reason)

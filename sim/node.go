@@ -24,10 +24,10 @@ type simNode struct {
 	life    uint64   // counts processes: what was planned for an earlier one is void
 	ended   string   // how the last process ended
 	paused  bool
-	starts  uint64        // processes that it has had
-	hidden  bool          // from clients
-	wall    time.Duration // what its wall clock is ahead
-	joins   bool          // the next process waits to be added, being no member any more
+	starts  uint64 // processes that it has had
+	hidden  bool   // from clients
+	wall    wallClock
+	joins   bool // the next process waits to be added, being no member any more
 
 	follow follow // for the invariants: its log as it should be
 	disk   diskTrouble
@@ -81,6 +81,10 @@ func (n *simNode) boot() {
 	n.life++
 	n.starts++
 	n.ended = ""
+	if n.wall.set {
+		n.wall = wallClock{}
+		n.clock.set(w.now, million, 0)
+	}
 	n.guard(func() {
 		n.troubleDisk()
 		defer n.mem.Inject(nil)

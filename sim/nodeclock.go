@@ -43,3 +43,24 @@ func scale(d time.Duration, a, b int64) time.Duration {
 	whole, rest := int64(d)/b, int64(d)%b
 	return time.Duration(whole*a + rest*a/b)
 }
+
+// wallClock is a node's wall clock, which nobody but who looks at it reads: the nodes use monotonic time alone. The zero value is right.
+type wallClock struct {
+	set    bool // by the nemesis; a process that is started anew has a clock that is right
+	since  time.Duration
+	rate   int64
+	offset time.Duration
+	strobe time.Duration // how long it has the offset, and then has not; 0: always
+}
+
+// at is what the clock shows, since the epoch.
+func (c *wallClock) at(now time.Duration) time.Duration {
+	if !c.set {
+		return now
+	}
+	t := c.since + scale(now-c.since, c.rate, million)
+	if c.strobe > 0 && (now-c.since)/c.strobe%2 == 1 {
+		return t
+	}
+	return t + c.offset
+}
