@@ -202,17 +202,17 @@ func (v *invariants) started(n *simNode, hard raft.HardState, start raft.LogStar
 	for i := range entries {
 		v.append(n, &entries[i])
 	}
-	if k, ok := f.at(newest.LastIncludedIndex); !ok || k.term != newest.LastIncludedTerm {
-		v.world.coverage.Count(LogReplacedAtStart)
-		v.reset(f, newest.LastIncludedIndex, newest.LastIncludedTerm)
-		f.configs = nil
-	}
-	k, ok := f.at(floor.index)
-	switch {
+	switch k, ok := f.at(floor.index); {
 	case floor.index > f.last():
 		v.broken("durability", n, "had entries up to %d on its disk, and starts with %d", floor.index, f.last())
 	case ok && floor.hash != 0 && k.hash != floor.hash:
 		v.broken("durability", n, "starts with another entry %d than it had on its disk", floor.index)
+	}
+	// A snapshot that was received whole before the crash takes the log's place where that conflicts with it, or ends before it.
+	if k, ok := f.at(newest.LastIncludedIndex); !ok || k.term != newest.LastIncludedTerm {
+		v.world.coverage.Count(LogReplacedAtStart)
+		v.reset(f, newest.LastIncludedIndex, newest.LastIncludedTerm)
+		f.configs = nil
 	}
 	f.unwritten, f.hard = f.unwritten[:0], hard
 	f.durable = position{f.last(), f.chain[len(f.chain)-1].hash}

@@ -31,9 +31,14 @@ func (b *bench) write(id int, entries ...raft.Entry) {
 	b.judge.durable(n, len(n.follow.unwritten))
 }
 
-// turn has a node say where it is.
+// turn has a node say where it is. For one that begins to lead all vote that have not yet.
 func (b *bench) turn(id int, role raft.Role, term, commit, applied uint64) {
 	n := b.nodes[id-1]
+	for _, voter := range b.nodes {
+		if _, voted := voter.follow.votes[term]; role == raft.Leader && !voted {
+			voter.follow.votes[term] = n.id
+		}
+	}
 	c := n.follow.first.Configuration
 	b.judge.turned(n, raft.Status{ID: n.id, Role: role, Term: term, Commit: commit, LastIndex: n.follow.last(), Configuration: c}, applied)
 }
@@ -63,6 +68,9 @@ func TestInvariants(t *testing.T) {
 	}{
 		{"election safety", reign, func(b *bench) { b.turn(2, raft.Leader, 1, 0, 0) }},
 		{"election safety", reign, func(b *bench) { b.say(2, 3, raft.Message{Kind: raft.AppendEntries, Term: 1}) }},
+		{"election safety", func(*bench) {}, func(b *bench) { // nobody has voted for it
+			b.judge.turned(b.nodes[0], raft.Status{ID: 1, Role: raft.Leader, Term: 1, Configuration: b.nodes[0].follow.first.Configuration}, 0)
+		}},
 		{"leader append-only", func(b *bench) {
 			b.turn(1, raft.Leader, 1, 0, 0)
 			b.write(1, entry(1, 1, "a"), entry(2, 1, "b"))
@@ -117,6 +125,11 @@ func TestInvariants(t *testing.T) {
 		}, func(b *bench) { // the others have not got it
 			b.turn(1, raft.Leader, 1, 1, 1)
 		}},
+		{"durability", func(b *bench) { // it takes for durable what its disk has not finished
+			b.judge.writes(b.nodes[0], raft.Status{}, &node.Write{Entries: []raft.Entry{entry(1, 1, "a")}})
+		}, func(b *bench) { b.judge.turned(b.nodes[0], raft.Status{ID: 1, Term: 1, LastIndex: 1, Durable: 1}, 0) }},
+		{"configuration safety", func(b *bench) { b.write(2, configurationEntry(1, 1, []raft.NodeID{1, 2}, []raft.NodeID{1, 2, 3})) },
+			func(b *bench) { b.turn(2, raft.Follower, 1, 0, 0) }}, // it goes by the one before
 		{"commit rule", func(b *bench) {
 			b.write(1, entry(1, 1, "a"))
 			b.write(2, entry(1, 1, "a"))
@@ -161,4 +174,20 @@ func TestInvariantsLetFollowersTruncate(t *testing.T) {
 	b.judge.started(n, raft.HardState{}, raft.LogStart{}, []raft.Entry{entry(1, 1, "a")}, raft.SnapshotMeta{})
 	require.Empty(t, b.judge.violations)
 	require.Equal(t, uint64(2), b.coverage[EntriesTruncated])
+}
+
+// A snapshot of another node's that was durable when power was lost takes the place of a log that conflicts with it.
+func TestInvariantsLetASnapshotReplaceTheLog(t *testing.T) {
+	b := newBench(t, Options{})
+	b.turn(1, raft.Leader, 2, 0, 0)
+	b.write(1, entry(1, 2, "a"))
+	b.write(2, entry(1, 2, "a"))
+	b.turn(1, raft.Leader, 2, 1, 1)
+	old := []raft.Entry{entry(1, 1, "x"), entry(2, 1, "y")}
+	b.write(3, old...)
+	meta := raft.SnapshotMeta{LastIncludedIndex: 1, LastIncludedTerm: 2, Configuration: raft.Configuration{Voters: []raft.NodeID{1, 2, 3}}}
+	b.judge.started(b.nodes[2], raft.HardState{Term: 2}, raft.LogStart{}, old, meta)
+	require.Empty(t, b.judge.violations)
+	require.Equal(t, uint64(1), b.nodes[2].follow.last())
+	require.Equal(t, uint64(1), b.coverage[LogReplacedAtStart])
 }
