@@ -140,7 +140,11 @@ func huntLine(o hunt.Outcome) string {
 	case missed == len(o.Attempts):
 		return fmt.Sprintf("%s: missed in %d seeds, %.1f s", name, seeds, cpu.Seconds())
 	default:
-		return fmt.Sprintf("%s: found after %d seeds, %.1f s, by %s", name, seeds, cpu.Seconds(), strings.Join(o.By(), ", "))
+		line := fmt.Sprintf("%s: found after %d seeds, %.1f s, by %s", name, seeds, cpu.Seconds(), strings.Join(o.By(), ", "))
+		if f := o.Attempts[0].Found; f != nil && len(o.Attempts) == 1 && !o.NoInvariants {
+			line += fmt.Sprintf("; to read it: ordeal shrink --mutant %s --seed %d --workload %s", o.Mutant, f.Seed, f.Workload)
+		}
+		return line
 	}
 }
 

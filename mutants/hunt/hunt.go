@@ -16,7 +16,8 @@ import (
 
 // Finding is a seed that shows the bug.
 type Finding struct {
-	Seed uint64 `json:"seed"`
+	Seed     uint64 `json:"seed"`
+	Workload string `json:"workload"`
 	// Kind is invariant, history, liveness or crash; Name the invariant or the checker.
 	Kind string `json:"kind"`
 	Name string `json:"name,omitempty"`

@@ -48,7 +48,7 @@ func run(ctx context.Context, out *json.Encoder) hunt.Tidings {
 			return t
 		case r.Failed():
 			v := shrink.ViolationOf(&r)
-			t.Done, t.Found = true, &hunt.Finding{Seed: at, Kind: v.Kind, Name: v.Name, Text: v.Text}
+			t.Done, t.Found = true, &hunt.Finding{Seed: at, Workload: r.Plan.Workload, Kind: v.Kind, Name: v.Name, Text: v.Text}
 			return t
 		case now-told > time.Second:
 			told = now
