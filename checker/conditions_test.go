@@ -82,10 +82,9 @@ var conditions = []condition{
 	{"counter: adds in order", ofObjects + "counter", []edit{{"counter.go", "			before = all\n", "			before = emptySpan()\n"}}},
 	{"counter: reads in order", ofObjects + "counter", []edit{{"counter.go", "		before := since\n", "		before := since\n		before = emptySpan()\n"}}},
 
-	{"text: what was seen was appended", ofObjects + "text", []edit{{"appends.go", "		if !ok || d.seen[i] {\n", "		if !ok {\n			break\n		}\n		if d.seen[i] {\n"}}},
 	{"text: once", ofObjects + "text", []edit{{"appends.go", "if !ok || d.seen[i] {", "if !ok {"}}},
 	{"text: reads are beginnings of the longest", ofObjects + "text", []edit{{"appends.go", "if !ok || !strings.HasPrefix(whole, d.text(r)) {", "if !ok {"}}},
-	{"text: ... and end where an append does", ofObjects + "text", []edit{{"appends.go", "if !ok || !strings.HasPrefix(whole, d.text(r)) {", "if !strings.HasPrefix(whole, d.text(r)) {"}}},
+	{"text: ... and end where an append does", ofObjects + "text", []edit{{"appends.go", "if !ok || !strings.HasPrefix(whole, d.text(r)) {", "if ok = true; !ok || !strings.HasPrefix(whole, d.text(r)) {"}}},
 	{"text: appends in order", ofObjects + "text", []edit{{"appends.go", "if returned(d.ops[i]) < before.lastCall {", "if false {"}}},
 	{"text: reads in order", ofObjects + "text", []edit{{"appends.go", "if d.ops[r].Return < before.lastCall {", "if false {"}}},
 	{"text: appends nobody saw come last", ofObjects + "text", []edit{{"appends.go", "if !d.seen[i] && d.ops[i].Type == history.OK && d.ops[i].Return < before.lastCall {", "if false {"}}},
