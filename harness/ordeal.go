@@ -83,6 +83,9 @@ func Able(system systems.System, cluster Cluster) nemesis.Abilities {
 	if _, ok := system.(systems.Administrator); ok {
 		abilities.Members = struct{ nemesis.Members }{}
 	}
+	if _, ok := system.(systems.Clocked); ok {
+		abilities.Clocks = struct{ nemesis.Clocks }{}
+	}
 	return abilities
 }
 
