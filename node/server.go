@@ -201,22 +201,23 @@ func (s *Server) handOver(ctx context.Context) {
 // drive is the driver's thread.
 func (s *Server) drive(ctx context.Context) error {
 	timer := time.NewTimer(0)
-	var left <-chan time.Time // a removed node's end: what a leader says at its leaving is on its way
 	for {
 		timer.Reset(s.clock.Until(s.driver.Deadline()))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-left:
-			return errRemoved
 		case <-s.clock.Changed():
 			continue
 		case <-s.inbox.notify:
 		case <-timer.C:
 		}
 		s.Turn(s.now)
-		if left == nil && s.driver.Removed() {
-			left = time.After(2 * s.options.Heartbeat)
+		if s.driver.Removed() {
+			select { // what a leader says at its leaving is on its way
+			case <-ctx.Done():
+			case <-time.After(2 * s.options.Heartbeat):
+			}
+			return errRemoved
 		}
 	}
 }

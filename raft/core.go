@@ -271,8 +271,8 @@ func (c *Core) resetElectionTimer() {
 
 // Step takes in a message from another server, or one of its own that was to wait for a write.
 func (c *Core) Step(m Message) {
-	if m.To != c.id || m.From == 0 || !m.Kind.Valid() {
-		return
+	if m.To != c.id || m.From == 0 || !m.Kind.Valid() || c.removed {
+		return // who is about to stop answers no more: a leader that adds it again must not take it for one that runs
 	}
 	if (m.Kind == PreVote || m.Kind == RequestVote) && c.stranger(m.From) {
 		c.tellRemoved(m)

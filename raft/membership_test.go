@@ -368,6 +368,23 @@ func TestR17_WaitsToBeAddedAgain(t *testing.T) {
 	}
 }
 
+// Between being told that it is out and its end a removed server answers nothing: a leader that adds it again at that moment would
+// take it for a server that runs and has caught up, and make it a voter (R17).
+func TestR17_RemovedServerAnswersNoMore(t *testing.T) {
+	c := newCluster(3, Config{})
+	c.elect(2)
+	c.ready(1)
+	c.core(1).Step(Message{Kind: AppendEntries, From: 2, To: 1, Term: 1, PrevLogIndex: 1, PrevLogTerm: 1, Removed: true, Commit: 1, Round: 9})
+	r, _ := c.core(1).Ready()
+	require.True(t, c.core(1).Removed())
+	require.Len(t, r.AfterWrite, 1, "the leader hears that it knows")
+
+	c.core(1).Step(Message{Kind: AppendEntries, From: 2, To: 1, Term: 1, PrevLogIndex: 1, PrevLogTerm: 1, Commit: 1, Round: 10})
+	c.core(1).Step(Message{Kind: RequestVote, From: 3, To: 1, Term: 7, LastLogIndex: 9, LastLogTerm: 6})
+	r, more := c.core(1).Ready()
+	require.False(t, more, "%+v", r)
+}
+
 // A removed server that missed it all is told when it asks, whatever its term, and then stops and stands no more (R17).
 func TestR17_RemovedServerIsToldWhenItAsks(t *testing.T) {
 	for _, guards := range []Config{{}, {PreVote: true}, {CheckQuorum: true}, {PreVote: true, CheckQuorum: true}} {
