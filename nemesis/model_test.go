@@ -52,6 +52,7 @@ type modelWorld struct {
 	disks    map[string]*modelDisk
 	breakage string
 	calls    []string
+	hopeless []string // transfers to nodes that the leader does not reach
 }
 
 func newModelWorld(clock *fakeClock, nodes []string, breakage string) *modelWorld {
@@ -312,6 +313,9 @@ func (w *modelWorld) ChangeMembers(ctx context.Context, add, remove []string) er
 func (w *modelWorld) TransferLeadership(ctx context.Context, to string) error {
 	if err := w.call(ctx, "transfer %s", to); err != nil {
 		return err
+	}
+	if w.leader != "" && !w.reach(w.leader, to) {
+		w.hopeless = append(w.hopeless, to)
 	}
 	switch {
 	case w.broken("transfer is refused"):

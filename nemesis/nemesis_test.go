@@ -187,6 +187,7 @@ func TestChangesAmongOtherFaultsLeaveNothing(t *testing.T) {
 		closing := events[len(events)-1]
 		require.True(t, closing.Took, "%+v", closing)
 		require.Empty(t, r.world.whole())
+		require.Empty(t, r.world.hopeless, "leadership is handed to nodes that can take it")
 		for _, e := range events {
 			require.NotEmpty(t, e.Evidence)
 			if e.Took && e.Phase == PhaseInject {

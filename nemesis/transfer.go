@@ -53,7 +53,8 @@ func (leadership) heal(_ context.Context, n *Nemesis, f *fault, e *Event) {
 	e.observe("a transfer is over at once: there is nothing to heal")
 }
 
-// resolve draws another voter than the leader.
+// resolve draws another voter than the leader, of those that no fault which stands keeps from taking over: one that is down or cut off
+// never would.
 func (leadership) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error) {
 	v, err := n.await(ctx, leaderAwaited, func(v view) error {
 		if len(v.Voters) < 2 {
@@ -65,7 +66,12 @@ func (leadership) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, erro
 		return plan{}, err
 	}
 	f.before = v
-	others := slices.DeleteFunc(slices.Clone(v.Voters), func(node string) bool { return node == v.leader })
+	others := slices.DeleteFunc(slices.Clone(v.Voters), func(node string) bool {
+		return node == v.leader || n.heldDown(node) || n.cutOff(node, v.leader)
+	})
+	if len(others) == 0 {
+		return plan{}, fmt.Errorf("the faults that stand keep every other voter from %s, which leads", v.leader)
+	}
 	to := others[rand.New(rand.NewPCG(n.schedule.Seed, uint64(f.step.ID))).IntN(len(others))]
 	return plan{targets: []string{to}, text: fmt.Sprintf("transfer from %s to %s", v.leader, to)}, nil
 }
