@@ -98,6 +98,15 @@ bench-nemesis: build ## what each fault takes to apply and to heal, with its evi
 bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
 	$(GO) test ./checker -run '^$$' -bench 'Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
 
+# What bench-peers passes on: make bench-peers PEERS='--rounds 3 --time 5s --dir /mnt/disk'
+PEERS ?=
+
+.PHONY: bench-peers
+bench-peers: build ## this node beside etcd, hashicorp/raft and dragonboat: three servers each on loopback, puts and linearizable gets
+	@for peer in etcd hashicorp dragonboat; do $(GO) build -C bench/$$peer -trimpath -o ../../$(BUILD)/bench/$$peer . || exit; done
+	@$(GO) build -trimpath -o $(BUILD)/bench/ ./bench/compare ./bench/ordeal
+	@$(BUILD)/bench/compare $(PEERS)
+
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these:"; gofmt -l .; exit 1; }
