@@ -110,7 +110,7 @@ func (w *Worker) Work(ctx context.Context) {
 			w.crew.Generator.Completed(w.number, op, history.Fail, history.Nil) // it never had an effect
 			continue
 		}
-		w.Do(op)
+		w.do(op, pace.late)
 	}
 }
 
@@ -128,9 +128,11 @@ func (c *Crew) interval() time.Duration {
 
 // Do does one operation, on record, and reports whether it succeeded. It runs to its own timeout whatever else ends: to
 // give up earlier would make its outcome unknown without need.
-func (w *Worker) Do(op workloads.Operation) bool {
+func (w *Worker) Do(op workloads.Operation) bool { return w.do(op, 0) }
+
+func (w *Worker) do(op workloads.Operation, late time.Duration) bool {
 	c := w.crew
-	c.Recorder.Invoke(history.Event{Process: w.process, F: op.F, Key: op.Key, Input: op.Input})
+	c.Recorder.Invoke(history.Event{Process: w.process, F: op.F, Key: op.Key, Input: op.Input, Late: late})
 	ctx, cancel := c.Clock.WithTimeout(context.Background(), c.Timeout)
 	done := known(w.client.Invoke(ctx, op))
 	cancel()
@@ -152,18 +154,17 @@ func known(c systems.Completion) systems.Completion {
 	return systems.Completion{Type: history.Info, Node: c.Node, Error: fmt.Sprintf("the client reported an outcome that does not exist (%v): %s", c.Type, c.Error)}
 }
 
-// pacer spreads a worker's operations in time at random (a Poisson process), so that workers do not march in step.
+// pacer spreads a worker's operations in time at random (a Poisson process), so that workers do not march in step. The rate is an open
+// one: when an operation is due does not depend on how long earlier ones took. What is due while the worker is busy begins as soon as
+// it is free, and is late: its latency counts from when it was due, and nothing is left out.
 type pacer struct {
 	interval time.Duration
 	rng      *rand.Rand
 	clock    nemesis.Clock
 	begun    bool
 	due      time.Duration
+	late     time.Duration // of the operation that wait returned for
 }
-
-// mostBehind is how far a worker may fall behind its pace before it gives up what it missed: it would make up for a long
-// operation in a burst.
-const mostBehind = time.Second
 
 // wait returns when the next operation is due, or false when ctx ended.
 func (p *pacer) wait(ctx context.Context) bool {
@@ -174,9 +175,9 @@ func (p *pacer) wait(ctx context.Context) bool {
 		p.begun, p.due = true, p.clock.Now()
 	}
 	p.due += time.Duration(p.rng.ExpFloat64() * float64(p.interval))
-	now := p.clock.Now()
-	if now-p.due > mostBehind {
-		p.due = now
+	if p.clock.Sleep(ctx, p.due-p.clock.Now()) != nil {
+		return false
 	}
-	return p.clock.Sleep(ctx, p.due-now) == nil
+	p.late = max(0, p.clock.Now()-p.due)
+	return true
 }

@@ -139,16 +139,73 @@ func TestPacerKeepsTheRate(t *testing.T) {
 	require.InDelta(t, 100, (clock.at - time.Hour).Seconds(), 5)
 }
 
-// After a long operation the pace goes on as if nothing had been missed.
-func TestPacerDoesNotMakeUpForALongOperation(t *testing.T) {
+// What was due during a long operation is made up for, and counts from when it was due: nothing is left out.
+func TestPacerLeavesNothingOut(t *testing.T) {
 	p, clock := newPacer(10 * time.Millisecond)
 	require.True(t, p.wait(t.Context()))
+	require.Zero(t, p.late)
+	began := clock.at
 	clock.at += time.Minute
-	after := clock.at
-	for range 1000 {
-		require.True(t, p.wait(t.Context()))
+	missed, before := 0, time.Duration(1<<62)
+	for p.wait(t.Context()) && p.late > 0 {
+		require.Equal(t, began+time.Minute, clock.at, "it begins at once")
+		require.Less(t, p.late, before)
+		before = p.late
+		missed++
 	}
-	require.InDelta(t, 10, (clock.at - after).Seconds(), 2)
+	require.InDelta(t, 6000, missed, 300)
+	require.Zero(t, p.late, "and then the pace goes on")
+	require.Greater(t, clock.at, began+time.Minute)
+}
+
+// A worker says of each operation how late it began.
+func TestLateOperationsSaySo(t *testing.T) {
+	var file syncBuilder
+	clock := &stepClock{at: time.Hour}
+	recorder := &recorder{writer: history.NewWriter(&file), start: time.Now()}
+	generator, err := workloads.NewGenerator("register", workloads.Options{Workers: 1})
+	require.NoError(t, err)
+	crew := &Crew{Clients: 1, Rate: 100, Timeout: time.Second, Generator: generator, Recorder: recorder, Clock: steppedTimeouts{clock}}
+	ctx, cancel := context.WithCancel(t.Context())
+	crew.Worker(0, &slowOnce{clock: clock, after: 20, end: cancel}).Work(ctx)
+	require.NoError(t, recorder.close())
+	reader, err := history.NewReader(strings.NewReader(file.String()))
+	require.NoError(t, err)
+	h, err := reader.Join()
+	require.NoError(t, err)
+	late := 0
+	for _, op := range h.Operations {
+		if op.Late > 0 {
+			late++
+		}
+	}
+	require.InDelta(t, 100, late, 40, "a second's operations were due during the slow one")
+}
+
+// slowOnce answers at once, except for one operation that takes a second. It ends the work some time after that.
+type slowOnce struct {
+	clock *stepClock
+	after int // operations before it
+	done  int
+	end   func()
+}
+
+func (s *slowOnce) Invoke(context.Context, workloads.Operation) systems.Completion {
+	if s.done++; s.done == s.after {
+		s.clock.at += time.Second
+	}
+	if s.done == s.after+300 {
+		s.end()
+	}
+	return systems.Completion{Type: history.OK}
+}
+func (*slowOnce) Close() {}
+
+// steppedTimeouts is a Clock whose timeouts never come.
+type steppedTimeouts struct{ *stepClock }
+
+func (steppedTimeouts) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
 }
 
 func TestPacerEnds(t *testing.T) {

@@ -31,7 +31,10 @@ type Event struct {
 	F       string // the operation: "get", "put", "cas", ...
 	Key     string // the object operated on; empty where the operation names none
 	Input   Value  // invocations: the argument
-	Output  Value  // OK completions: what the system answered
+	// Late is how long after its intended start an operation began (invocations): at a given rate one may have to wait until a
+	// client is free.
+	Late   time.Duration
+	Output Value // OK completions: what the system answered
 
 	Node     string          // completions: who answered, or was asked
 	LogIndex uint64          // completions: the position at which the system says it took effect; 0 where it does not say

@@ -25,6 +25,9 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	if !e.Input.IsNil() {
 		b = e.Input.AppendJSON(append(b, `,"in":`...))
 	}
+	if e.Late != 0 {
+		b = strconv.AppendInt(append(b, `,"late":`...), int64(e.Late), 10)
+	}
 	if !e.Output.IsNil() {
 		b = e.Output.AppendJSON(append(b, `,"out":`...))
 	}
@@ -91,6 +94,7 @@ const (
 	fieldLog
 	fieldError
 	fieldDetail
+	fieldLate
 
 	fieldsNeeded = fieldIndex | fieldTime | fieldProcess | fieldType
 )
@@ -172,6 +176,8 @@ func fieldBit(name []byte) int {
 		return fieldError
 	case "detail":
 		return fieldDetail
+	case "late":
+		return fieldLate
 	}
 	return 0
 }
@@ -206,6 +212,10 @@ func (p *parser) fill(e *Event, bit int) (err error) {
 		e.Error, err = p.text()
 	case fieldDetail:
 		e.Detail, err = p.raw()
+	case fieldLate:
+		var t int
+		t, err = p.number(0)
+		e.Late = time.Duration(t)
 	}
 	return err
 }

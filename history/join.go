@@ -41,7 +41,7 @@ func (j *joiner) add(e *Event) {
 
 // Invoked is the operation of an invocation, open.
 func Invoked(e *Event) Operation {
-	return Operation{Process: e.Process, F: e.F, Key: e.Key, Input: e.Input, Call: e.Time, Return: Forever, Type: Info, Node: e.Node, Index: e.Index}
+	return Operation{Process: e.Process, F: e.F, Key: e.Key, Input: e.Input, Call: e.Time, Late: e.Late, Return: Forever, Type: Info, Node: e.Node, Index: e.Index}
 }
 
 // Complete takes the completion of the operation.

@@ -23,7 +23,7 @@ func sample() []history.Event {
 		{Time: 30, Process: 1, Type: history.Invoke, F: "cas", Key: "x", Input: history.List(history.Int(1), history.String("\xff"))},
 		{Time: 40, Process: 0, Type: history.OK, F: "put", Key: "x", Node: "n1", LogIndex: 7},
 		{Time: 50, Process: 1, Type: history.Info, F: "cas", Key: "x", Node: "n2", Error: "timeout after 5s"},
-		{Time: 60, Process: 0, Type: history.Invoke, F: "get", Key: "x"},
+		{Time: 60, Process: 0, Type: history.Invoke, F: "get", Key: "x", Late: 25},
 	}
 }
 
@@ -84,7 +84,7 @@ func TestJSONOfAnEventIsItsLine(t *testing.T) {
 			Input:    anyValue(2).Draw(t, "in"),
 			Output:   anyValue(2).Draw(t, "out"),
 			Node:     rapid.String().Draw(t, "node"),
-			LogIndex: rapid.Uint64Range(0, 1<<62).Draw(t, "log"),
+			LogIndex: rapid.Uint64Range(0, 1<<62).Draw(t, "log"), Late: time.Duration(rapid.Int64Range(0, 1<<62).Draw(t, "late")),
 			Error:    rapid.String().Draw(t, "error"),
 		}
 		b, err := json.Marshal(e)
@@ -209,6 +209,16 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	defer w.Close()
 	e := history.Event{Time: 1, Process: 3, Type: history.OK, F: "cas", Key: "k12", Input: history.List(history.Int(1), history.Int(2)), Output: history.String("v"), Node: "n1", LogIndex: 9}
 	require.Zero(t, testing.AllocsPerRun(1000, func() { w.Append(e) }))
+}
+
+// The latency of an operation counts from when it was to begin, not from when its client was free to.
+func TestLatencyCountsFromTheIntendedStart(t *testing.T) {
+	ops, err := history.Operations([]history.Event{
+		{Index: 0, Time: 100, Type: history.Invoke, F: "get", Late: 70},
+		{Index: 1, Time: 130, Type: history.OK, F: "get"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, time.Duration(100), ops[0].Latency())
 }
 
 func BenchmarkAppend(b *testing.B) {

@@ -347,8 +347,8 @@ func Latency(ops []history.Operation) (p50, p99 time.Duration, slowest *history.
 		if op.Type != history.OK {
 			continue
 		}
-		h.add(op.Return - op.Call)
-		if slowest == nil || op.Return-op.Call > slowest.Return-slowest.Call {
+		h.add(op.Latency())
+		if slowest == nil || op.Latency() > slowest.Latency() {
 			slowest = op
 		}
 	}

@@ -57,7 +57,7 @@ func (t *timeline) add(j *joined) {
 		return
 	}
 	t.complete(sample{
-		call: j.Call, latency: j.ended - j.Call, process: j.Process, f: j.F, key: j.Key, node: j.Node, outcome: j.Type, err: j.Error,
+		call: j.Call - j.Late, latency: j.ended - j.Call + j.Late, process: j.Process, f: j.F, key: j.Key, node: j.Node, outcome: j.Type, err: j.Error,
 	})
 }
 

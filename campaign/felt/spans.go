@@ -68,7 +68,7 @@ func phases(spans []span, ops []history.Operation) []Phase {
 			switch op := &ops[next]; op.Type {
 			case history.OK:
 				p.OK++
-				latencies[p.Name] = append(latencies[p.Name], float64(op.Return-op.Call))
+				latencies[p.Name] = append(latencies[p.Name], float64(op.Latency()))
 			case history.Fail:
 				p.Fail++
 			default:
