@@ -85,7 +85,7 @@ func TestJSONOfAnEventIsItsLine(t *testing.T) {
 			Output:   anyValue(2).Draw(t, "out"),
 			Node:     rapid.String().Draw(t, "node"),
 			LogIndex: rapid.Uint64Range(0, 1<<62).Draw(t, "log"), Late: time.Duration(rapid.Int64Range(0, 1<<62).Draw(t, "late")),
-			Error:    rapid.String().Draw(t, "error"),
+			Error: rapid.String().Draw(t, "error"),
 		}
 		b, err := json.Marshal(e)
 		if err != nil || bytes.ContainsAny(b, "\n\r") {
