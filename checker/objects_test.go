@@ -138,7 +138,10 @@ func otherText(g *generator, op *history.Operation, ops []history.Operation) {
 	text, _ := op.Output.AsString()
 	pieces := strings.SplitAfter(text, ".")
 	i, j := g.random.IntN(len(pieces)), g.random.IntN(len(pieces))
-	switch g.random.IntN(5) {
+	switch g.random.IntN(6) {
+	case 5: // torn in the middle of a piece
+		op.Output = history.String(text[:max(len(text)-1, 0)])
+		return
 	case 0:
 		pieces[i], pieces[j] = pieces[j], pieces[i]
 	case 1:
