@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,6 +21,7 @@ import (
 type benchFlags struct {
 	runFlags
 	rounds     int
+	unable     []string // modes that turned out to be out of the cluster's reach
 	hold, calm time.Duration
 }
 
@@ -68,29 +70,51 @@ func (f *benchFlags) bench(ctx context.Context, stdout, stderr io.Writer) error 
 	if err != nil {
 		return err
 	}
+	for {
+		outcome, unable, err := f.once(ctx, show, test, specs)
+		if unable != nil { // which shows only once the cluster is up
+			show.note("left out: %s:%s: %v", unable.Spec.Fault, unable.Spec.Mode, unable.Why)
+			f.unable = append(f.unable, unable.Spec.Fault+":"+unable.Spec.Mode)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return f.print(stdout, measure(outcome.History), outcome.Run.Folder)
+	}
+}
+
+// once runs every fault that is not known to be out of the cluster's reach.
+func (f *benchFlags) once(ctx context.Context, show *progress, test harness.Test, specs []nemesis.Spec) (*harness.Outcome, *nemesis.UnableError, error) {
 	cluster, err := f.makeCluster(ctx, show)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer cluster.close()
 	able, left, err := nemesis.Expand(ctx, specs, f.nodes, cluster.Cluster, harness.Able(test.System, cluster.Cluster))
 	if err != nil {
-		return badArgument("--faults %s: %w", f.faults, err)
+		return nil, nil, badArgument("--faults %s: %w", f.faults, err)
 	}
-	for _, what := range left {
-		show.note("left out: %s", what)
+	if len(f.unable) == 0 {
+		for _, what := range left {
+			show.note("left out: %s", what)
+		}
 	}
+	able = slices.DeleteFunc(able, func(s nemesis.Spec) bool { return slices.Contains(f.unable, s.Fault+":"+s.Mode) })
 	schedule, err := nemesis.Rounds(able, nodeNames(f.nodes), f.seed, f.rounds, f.hold, f.calm)
 	if err != nil {
-		return badArgument("--faults %s: %w", f.faults, err)
+		return nil, nil, badArgument("--faults %s: %w", f.faults, err)
 	}
 	test.Faults, test.Schedule, test.Duration, test.Progress = schedule.Specs(), &schedule, schedule.Duration, show
 	outcome, err := harness.Run(ctx, test, cluster.Cluster)
 	show.end()
-	if err != nil || outcome.History == nil {
-		return failure{exitFailed, fmt.Errorf("the run failed: %w", err)}
+	if unable := new(nemesis.UnableError); errors.As(err, &unable) && !slices.Contains(f.unable, unable.Spec.Fault+":"+unable.Spec.Mode) {
+		return nil, unable, nil
 	}
-	return f.print(stdout, measure(outcome.History), outcome.Run.Folder)
+	if err != nil || outcome.History == nil {
+		return nil, nil, failure{exitFailed, fmt.Errorf("the run failed: %w", err)}
+	}
+	return outcome, nil, nil
 }
 
 // faultCost is what one mode of a fault took.
