@@ -76,7 +76,6 @@ func (f *shrinkFlags) run(ctx context.Context, args []string, stdout, stderr io.
 		fmt.Fprintln(stdout, "valid: there is nothing to shrink")
 		return nil
 	}
-	before := c.Events()
 	show := newProgress(stderr, f.quiet || f.json)
 	show.note("%s, with %d faults; looking for less", c.Violation, len(c.Faults))
 	small, runs, err := shrink.Shrink(ctx, c, shrink.Options{Budget: f.budget, Progress: func(events, runs int) {
@@ -89,7 +88,7 @@ func (f *shrinkFlags) run(ctx context.Context, args []string, stdout, stderr io.
 	if err != nil {
 		return failure{exitFailed, err}
 	}
-	show.note("%d events are left of %d, after %d runs", small.Events(), before, runs)
+	show.note("%d events are left, after %d runs", small.Events(), runs)
 	small.Version, small.Mutant = version, seeded()
 	return f.write(ctx, small, stdout)
 }
