@@ -67,11 +67,19 @@ func (leadership) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, erro
 	}
 	f.before = v
 	others := slices.DeleteFunc(slices.Clone(v.Voters), func(node string) bool {
-		return node == v.leader || n.heldDown(node) || n.cutOff(node, v.leader)
+		return node == v.leader || n.keptFrom(node, v.leader)
 	})
 	if len(others) == 0 {
 		return plan{}, fmt.Errorf("the faults that stand keep every other voter from %s, which leads", v.leader)
 	}
 	to := others[rand.New(rand.NewPCG(n.schedule.Seed, uint64(f.step.ID))).IntN(len(others))]
 	return plan{targets: []string{to}, text: fmt.Sprintf("transfer from %s to %s", v.leader, to)}, nil
+}
+
+// keptFrom reports whether a fault that stands keeps the node from taking part under the leader.
+func (n *Nemesis) keptFrom(node, leader string) bool {
+	return n.isOut(node) || n.cutOff(node, leader) || slices.ContainsFunc(n.standing(), func(f *fault) bool {
+		takes := impactOf(f)
+		return slices.Contains(takes.Down, node) || slices.Contains(takes.Cut, Link{node, leader}) || slices.Contains(takes.Cut, Link{leader, node})
+	})
 }
