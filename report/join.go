@@ -34,7 +34,7 @@ func (in *Input) follow(take func(*joined)) (last time.Duration, problem string)
 		}
 		if e.Type == history.Invoke {
 			open[e.Process] = joined{history.Operation{Process: e.Process, F: e.F, Key: e.Key, Input: e.Input, Call: e.Time,
-				Return: history.Forever, Type: history.Info, Node: e.Node, Index: e.Index}, history.Forever}
+				Late: e.Late, Return: history.Forever, Type: history.Info, Node: e.Node, Index: e.Index}, history.Forever}
 			continue
 		}
 		j, ok := open[e.Process]

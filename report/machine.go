@@ -50,9 +50,8 @@ func Summarize(run *store.Run) (Summary, error) {
 		if j.Type != history.OK {
 			return
 		}
-		took := j.Return - j.Call
-		latency.add(took)
-		if s.Slowest == nil || took > s.Slowest.Return-s.Slowest.Call {
+		latency.add(j.Latency())
+		if s.Slowest == nil || j.Latency() > s.Slowest.Latency() {
 			op := j.Operation
 			s.Slowest = &op
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/store"
 )
@@ -77,6 +78,14 @@ func TestASummaryHasTheFigures(t *testing.T) {
 	require.Equal(t, checker.Valid, s.Verdict.Verdict)
 	require.Greater(t, s.P99, s.P50)
 	require.Greater(t, s.P50, time.Duration(0))
+	path, err := run.History()
+	require.NoError(t, err)
+	h, err := history.Load(path)
+	require.NoError(t, err)
+	p50, p99, slowest := report.Latency(h.Operations)
+	require.Equal(t, []any{p50, p99, slowest}, []any{s.P50, s.P99, s.Slowest}, "what the run's own summary says")
+	require.Positive(t, slowest.Late, "latency is from the intended start")
+
 	var out bytes.Buffer
 	require.NoError(t, report.JSON(&out, []report.Summary{s, s}))
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))

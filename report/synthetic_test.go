@@ -127,7 +127,7 @@ func (p plan) makeHistory(emit func(history.Event)) {
 
 func (p plan) call(c *client, random *rand.Rand, unique int64, values map[string]history.Value) {
 	key := p.keyName(random.IntN(p.keys))
-	c.event = history.Event{Time: c.at, Process: c.process, Type: history.Invoke, Key: key, Node: fmt.Sprintf("n%d", c.process%5+1)}
+	c.event = history.Event{Time: c.at, Late: 50 * time.Microsecond, Process: c.process, Type: history.Invoke, Key: key, Node: fmt.Sprintf("n%d", c.process%5+1)}
 	switch dice := random.IntN(10); {
 	case dice < 5:
 		c.event.F = "get"
