@@ -10,7 +10,7 @@ import (
 
 // The kernel's nfnetlink_queue protocol: linux/netfilter/nfnetlink_queue.h.
 const (
-	messagePacket  = unix.NFNL_SUBSYS_QUEUE<<8 | 0
+	messagePacket  = unix.NFNL_SUBSYS_QUEUE << 8
 	messageVerdict = unix.NFNL_SUBSYS_QUEUE<<8 | 1
 	messageConfig  = unix.NFNL_SUBSYS_QUEUE<<8 | 2
 
@@ -23,7 +23,7 @@ const (
 	configMask    = 4
 	configFlags   = 5
 
-	commandBind, commandUnbind = 1, 2
+	commandBind = 1
 	copyPacket                 = 2
 	flagGSO                    = 1 << 2 // large segments come whole
 
@@ -163,8 +163,4 @@ func (s socket) bind(queue uint16, took func([]byte)) error {
 	}
 	return s.configure(queue, took, attribute(configParams, append(be32(copyRange), copyPacket)), attribute(configLength, be32(queueLimit)),
 		attribute(configMask, be32(flagGSO)), attribute(configFlags, be32(flagGSO)))
-}
-
-func (s socket) unbind(queue uint16, took func([]byte)) error {
-	return s.configure(queue, took, attribute(configCommand, []byte{commandUnbind, 0, 0, 0}))
 }
