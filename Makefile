@@ -107,6 +107,10 @@ bench-peers: build ## this node beside etcd, hashicorp/raft and dragonboat: thre
 	@$(GO) build -trimpath -o $(BUILD)/bench/ ./bench/compare ./bench/ordeal
 	@$(BUILD)/bench/compare $(PEERS)
 
+.PHONY: bench-report
+bench-report: ## the page of a run of a million operations: its size, the time to its first view and until all of it answers
+	$(GO) test ./report -run '^$$' -bench MillionOperations -benchtime 1x
+
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w these:"; gofmt -l .; exit 1; }

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -238,4 +239,25 @@ say(document.images.length, 'images,', document.scripts.length, 'scripts, title 
   'drawn', document.querySelectorAll('#plots svg').length >= 3);`))
 		})
 	}
+}
+
+// BenchmarkMillionOperations measures the page of a long run: its size, the time to its first view, and that until all of it
+// answers.
+func BenchmarkMillionOperations(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "page.html")
+	for b.Loop() {
+		page := millionPage(b)
+		require.NoError(b, os.WriteFile(path, []byte(page), 0o644))
+		b.ReportMetric(float64(len(page))/1e6, "MB")
+	}
+	said := chromium.Open(b, "file://"+path).Say(`
+await until(() => performance.getEntriesByName('first-contentful-paint').length);
+const view = performance.getEntriesByName('first-contentful-paint')[0].startTime;
+await until(() => !document.getElementById('clients').classList.contains('waiting'));
+say(view, performance.now());`)
+	var view, whole float64
+	_, err := fmt.Sscan(said, &view, &whole)
+	require.NoError(b, err)
+	b.ReportMetric(view, "ms-to-view")
+	b.ReportMetric(whole, "ms-to-whole")
 }
