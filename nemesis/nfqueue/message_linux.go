@@ -24,8 +24,8 @@ const (
 	configFlags   = 5
 
 	commandBind = 1
-	copyPacket                 = 2
-	flagGSO                    = 1 << 2 // large segments come whole
+	copyPacket  = 2
+	flagGSO     = 1 << 2 // large segments come whole
 
 	drop, accept = 0, 1
 
