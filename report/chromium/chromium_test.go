@@ -32,12 +32,13 @@ func serve(t *testing.T, page string) string {
 
 func TestWhatAPageComplainsOfIsSeen(t *testing.T) {
 	for name, test := range map[string]struct{ page, complaint string }{
-		"a message":              {`<script>console.log('hello', 7)</script>`, "console.log: \"hello\" 7"},
-		"an error":               {`<script>console.error(new TypeError('bad'))</script>`, "TypeError: bad"},
-		"an exception":           {`<script>null.f()</script>`, "Cannot read properties of null"},
-		"a promise nobody heeds": {`<script>Promise.reject(new Error('lost'))</script>`, "lost"},
-		"a refused load":         {`<meta http-equiv="Content-Security-Policy" content="img-src 'none'"><img src="http://127.0.0.1:9/x.png">`, "csp"},
-		"a load that failed":     {`<script src="http://127.0.0.1:9/x.js"></script>`, "ERR_"},
+		"a message":                   {`<script>console.log('hello', 7)</script>`, "console.log: \"hello\" 7"},
+		"an error":                    {`<script>console.error(new TypeError('bad'))</script>`, "TypeError: bad"},
+		"an exception":                {`<script>null.f()</script>`, "Cannot read properties of null"},
+		"a promise nobody heeds":      {`<script>Promise.reject(new Error('lost'))</script>`, "lost"},
+		"a refused load":              {`<meta http-equiv="Content-Security-Policy" content="img-src 'none'"><img src="http://127.0.0.1:9/x.png">`, "csp"},
+		"a script against the policy": {`<meta http-equiv="Content-Security-Policy" content="script-src 'none'"><script>1</script>`, "Content Security Policy"},
+		"a load that failed":          {`<script src="http://127.0.0.1:9/x.js"></script>`, "ERR_"},
 		"an exception in a frame of an origin of its own": {`<iframe sandbox="allow-scripts" srcdoc="<script>throw new Error('within')</script>"></iframe>`, "within"},
 	} {
 		t.Run(name, func(t *testing.T) {
