@@ -58,7 +58,7 @@ func killRuns(t *testing.T, variables, arguments []string, left func(pid int) st
 		case <-time.After(moment):
 		}
 		_ = cmd.Process.Kill()
-		<-ended
+		killed(cmd.Process.Pid)
 		for attempt := range 2 { // the second has nothing to do
 			clean := exec.Command(ordeal, "cleanup")
 			clean.Env = environment
@@ -70,12 +70,24 @@ func killRuns(t *testing.T, variables, arguments []string, left func(pid int) st
 				t.Fatalf("killed after %v: a second cleanup still found:\n%s", moment, out)
 			}
 		}
+		<-ended
 		what := leftHere(t, work, temporary) + left(cmd.Process.Pid)
 		for deadline := time.Now().Add(patience); what != "" && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 			what = leftHere(t, work, temporary) + left(cmd.Process.Pid) // a process that was killed takes a moment to be gone
 		}
 		if what != "" {
 			t.Fatalf("killed after %v, and left after cleanup:\n%s\nthe run said:\n%s", moment, what, output.String())
+		}
+	}
+}
+
+// killed waits until a process that was killed has begun to end: its first thread is a zombie or all of it is gone. One that
+// waits for a disk of its own comes to its end only when the clean-up has taken the disk away.
+func killed(pid int) {
+	for {
+		out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+		if err != nil || strings.HasPrefix(string(out), "Z") {
+			return
 		}
 	}
 }

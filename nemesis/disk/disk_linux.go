@@ -365,12 +365,14 @@ func inodeAt(path string) (uint64, error) {
 	return st.Ino, err
 }
 
-// Detach takes away the mount of a disk whose server is gone, or that is in use. It reports whether there was one.
+// Detach takes away the mount of a disk whose server is gone, or that is in use, and lets go of those who wait for its answers: a
+// server that was killed while it was itself a caller (the library tries the mount out) could not end before. It reports
+// whether there was one.
 func Detach(dir string) (bool, error) {
 	if is, err := isMounted(dir); !is {
 		return false, err
 	}
-	err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	err := unix.Unmount(dir, unix.MNT_FORCE|unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 	if errors.Is(err, unix.EPERM) {
 		err = fusermountDetach(dir)
 	}
