@@ -20,7 +20,8 @@ import (
 // could lead, by a majority of every configuration that may have been active (nemesis.Quorum), and in which nothing was done that
 // could depose it: it begins where an injection is complete or where a heal has given a quorum back, and ends where the next
 // injection begins. A gap is a time between two answers to clients (OK) within a stretch. It counts as far as a client was trying,
-// and the harness itself was not kept from the processor. One beyond the bound makes the run invalid: it is a failure of liveness.
+// and the harness itself was not kept from the processor; one in which it was, for more than a tenth of the time, does not count at all,
+// since nodes that starve as it did cannot keep a leader. One beyond the bound makes the run invalid: it is a failure of liveness.
 //
 // Without a majority nothing changes. Where the evidence shows that from the end of an injection to the begin of a heal no voter could
 // lead, an operation that changes something and was both invoked and confirmed within that time makes the run invalid,
@@ -99,6 +100,17 @@ func (x *expectations) heal(e nemesis.Event) {
 	if !e.Took { // who knows what is left of it
 		s.heal.to, s.impact.Vague = history.Forever, true
 	}
+}
+
+// lastHeal is when the last fault was healed, as far as it is known.
+func (x *expectations) lastHeal() time.Duration {
+	var last time.Duration
+	for _, s := range x.faults {
+		if s.heal.to != history.Forever {
+			last = max(last, s.heal.to)
+		}
+	}
+	return last
 }
 
 // moments are when something changes, in order, from 0 to the end of all expectations.
@@ -197,7 +209,7 @@ func judgeService(h *history.History, f Findings) checker.Result {
 	}
 	x := readExpectations(h, f.Nodes)
 	var why []string
-	if f.Unserved != "" && x.beyond == "" {
+	if f.Unserved != "" && x.beyond == "" && !starved(span{x.lastHeal(), h.Length}, x.stalls) {
 		why = append(why, f.Unserved)
 	}
 	gap := longestGap(h, x, f.OperationTimeout)
@@ -266,7 +278,7 @@ func longestGap(h *history.History, x expectations, timeout time.Duration) gap {
 }
 
 // tried is how long of the span clients tried, apart from stalls of the harness: from an operation to the next that begins within a timeout
-// after it. 0 where there were too few.
+// after it. 0 where there were too few, or where nobody can tell because the harness was starved.
 func tried(h *history.History, s span, stalls []span, timeout time.Duration) time.Duration {
 	var trying []span
 	for i := range h.Operations {
@@ -279,7 +291,7 @@ func tried(h *history.History, s span, stalls []span, timeout time.Duration) tim
 			trying = append(trying, span{max(op.Call, s.from), min(end, s.to)})
 		}
 	}
-	if len(trying) < triesInGap {
+	if len(trying) < triesInGap || starved(s, stalls) {
 		return 0
 	}
 	slices.SortFunc(trying, func(a, b span) int { return cmp.Compare(a.from, b.from) })
@@ -289,6 +301,12 @@ func tried(h *history.History, s span, stalls []span, timeout time.Duration) tim
 		}
 	}
 	return length(trying, stalls)
+}
+
+// starved reports whether the harness stood still for more than a tenth of the span.
+func starved(s span, stalls []span) bool {
+	awake := length([]span{s}, stalls)
+	return 10*(s.to-s.from-awake) > s.to-s.from
 }
 
 // length is how long the spans are together, in order of their begin, without what others cover.

@@ -134,6 +134,11 @@ func TestConfirmedWithoutQuorum(t *testing.T) {
 func TestUnserved(t *testing.T) {
 	f := Findings{Workload: "register", Nodes: fiveNodes, ServiceBound: 2 * second, OperationTimeout: second, Unserved: "the cluster did not serve within 30s"}
 	require.Equal(t, checker.Invalid, judgeService(story(20), f).Verdict)
+	busy := story(20)
+	busy.Nemesis = told(nemesis.Event{ID: -1, Fault: Stall, Phase: nemesis.PhaseTurn, Start: 10 * second, End: 11 * second}, closed(true))
+	require.Equal(t, checker.Invalid, judgeService(busy, f).Verdict, "a twentieth of the time")
+	busy.Nemesis = append(told(nemesis.Event{ID: -1, Fault: Stall, Phase: nemesis.PhaseTurn, Start: 12 * second, End: 14 * second}), busy.Nemesis...)
+	require.Equal(t, checker.Valid, judgeService(busy, f).Verdict, "nobody can tell: the harness was starved, and the run is unknown for its other reasons")
 	f.ServiceBound = 0
 	require.Equal(t, checker.Valid, judgeService(story(20), f).Verdict)
 }
