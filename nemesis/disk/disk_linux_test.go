@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -366,4 +367,45 @@ func TestDetach(t *testing.T) {
 	_, err = os.Stat(dir + "/log")
 	require.True(t, errors.Is(err, os.ErrNotExist))
 	_ = d
+}
+
+// A process that serves a disk and waits for it itself cannot end when it is killed, until the disk is detached.
+func TestDetachLetsGoOfItsOwnServer(t *testing.T) {
+	const folder = "ORDEAL_TEST_OWN_DISK"
+	if dir := os.Getenv(folder); dir != "" {
+		waitForOwnDisk(t, dir)
+		return
+	}
+	if err := Probe(); err != nil {
+		t.Skip("no disk can be mounted here: ", err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestDetachLetsGoOfItsOwnServer$")
+	cmd.Env = append(os.Environ(), folder+"="+dir)
+	said, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = said.Read(make([]byte, 1)) // it waits
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Kill())
+	was, err := Detach(dir)
+	require.NoError(t, err)
+	require.True(t, was)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	require.Eventually(t, func() bool { return len(ended) > 0 }, 10*time.Second, time.Millisecond)
+}
+
+// waitForOwnDisk says so once this process waits for a disk that it serves.
+func waitForOwnDisk(t *testing.T, dir string) {
+	d, err := Mount(dir)
+	require.NoError(t, err)
+	d.SetFault(nemesis.DiskFault{SlowSyncs: time.Hour})
+	go func() {
+		for d.State().Syncs == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Println("waiting")
+	}()
+	put(t, dir+"/log", "data", true)
 }
