@@ -148,7 +148,7 @@ func (d *Disk) lower(elem ...string) string {
 }
 
 // Unmount uncovers the folder. What is written and not synced stays. A mount that something still uses is
-// detached, and goes when that ends.
+// detached all the same, and whatever that does with it fails.
 func (d *Disk) Unmount() error {
 	err := d.server.Unmount()
 	if err != nil {

@@ -349,7 +349,7 @@ func TestWipe(t *testing.T) {
 	require.Equal(t, "a=new", tree(t, dir))
 }
 
-// A mount whose server is gone hangs in the air: nothing can be done in it until it is detached.
+// A mount whose server is gone hangs in the air until it is detached. Files that are still open in it are none any more.
 func TestDetach(t *testing.T) {
 	d, dir := mounted(t)
 	f, err := os.Create(dir + "/log")
@@ -363,7 +363,9 @@ func TestDetach(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, was)
 	}
-	require.NoError(t, f.Close())
+	_, err = f.WriteString("more")
+	require.ErrorIs(t, err, syscall.ENOTCONN, "nothing goes on behind the mount that is gone")
+	require.ErrorIs(t, f.Close(), syscall.ENOTCONN)
 	_, err = os.Stat(dir + "/log")
 	require.True(t, errors.Is(err, os.ErrNotExist))
 	_ = d
