@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -55,8 +54,8 @@ type Reading struct {
 // Clock is a clock that can be set. It is safe for use by many goroutines.
 type Clock struct {
 	made    time.Time
-	state   atomic.Pointer[state]
-	setting sync.Mutex
+	mu      sync.RWMutex // a reading falls before or after a setting: the old rate, counted beyond it, could be ahead of the new
+	state   *state
 	changed chan struct{}
 }
 
@@ -69,17 +68,27 @@ type state struct {
 
 // New is a clock that counts from now on.
 func New() *Clock {
-	c := &Clock{made: time.Now(), changed: make(chan struct{}, 1)}
-	c.state.Store(&state{})
-	return c
+	return &Clock{made: time.Now(), state: &state{}, changed: make(chan struct{}, 1)}
+}
+
+// look is the machine's monotonic time since the clock was made, and how the clock goes then.
+func (c *Clock) look() (time.Duration, *state) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return time.Since(c.made), c.state
 }
 
 // Now is the clock's monotonic time since it was made. It never goes back.
-func (c *Clock) Now() time.Duration { return c.state.Load().at(time.Since(c.made)) }
+func (c *Clock) Now() time.Duration {
+	machine, s := c.look()
+	return s.at(machine)
+}
 
 // Read reads all clocks.
 func (c *Clock) Read() Reading {
-	now, s := time.Now(), c.state.Load()
+	c.mu.RLock()
+	now, s := time.Now(), c.state
+	c.mu.RUnlock()
 	machine := now.Sub(c.made)
 	return Reading{
 		Wall: now.Round(0).Add(s.ahead(machine)), Monotonic: s.at(machine), TrueWall: now.Round(0), TrueMonotonic: machine,
@@ -91,10 +100,10 @@ func (c *Clock) Set(to Setting) error {
 	if err := to.Check(); err != nil {
 		return err
 	}
-	c.setting.Lock()
-	defer c.setting.Unlock()
+	c.mu.Lock()
 	now := time.Since(c.made)
-	c.state.Store(&state{Setting: to, since: now, monotonic: c.state.Load().at(now)})
+	c.state = &state{Setting: to, since: now, monotonic: c.state.at(now)}
+	c.mu.Unlock()
 	select {
 	case c.changed <- struct{}{}:
 	default:
@@ -103,14 +112,18 @@ func (c *Clock) Set(to Setting) error {
 }
 
 // Setting is how the clock goes.
-func (c *Clock) Setting() Setting { return c.state.Load().Setting }
+func (c *Clock) Setting() Setting {
+	_, s := c.look()
+	return s.Setting
+}
 
 // Changed holds a token after the clock was set: whoever has a timer by Until sets it again.
 func (c *Clock) Changed() <-chan struct{} { return c.changed }
 
 // Until is the machine's time until the clock's monotonic time is at, for a timer; 0 where that is past.
 func (c *Clock) Until(at time.Duration) time.Duration {
-	left := float64(at-c.Now()) / c.state.Load().rate()
+	machine, s := c.look()
+	left := float64(at-s.at(machine)) / s.rate()
 	if left >= math.MaxInt64 {
 		return math.MaxInt64
 	}
