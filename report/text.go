@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +120,7 @@ func (t *text) figures(v store.Verdict) {
 		var words []string
 		for _, f := range r.Figures {
 			if f.Value != 0 {
-				words = append(words, strings.TrimSpace(fmt.Sprintf("%s %.4g %s", shown(f.Name, 60), f.Value, f.Unit)))
+				words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s %s", shown(f.Name, 60), measured(f.Value), f.Unit)))
 			}
 		}
 		if len(words) > 0 {
@@ -212,4 +213,12 @@ func (t *text) fault(f store.FaultInterval) string {
 		line += t.paint(red, " · not healed")
 	}
 	return strings.TrimRight(line, " ")
+}
+
+// measured is a number to four digits, and in whole ones where it has more.
+func measured(v float64) string {
+	if math.Abs(v) >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.4g", v)
 }
