@@ -3,7 +3,6 @@ package nemesis
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -149,14 +148,7 @@ func (n *Nemesis) mendDisks(ctx context.Context, f *fault, e *Event) {
 		}
 	}
 	e.Done = n.now()
-	e.Stood = len(early) == 0 && len(f.ails) > 0
-	if len(early) > 0 {
-		e.observe("did not stand to its end: " + strings.Join(early, "; "))
-	}
-	e.Took = len(against) == 0
-	if !e.Took {
-		e.observe("is not healed: " + strings.Join(against, "; "))
-	}
+	e.healed(len(f.ails) > 0, early, against)
 }
 
 func (n *Nemesis) mendDisk(ctx context.Context, f *fault, node string, e *Event) error {

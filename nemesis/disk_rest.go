@@ -171,14 +171,7 @@ func (n *Nemesis) unflipBits(ctx context.Context, f *fault, e *Event) {
 		}
 	}
 	e.Done = n.now()
-	e.Stood = len(early) == 0 && len(f.flips) > 0
-	if len(early) > 0 {
-		e.observe("did not stand to its end: " + strings.Join(early, "; "))
-	}
-	e.Took = len(against) == 0
-	if !e.Took {
-		e.observe("is not healed: " + strings.Join(against, "; "))
-	}
+	e.healed(len(f.flips) > 0, early, against)
 }
 
 func (n *Nemesis) restoreBits(ctx context.Context, f *fault, node string, e *Event) error {

@@ -1,6 +1,9 @@
 package nemesis
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Closing is the Fault of the last event of a run: the check that nothing is left of any fault.
 const Closing = "closing"
@@ -34,3 +37,16 @@ type Event struct {
 
 // observe adds a line of evidence.
 func (e *Event) observe(line string) { e.Evidence = append(e.Evidence, line) }
+
+// healed notes whether the fault stood to its end, where it stood at all, and whether it is over: early and against say what
+// speaks against that.
+func (e *Event) healed(stood bool, early, against []string) {
+	e.Stood = len(early) == 0 && stood
+	if len(early) > 0 {
+		e.observe("did not stand to its end: " + strings.Join(early, "; "))
+	}
+	e.Took = len(against) == 0
+	if !e.Took {
+		e.observe("is not healed: " + strings.Join(against, "; "))
+	}
+}
