@@ -293,7 +293,10 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 	r.spawn(&group, "the watch over the harness itself", func() error { r.watchStalls(background); return nil })
 	r.spawn(&group, "the watch over the history", func() error { return r.recorder.watch(background) })
 	if online := r.recorder.online; online != nil {
-		r.spawn(&group, "the check while it runs", func() error { online.run(work, r.violated); return nil })
+		// It ends with the work, or when all is read: a run without a violation cancels nothing.
+		checking, done := context.WithCancel(work)
+		context.AfterFunc(background, done)
+		r.spawn(&group, "the check while it runs", func() error { online.run(checking, r.violated); return nil })
 		defer func() { r.log.Info("checked while it ran", "objects", online.checked, "took", online.spent) }()
 	}
 	defer func() {
