@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+
+	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/agent"
 )
@@ -29,7 +31,7 @@ type Cluster struct {
 	mu     sync.Mutex
 	engine *client.Client
 	nodes  map[string]*member
-	ports  map[int]bool // of the host, that were chosen for containers
+	ports  ports.Held // of the host, that were chosen for containers
 	facts  map[string]string
 
 	cuts   cuts
@@ -72,7 +74,7 @@ func New(o Options) (*Cluster, error) {
 	}
 	return &Cluster{
 		options: o, image: image, plan: plan, secret: secret, labels: thisProcess().labels(o.RunID),
-		nodes: map[string]*member{}, ports: map[int]bool{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
+		nodes: map[string]*member{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
 	}, nil
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-connections/nat"
-	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis/agent"
 	"golang.org/x/sync/errgroup"
 )
@@ -177,7 +176,7 @@ func (c *Cluster) choosePorts(bindings nat.PortMap) error {
 			if list[i].HostPort != "" && list[i].HostPort != "0" {
 				continue
 			}
-			port, err := ports.Free(c.ports)
+			port, err := c.ports.Draw()
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,10 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 	c.nodes = map[string]*member{}
 	_, err := removeRun(ctx, c.engine, c.options.RunID)
 	c.engine.Close() // lets go of idle connections; a later call opens new ones
-	return err
+	if err != nil {
+		return err
+	}
+	return c.ports.Release()
 }
 
 // removeRun removes all that has the run's label.

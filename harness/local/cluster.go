@@ -53,6 +53,7 @@ type Cluster struct {
 	options Options
 	id      string
 	network *link.Network
+	ports   ports.Held
 
 	cutting    sync.Mutex // one change at a time
 	full, data []nemesis.Link
@@ -128,9 +129,8 @@ func (c *Cluster) setup(ctx context.Context) error {
 	if err := c.prepare(); err != nil {
 		return err
 	}
-	taken := map[int]bool{}
 	for _, name := range c.options.Nodes {
-		if err := c.drawPorts(c.nodes[name], taken); err != nil {
+		if err := c.drawPorts(c.nodes[name]); err != nil {
 			return err
 		}
 	}
@@ -140,7 +140,7 @@ func (c *Cluster) setup(ctx context.Context) error {
 		}
 	}
 	for _, name := range c.options.Nodes {
-		if err := c.comeUp(ctx, c.nodes[name], taken); err != nil {
+		if err := c.comeUp(ctx, c.nodes[name]); err != nil {
 			return err
 		}
 	}
@@ -215,10 +215,12 @@ func (c *Cluster) logPath(name string) string {
 	return filepath.Join(c.record.Dir, logsFolder, name+".log")
 }
 
-func (c *Cluster) drawPorts(n *node, taken map[int]bool) error {
+// drawPorts gives the node ports that are its own until Teardown, also while it is down: another run's node on one of them
+// would answer this run's clients.
+func (c *Cluster) drawPorts(n *node) error {
 	for _, port := range []*int{&n.peer, &n.client, &n.http} {
 		var err error
-		if *port, err = ports.Free(taken); err != nil {
+		if *port, err = c.ports.Draw(); err != nil {
 			return err
 		}
 	}
@@ -412,6 +414,9 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 	errs = append(errs, c.disks.unmount())
 	if err := errors.Join(errs...); err != nil || c.record == nil {
 		return err // What still runs must stay on record.
+	}
+	if err := c.ports.Release(); err != nil {
+		return err
 	}
 	for _, n := range c.nodes {
 		_ = n.log.Close()

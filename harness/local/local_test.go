@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis"
 )
 
@@ -134,6 +135,19 @@ func TestKillAndStart(t *testing.T) {
 	require.Equal(t, 2, ask(t, c, "n2").Starts, "its data is where it was")
 	talking(t, c, "n1", "n2")
 	talking(t, c, "n2", "n3")
+}
+
+// Another run gets none of a node's ports, also while the node is down: its clients would take the other run's node for theirs.
+func TestANodeThatIsDownKeepsItsPorts(t *testing.T) {
+	c := setUp(t, Options{})
+	require.NoError(t, c.Kill(ctx, "n2"))
+	n := c.nodes["n2"]
+	var other ports.Held
+	for _, port := range []int{n.peer, n.client, n.http} {
+		require.False(t, other.Take(port), "port %d", port)
+	}
+	require.NoError(t, c.Start(ctx, "n2"))
+	talking(t, c, "n1", "n2")
 }
 
 func TestPauseAndResume(t *testing.T) {

@@ -19,7 +19,7 @@ const (
 
 // comeUp returns once the node's ports answer. A node that ended because somebody has taken one of its ports gets others:
 // nobody knows them yet but its own links, which are told.
-func (c *Cluster) comeUp(ctx context.Context, n *node, taken map[int]bool) error {
+func (c *Cluster) comeUp(ctx context.Context, n *node) error {
 	for attempt := 1; ; attempt++ {
 		err := n.answers(ctx)
 		if err == nil {
@@ -30,7 +30,7 @@ func (c *Cluster) comeUp(ctx context.Context, n *node, taken map[int]bool) error
 		if n.state().Running || !collision || attempt == setupAttempts || ctx.Err() != nil {
 			return fmt.Errorf("%s did not come up: %w; its log ends:\n%s", n.node, err, tail)
 		}
-		if err := c.drawPorts(n, taken); err != nil {
+		if err := c.drawPorts(n); err != nil {
 			return err
 		}
 		if err := c.launch(n.node); err != nil {
