@@ -152,6 +152,7 @@ func (c *Core) handleInstallSnapshotReply(m Message) {
 func (c *Core) InstallSnapshot(ch Chunk) bool {
 	meta := ch.Meta
 	if meta.LastIncludedIndex <= c.log.commit || c.role == Leader {
+		c.outrun(meta)
 		return false // a leader has all that is committed, and never loses an entry
 	}
 	c.snapshot = meta
@@ -162,6 +163,14 @@ func (c *Core) InstallSnapshot(ch Chunk) bool {
 		c.sendAfterWrite(Message{Kind: AppendEntriesReply, To: ch.From, MatchIndex: meta.LastIncludedIndex})
 	}
 	return true
+}
+
+// outrun takes up a snapshot that the log has grown beyond while it arrived. It is the newest on stable storage all the same, where
+// older ones make way for it: a leader must not offer one of those to a follower.
+func (c *Core) outrun(meta SnapshotMeta) {
+	if meta.LastIncludedIndex > c.snapshot.LastIncludedIndex {
+		c.snapshot = meta
+	}
 }
 
 // installInLog makes the log begin after a snapshot that is on stable storage. If it holds the snapshot's last entry it goes

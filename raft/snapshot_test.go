@@ -82,6 +82,40 @@ func TestR16_InstallSnapshot(t *testing.T) {
 	}
 }
 
+// A snapshot that has arrived whole when the log has grown beyond it changes neither state nor log. It is the newest on the disk from
+// then on, where older ones make way for it, and so the one that this server offers when it leads (R16).
+func TestR16_SnapshotThatTheLogOutranIsTheNewest(t *testing.T) {
+	three := Configuration{Voters: []NodeID{1, 2, 3}}
+	s := loneServer(t, 6, 1, 1, 2, 2, 3, 3, 3)
+	s.settle()
+	s.core.Compact(SnapshotMeta{2, 1, three}, 0)
+	s.receive(1, 1, three)
+	require.EqualValues(t, 2, s.core.Snapshot().LastIncludedIndex, "an older one is none")
+	require.False(t, s.core.InstallSnapshot(Chunk{From: 2, Term: 9, Meta: SnapshotMeta{4, 2, three}, Done: true}))
+	require.Equal(t, SnapshotMeta{4, 2, three}, s.core.Snapshot())
+	require.Equal(t, "after 2: 2 2 3 3 3", terms(s.core.log.lastIncludedIndex, s.core.log.entries))
+	require.EqualValues(t, 6, s.machine.index)
+
+	s.core.Step(Message{Kind: TimeoutNow, From: 2, To: 1, Term: 9})
+	for _, m := range s.settle() {
+		s.core.Step(m) // its own vote is one of them
+	}
+	s.core.Step(Message{Kind: RequestVoteReply, From: 2, To: 1, Term: 10})
+	require.Equal(t, Leader, s.core.role)
+	require.False(t, s.core.InstallSnapshot(Chunk{From: 2, Term: 9, Meta: SnapshotMeta{5, 3, three}, Done: true}), "it leads")
+	s.core.Step(Message{Kind: AppendEntriesReply, From: 3, To: 1, Term: 10, Reject: true, PrevLogIndex: s.core.leading.peers[3].next - 1})
+	var offered []SnapshotMeta
+	for range 2 {
+		r, _ := s.core.Ready()
+		for _, m := range r.Messages {
+			if m.Kind == InstallSnapshot {
+				offered = append(offered, *m.Snapshot)
+			}
+		}
+	}
+	require.Equal(t, []SnapshotMeta{{5, 3, three}}, offered)
+}
+
 // What a server acknowledged is on its disk, also when a snapshot came between the acknowledgement and the write (R16, R12).
 func TestR16_SnapshotKeepsWhatIsPromised(t *testing.T) {
 	for _, givenOut := range []bool{true, false} {

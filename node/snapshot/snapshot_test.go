@@ -62,6 +62,30 @@ func TestR16SnapshotSurvivesLossOfPower(t *testing.T) {
 	}
 }
 
+// A process that starts from a snapshot counts on it. Its name may have been given by one that was killed before it had made that
+// durable: it has to be durable before an older one goes (R16).
+func TestR16SnapshotThatWasStartedFromStays(t *testing.T) {
+	for seed := range uint64(50) {
+		fs := vfs.NewMem()
+		s, _ := open(t, fs)
+		require.NoError(t, s.Save(meta(1, 1), []byte("first")))
+		fs.Inject(func(op vfs.Op) error {
+			if op.Kind == vfs.OpSyncDir {
+				return bytes.ErrTooLarge // any error: it is killed there
+			}
+			return nil
+		})
+		require.Error(t, s.Save(meta(2, 1), []byte("second")))
+		fs.Inject(nil)
+		fs.Kill()
+		_, newest := open(t, fs)
+		require.EqualValues(t, 2, newest.Meta.LastIncludedIndex)
+		fs.Crash(rand.New(rand.NewPCG(seed, 0)))
+		_, newest = open(t, fs)
+		require.EqualValues(t, 2, newest.Meta.LastIncludedIndex, "power was lost after a start from it, seed %d", seed)
+	}
+}
+
 // A snapshot goes over in chunks, some lost, repeated, or of another one in between, and arrives as it was (R16).
 func TestR16ChunksArriveWhole(t *testing.T) {
 	from, fs := vfs.NewMem(), vfs.NewMem()

@@ -53,6 +53,11 @@ func Open(fs vfs.FS, dir string, cluster uint64) (*Store, Newest, error) {
 	if newest == "" {
 		return s, Newest{}, s.sweep("")
 	}
+	// Who wrote it may have ended between giving it its name and making that durable. What this process does from now on counts on the
+	// snapshot: older ones go, and so does the log before it.
+	if err := fs.SyncDir(dir); err != nil {
+		return nil, Newest{}, err
+	}
 	path := filepath.Join(dir, newest)
 	b, err := vfs.ReadFile(fs, path)
 	if err != nil {
