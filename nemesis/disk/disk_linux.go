@@ -257,23 +257,33 @@ func (d *Disk) sync(ctx context.Context, done func() error, failed func()) sysca
 }
 
 // dawdle lets go of the lock for as long as a sync is slow. It reports whether its process still waits.
+//
+// A signal to the caller is no reason to answer: the kernel tells of any signal, once, and a disk does not let go of a caller for one.
+// What it answers with EINTR a program that calls fsync by itself takes for a failure of the disk, and Go programs send
+// themselves signals all the time. Only who is being killed is not waited for.
 func (d *Disk) dawdle(ctx context.Context) bool {
 	slow := d.fault.SlowSyncs > 0
+	signalled := ctx.Done()
 	for begin := time.Now(); d.fault.SlowSyncs > 0; {
 		left, changed := d.fault.SlowSyncs-time.Since(begin), d.changed
 		if left <= 0 {
 			break
+		}
+		if signalled == nil {
+			left = min(left, killLooks)
 		}
 		timer := time.NewTimer(left)
 		d.mu.Unlock()
 		select {
 		case <-timer.C:
 		case <-changed:
-		case <-ctx.Done():
+		case <-signalled:
+			signalled = nil
 		}
 		timer.Stop()
+		killed := signalled == nil && isKilled(ctx)
 		d.mu.Lock()
-		if ctx.Err() != nil {
+		if killed {
 			return false
 		}
 	}

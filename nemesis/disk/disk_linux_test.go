@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -242,6 +243,64 @@ func TestKilledInSync(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Zero(t, d.State().SlowedSyncs)
 	require.Equal(t, 2, d.State().Unsynced)
+}
+
+// A signal does not cut a sync short: a program that calls fsync by itself would take EINTR for a failure. It can be killed all the same.
+func TestSignalledInSync(t *testing.T) {
+	const file, kill = "ORDEAL_TEST_SYNC", "killed after a signal"
+	if path := os.Getenv(file); path != "" {
+		syncRaw(path)
+	}
+	for _, end := range []string{"mended", kill} {
+		t.Run(end, func(t *testing.T) {
+			d, dir := mounted(t)
+			d.SetFault(nemesis.DiskFault{SlowSyncs: time.Hour})
+			cmd := exec.Command(os.Args[0], "-test.run=^TestSignalledInSync$")
+			cmd.Env = append(os.Environ(), file+"="+dir+"/log")
+			require.NoError(t, cmd.Start())
+			require.Eventually(t, func() bool { return d.State().Syncs == 1 }, 60*time.Second, time.Millisecond)
+			for range 20 {
+				signalAllThreads(t, cmd.Process.Pid)
+				time.Sleep(killLooks) // so that the kernel and the disk see more than one
+			}
+			if end == kill {
+				require.NoError(t, cmd.Process.Kill())
+				require.ErrorContains(t, cmd.Wait(), "killed")
+				require.Zero(t, d.State().SlowedSyncs)
+				require.Equal(t, 2, d.State().Unsynced)
+				return
+			}
+			d.SetFault(nemesis.DiskFault{})
+			require.NoError(t, cmd.Wait(), "the exit status is the errno of fdatasync")
+			require.EqualValues(t, 1, d.State().SlowedSyncs)
+		})
+	}
+}
+
+// signalAllThreads sends what Go's scheduler sends to threads, to whichever of them makes the call.
+func signalAllThreads(t *testing.T, pid int) {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	require.NoError(t, err)
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		require.NoError(t, err)
+		if err := unix.Tgkill(pid, id, unix.SIGURG); err != unix.ESRCH { // it may have ended
+			require.NoError(t, err)
+		}
+	}
+}
+
+// syncRaw ends this process with the errno of one fdatasync that nothing makes again.
+func syncRaw(path string) {
+	f, err := os.Create(path)
+	if err == nil {
+		_, err = f.WriteString("data")
+	}
+	if err != nil {
+		os.Exit(255)
+	}
+	_, _, errno := syscall.Syscall(syscall.SYS_FDATASYNC, f.Fd(), 0, 0)
+	os.Exit(int(errno))
 }
 
 // No child inherits the connection: a process that holds its own file system's would hang for ever once this one is gone.
