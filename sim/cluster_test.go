@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -60,12 +62,48 @@ func TestKeptRun(t *testing.T) {
 	verdict, err := kept.Run.Verdict()
 	require.NoError(t, err)
 	require.Equal(t, kept.Verdict.Verdict, verdict.Verdict)
-	for _, file := range []string{store.PlanFile, store.TestFile, store.SealedHistoryFile, store.ObservationsFile, store.ReportFile} {
+	for _, file := range []string{store.PlanFile, store.TraceFile, store.TestFile, store.SealedHistoryFile, store.ObservationsFile, store.ReportFile} {
 		require.FileExists(t, kept.Run.Path(file))
 	}
 	seen, err := kept.Run.Observations()
 	require.NoError(t, err)
 	require.NotEmpty(t, seen)
+	commits := uint64(0)
+	for _, o := range seen {
+		commits = max(commits, o.Commit)
+	}
+	require.Positive(t, commits)
+
+	at, sent, arrived, operations := time.Duration(0), map[string]bool{}, 0, 0
+	require.NoError(t, kept.Run.Trace(func(e store.TraceEvent) bool {
+		require.GreaterOrEqual(t, e.At, at)
+		at = e.At
+		message := fmt.Sprint(e.Node, e.Peer, e.Number)
+		switch e.Kind {
+		case store.TraceSent:
+			require.NotEmpty(t, e.Label)
+			sent[message] = true
+		case store.TraceDelivered, store.TraceDropped:
+			require.True(t, sent[message], message)
+			arrived++
+		case store.TraceInvoked, store.TraceCompleted:
+			require.EqualValues(t, e.Number, kept.Result.Record[e.Index].Process)
+			operations++
+		}
+		return true
+	}))
+	require.Positive(t, arrived)
+	require.Equal(t, len(kept.History.Operations)+kept.completions(), operations)
+	for i := range p.Nodes {
+		log, err := os.ReadFile(kept.Run.NodeLog(fmt.Sprintf("n%d", i+1)))
+		require.NoError(t, err)
+		require.Contains(t, string(log), "msg=started")
+	}
+}
+
+func (k *Kept) completions() int {
+	n := k.Result.Operations
+	return n.OK + n.Fail + n.Info
 }
 
 func TestPlanIsChecked(t *testing.T) {

@@ -26,6 +26,7 @@ func Keep(ctx context.Context, o Options, root string, t store.Test) (*Kept, err
 		return nil, err
 	}
 	t.Started = time.Now()
+	t.Began = t.Started // simulated time is told as if it were real
 	folder, err := store.Create(root, t.Name, t.Started)
 	if err != nil {
 		return nil, err
@@ -34,22 +35,19 @@ func Keep(ctx context.Context, o Options, root string, t store.Test) (*Kept, err
 	if err := errors.Join(folder.WriteTest(o.Plan.document(t)), o.Plan.write(folder)); err != nil {
 		return kept, err
 	}
-	observations, err := folder.CreateObservations()
+	told, err := newChronicle(folder, &o.Plan, t.Started)
 	if err != nil {
 		return kept, err
 	}
 	trace := o.Trace
-	var failed error
 	o.Trace = func(e Event) {
-		if n, ok := observation(e); ok && failed == nil {
-			failed = observations.Write(n)
-		}
+		told.note(e)
 		if trace != nil {
 			trace(e)
 		}
 	}
 	kept.Result, err = Run(ctx, o)
-	if err := errors.Join(err, failed, observations.Close()); err != nil {
+	if err := errors.Join(err, told.close()); err != nil {
 		return kept, err
 	}
 	kept.Verdict, kept.History = kept.Result.Judged, kept.Result.History
@@ -81,22 +79,6 @@ func (p *Plan) write(folder *store.Run) error {
 		err = errors.Join(err, put(store.ScheduleFile, p.Schedule))
 	}
 	return err
-}
-
-// observation is what a node would say of itself at an event, where that changes.
-func observation(e Event) (store.Observation, bool) {
-	n := store.Observation{Time: e.At, Node: fmt.Sprintf("n%d", e.Node), Term: e.Term}
-	switch e.Kind {
-	case RoleChanged:
-		n.Role = e.Text
-	case NodeStarted:
-		n.Role = "follower"
-	case NodeEnded:
-		n.Role, n.Term = "down", 0
-	default:
-		return n, false
-	}
-	return n, true
 }
 
 // write puts history, verdict and report into the run's folder.

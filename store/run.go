@@ -15,6 +15,7 @@ const (
 	EvidenceFile      = "evidence.jsonl"     // of an invalid run: the operations that show it, a history of their own
 	ScheduleFile      = "schedule.json"      // the faults as they were drawn (nemesis.Schedule)
 	PlanFile          = "plan.json"          // of a simulated run: all that it is a function of (sim.Plan)
+	TraceFile         = "trace.jsonl"        // of a simulated run: all that happened in it: TraceEvent, one a line
 	VerdictFile       = "verdict.json"       // Verdict
 	ShrunkFile        = "shrunk.json"        // of a simulated run: its failure made small (shrink.Case)
 	ShrunkPageFile    = "shrunk.html"        // the same drawn: nodes as lanes, messages as arrows

@@ -24,7 +24,7 @@ func (t *Told) Sequence(file string) report.Sequence {
 	for i := range c.Plan.Nodes {
 		s.Nodes = append(s.Nodes, nodeName(raft.NodeID(i+1)))
 	}
-	d := &drawer{told: t, sent: map[messageID]int{}, open: map[int]int{}, match: map[[2]raft.NodeID]uint64{}, evidence: evidence(&t.Result)}
+	d := &drawer{told: t, sent: map[messageID]int{}, open: map[int]int{}, evidence: evidence(&t.Result)}
 	for i := range t.events {
 		d.draw(i)
 	}
@@ -68,9 +68,9 @@ type drawer struct {
 	told     *Told
 	events   []report.SequenceEvent
 	clients  []string
-	sent     map[messageID]int         // where a message was sent that is under way
-	open     map[int]int               // where a process's operation began
-	match    map[[2]raft.NodeID]uint64 // what a follower has told a leader last: an answer that says the same is minor
+	sent     map[messageID]int // where a message was sent that is under way
+	open     map[int]int       // where a process's operation began
+	minors   sim.Minors
 	evidence map[int]bool
 }
 
@@ -129,22 +129,8 @@ func (d *drawer) atViolation(e *event) bool {
 func (d *drawer) message(e *event) {
 	m := &e.message
 	d.sent[messageID{e.Node, e.Peer, e.Number}] = len(d.events)
-	d.add(e, report.SequenceEvent{Kind: report.SequenceLost, Lane: nodeName(e.Node), To: nodeName(e.Peer), Label: brief(m), Detail: describe(m),
-		Class: messageClass(m.Kind), Minor: d.minor(m), Marked: d.atViolation(e)})
-}
-
-// minor messages change nothing: heartbeats, and answers that a leader has had before.
-func (d *drawer) minor(m *raft.Message) bool {
-	switch m.Kind {
-	case raft.AppendEntries:
-		return len(m.Entries) == 0
-	case raft.AppendEntriesReply:
-		link := [2]raft.NodeID{m.From, m.To}
-		before := d.match[link]
-		d.match[link] = m.MatchIndex
-		return !m.Reject && m.MatchIndex == before
-	}
-	return false
+	d.add(e, report.SequenceEvent{Kind: report.SequenceLost, Lane: nodeName(e.Node), To: nodeName(e.Peer), Label: sim.Brief(m), Detail: sim.Describe(m),
+		Class: sim.MessageClass(m.Kind), Minor: d.minors.Minor(m), Marked: d.atViolation(e)})
 }
 
 // arrival ends the arrow of a message, or lets it end in a cross. The second arrival of a repeated one has none.
@@ -153,7 +139,7 @@ func (d *drawer) arrival(e *event) {
 	sent, ok := d.sent[at]
 	if !ok {
 		if e.Kind == sim.MessageDelivered {
-			d.add(e, report.SequenceEvent{Kind: report.SequenceNote, Lane: nodeName(e.Peer), Label: brief(&e.message) + " again", Detail: describe(&e.message)})
+			d.add(e, report.SequenceEvent{Kind: report.SequenceNote, Lane: nodeName(e.Peer), Label: sim.Brief(&e.message) + " again", Detail: sim.Describe(&e.message)})
 		}
 		return
 	}
@@ -195,50 +181,6 @@ func (d *drawer) completed(e *event) {
 	op.Detail = cmp.Or(e.client.Error, fmt.Sprintf("answered by %s at log index %d", e.client.Node, e.client.LogIndex))
 	op.Until = len(d.events)
 	d.add(e, report.SequenceEvent{Kind: report.SequenceArrival, Lane: op.Lane})
-}
-
-// brief is a message on its arrow.
-func brief(m *raft.Message) string {
-	switch m.Kind {
-	case raft.AppendEntries:
-		if n := len(m.Entries); n > 1 {
-			return fmt.Sprintf("append %d–%d", m.PrevLogIndex+1, m.PrevLogIndex+uint64(n))
-		} else if n == 1 {
-			return fmt.Sprintf("append %d", m.PrevLogIndex+1)
-		}
-		return "heartbeat"
-	case raft.AppendEntriesReply:
-		if m.Reject {
-			return fmt.Sprintf("no match at %d", m.PrevLogIndex)
-		}
-		return fmt.Sprintf("matches to %d", m.MatchIndex)
-	case raft.RequestVote:
-		return fmt.Sprintf("vote for me, term %d", m.Term)
-	case raft.PreVote:
-		return fmt.Sprintf("would you, term %d", m.Term)
-	case raft.RequestVoteReply, raft.PreVoteReply:
-		if m.Reject {
-			return "no"
-		}
-		return "yes"
-	case raft.InstallSnapshot:
-		return fmt.Sprintf("snapshot at %d", m.Snapshot.LastIncludedIndex)
-	case raft.InstallSnapshotReply:
-		return fmt.Sprintf("has to byte %d", m.Offset)
-	}
-	return m.Kind.String()
-}
-
-func messageClass(k raft.MessageKind) string {
-	switch k {
-	case raft.RequestVote, raft.RequestVoteReply, raft.PreVote, raft.PreVoteReply, raft.TimeoutNow:
-		return "vote"
-	case raft.AppendEntries, raft.AppendEntriesReply:
-		return "append"
-	case raft.InstallSnapshot, raft.InstallSnapshotReply:
-		return "snapshot"
-	}
-	return "other"
 }
 
 // faultClass is how the pages shade a fault of that name.

@@ -133,37 +133,10 @@ func (t *Told) messageOf(i int) string {
 	c := t.events[i].decision.Choice
 	for ; i >= 0; i-- {
 		if e := &t.events[i]; e.Kind == sim.MessageSent && int32(e.Node) == c.From && int32(e.Peer) == c.To && e.Number == c.Seq {
-			return fmt.Sprintf("n%d→n%d %s", c.From, c.To, describe(&e.message))
+			return fmt.Sprintf("n%d→n%d %s", c.From, c.To, sim.Describe(&e.message))
 		}
 	}
 	return fmt.Sprintf("n%d→n%d message %d", c.From, c.To, c.Seq)
-}
-
-// describe says what a message is, in a few words.
-func describe(m *raft.Message) string {
-	text := fmt.Sprintf("%v of term %d", m.Kind, m.Term)
-	switch m.Kind {
-	case raft.AppendEntries:
-		switch n := len(m.Entries); n {
-		case 0:
-			text = fmt.Sprintf("heartbeat of term %d, commit %d", m.Term, m.Commit)
-		case 1:
-			text += fmt.Sprintf(", entry %d", m.PrevLogIndex+1)
-		default:
-			text += fmt.Sprintf(", entries %d to %d", m.PrevLogIndex+1, m.PrevLogIndex+uint64(n))
-		}
-	case raft.AppendEntriesReply:
-		if m.Reject {
-			text += fmt.Sprintf(", refused after %d", m.PrevLogIndex)
-		} else {
-			text += fmt.Sprintf(", matches to %d", m.MatchIndex)
-		}
-	case raft.RequestVoteReply, raft.PreVoteReply:
-		text += ", " + map[bool]string{false: "yes", true: "no"}[m.Reject]
-	case raft.InstallSnapshot:
-		text += fmt.Sprintf(" at %d, from byte %d", m.Snapshot.LastIncludedIndex, m.Offset)
-	}
-	return text
 }
 
 // outcome is the operation that event i begins, with what came of it.
