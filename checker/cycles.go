@@ -94,7 +94,7 @@ var cycleClasses = []cycleClass{
 // findCycles finds a cycle of each class there is: first of data alone, then with the order of processes, then with real
 // time. A class is not looked for again where a smaller set of edges has one, or where a worse class explains it.
 func findCycles(b *bounds, g *graph) []foundCycle {
-	all := g.components(dataDependencies|processOrder|realTime, nil)
+	all := g.components(dataDependencies.inRealTime()|processOrder|realTime, nil)
 	if !slices.ContainsFunc(all, func(c int32) bool { return c != noOperation }) {
 		return nil
 	}
@@ -109,6 +109,9 @@ func findCycles(b *bounds, g *graph) []foundCycle {
 			}
 			if worse(found, class) {
 				continue
+			}
+			if order.kinds == realTime {
+				class.first, class.rest = class.first.inRealTime(), class.rest.inRealTime()
 			}
 			if cycle := findCycle(b, g, class, order.kinds, all); cycle != nil {
 				found = append(found, foundCycle{class.name + order.suffix, cycle})
@@ -195,6 +198,9 @@ func (ts *txns) edgeText(e edge) string {
 	case realTime:
 		return fmt.Sprintf("%s had returned when %s was called", from, to)
 	}
+	if e.version == noVersion {
+		return fmt.Sprintf("%s came before %s", from, to)
+	}
 	v := ts.versions[e.version]
 	value, key := v.value.String(), ts.keyName(v.key)
 	switch e.kind {
@@ -202,6 +208,8 @@ func (ts *txns) edgeText(e edge) string {
 		return fmt.Sprintf("%s wrote %s to key %s after %s had written it", to, value, key, from)
 	case writeRead:
 		return fmt.Sprintf("%s read %s in key %s, which %s wrote", to, value, key, from)
+	case readWriteByTime:
+		return fmt.Sprintf("%s read key %s as it was before %s wrote %s to it, for what it read was there when that was called", from, key, to, value)
 	}
 	return fmt.Sprintf("%s read key %s before %s wrote %s to it", from, key, to, value)
 }

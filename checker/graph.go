@@ -14,9 +14,22 @@ const (
 	readWrite                           // the second overwrote what the first read
 	processOrder                        // the same client, one after the other
 	realTime                            // the first had returned when the second was called
+	// readWriteByTime is readWrite where only real time tells that what the second wrote came after what the first read.
+	readWriteByTime
 
 	dataDependencies = writeWrite | writeRead | readWrite
 )
+
+// inRealTime are the kinds of edges with those that real time tells of the same kinds.
+func (d dependency) inRealTime() dependency {
+	if d&readWrite != 0 {
+		d |= readWriteByTime
+	}
+	return d
+}
+
+// overwrites tells an edge that leads from a read to what replaced it.
+func (d dependency) overwrites() bool { return d&(readWrite|readWriteByTime) != 0 }
 
 // edge leads from one transaction to another.
 type edge struct {
@@ -173,8 +186,8 @@ func (g *graph) cycle(ctx context.Context, first edge, w walk) []edge {
 			if e.kind&w.kinds == 0 || w.component[e.to] != w.component[first.from] {
 				continue
 			}
-			rw := w.nonadjacent && e.kind == readWrite
-			if rw && (here.edge.kind == readWrite || e.to == first.from && first.kind == readWrite) {
+			rw := w.nonadjacent && e.kind.overwrites()
+			if rw && (here.edge.kind.overwrites() || e.to == first.from && first.kind.overwrites()) {
 				continue
 			}
 			if e.to == first.from {

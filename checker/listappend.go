@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ func dependenciesOfLists(ts *txns) ([]edge, []direct) {
 	o := &listOrder{ts: ts, longest: make([][]int32, len(ts.keys)), reader: make([]int32, len(ts.keys)), reads: make(map[int32][]int32)}
 	o.findLongest()
 	o.checkReads()
+	o.findLostUpdates()
 	o.linkVersions()
 	o.linkReads()
 	o.linkUnseen()
@@ -181,6 +183,13 @@ func before(steps []step, key int32) (base, appended []int32) {
 	return base, appended
 }
 
+// findLostUpdates finds transactions that saw the same list and both appended to it.
+func (o *listOrder) findLostUpdates() {
+	o.ts.lostUpdates(func(one, two int32, s *step) {
+		o.say("lost-update", []int32{one, two}, "%s and %s both read key %s as %s and appended to it", o.name(one), o.name(two), o.ts.keyName(s.key), o.ts.listText(s.list))
+	})
+}
+
 // link adds an edge between different transactions that may have taken effect.
 func (o *listOrder) link(from, to int32, kind dependency, v int32) {
 	o.edges = o.ts.link(o.edges, from, to, kind, v)
@@ -226,8 +235,12 @@ func (o *listOrder) linkReads() {
 	}
 }
 
-// maxUnseen bounds the edges to appends of one key that nobody read.
-const maxUnseen = 8
+// Of the appends of one key that nobody read, those that returned first count: many of them where few read the key, and a
+// few in any case.
+const (
+	fewUnseen   = 8
+	unseenEdges = 4096
+)
 
 // linkUnseen links to committed appends that no read shows: they are behind all that was read.
 func (o *listOrder) linkUnseen() {
@@ -237,18 +250,25 @@ func (o *listOrder) linkUnseen() {
 			shown[v] = true
 		}
 	}
-	count := make(map[int32]int)
+	unseen := make(map[int32][]int32) // by key
 	for v := range o.ts.versions {
 		ver := &o.ts.versions[v]
-		if shown[v] || ver.writer == noOperation || !o.ts.all[ver.writer].committed() || count[ver.key] == maxUnseen {
-			continue
+		if !shown[v] && ver.writer != noOperation && o.ts.all[ver.writer].committed() {
+			unseen[ver.key] = append(unseen[ver.key], int32(v))
 		}
-		count[ver.key]++
-		if order := o.longest[ver.key]; len(order) > 0 {
-			o.link(o.writer(order[len(order)-1]), ver.writer, writeWrite, int32(v))
-		}
-		for _, t := range o.reads[ver.key] {
-			o.link(t, ver.writer, readWrite, int32(v))
+	}
+	for key := range int32(len(o.ts.keys)) {
+		versions, order, reads := unseen[key], o.longest[key], o.reads[key]
+		slices.SortStableFunc(versions, func(a, b int32) int {
+			return cmp.Compare(o.ts.all[o.writer(a)].op.Return, o.ts.all[o.writer(b)].op.Return)
+		})
+		for _, v := range versions[:min(len(versions), max(fewUnseen, unseenEdges/max(len(reads), 1)))] {
+			if len(order) > 0 {
+				o.link(o.writer(order[len(order)-1]), o.writer(v), writeWrite, v)
+			}
+			for _, t := range reads {
+				o.link(t, o.writer(v), readWrite, v)
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ func dependenciesOfRegisters(ts *txns) ([]edge, []direct) {
 	o.orderVersions()
 	o.findLostUpdates()
 	o.linkVersions()
+	o.linkByTime()
 	return o.edges, o.found
 }
 
@@ -135,26 +136,9 @@ func previous(tx *txn, i int) int32 {
 
 // findLostUpdates finds transactions that read the same version of a key and both replaced it.
 func (o *registerOrder) findLostUpdates() {
-	type group struct {
-		key, version int32
-	}
-	updates := make(map[group]int32)
-	for t := range o.ts.all {
-		t := int32(t)
-		tx := &o.ts.all[t]
-		tx.externalReads(func(s *step) {
-			if !writesLater(tx.steps, s.key) {
-				return
-			}
-			g := group{s.key, s.version}
-			other, ok := updates[g]
-			if !ok {
-				updates[g] = t
-				return
-			}
-			o.say("lost-update", []int32{other, t}, "%s and %s both read key %s as %s and replaced it", o.ts.name(other), o.ts.name(t), o.ts.keyName(s.key), o.text(s.version))
-		})
-	}
+	o.ts.lostUpdates(func(one, two int32, s *step) {
+		o.say("lost-update", []int32{one, two}, "%s and %s both read key %s as %s and replaced it", o.ts.name(one), o.ts.name(two), o.ts.keyName(s.key), o.text(s.version))
+	})
 }
 
 // maxFirst bounds the edges from readers of nil to the writes of one key.
@@ -162,8 +146,8 @@ const maxFirst = 64
 
 // linkVersions links writers of versions that follow each other, and readers with what replaced what they read.
 func (o *registerOrder) linkVersions() {
-	for v, next := range o.after {
-		for _, w := range next {
+	for v := range int32(len(o.ts.versions)) {
+		for _, w := range o.after[v] {
 			o.edges = o.ts.link(o.edges, o.ts.versions[v].writer, o.ts.versions[w].writer, writeWrite, w)
 			for _, t := range o.readers[v] {
 				o.edges = o.ts.link(o.edges, t, o.ts.versions[w].writer, readWrite, w)

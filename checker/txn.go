@@ -221,4 +221,35 @@ func (s *step) last() int32 {
 	return s.list[len(s.list)-1]
 }
 
-func (ts *txns) keyName(key int32) string { return ts.keys[key].String() }
+// keyName is a key for people; the keywords of Jepsen's keys stand for themselves.
+func (ts *txns) keyName(key int32) string {
+	if text, ok := ts.keys[key].AsString(); ok && strings.HasPrefix(text, ":") {
+		return text
+	}
+	return ts.keys[key].String()
+}
+
+// lostUpdates calls found for transactions that read the same version of a key, in step s, and both wrote the key after it:
+// the second did not see what the first had done.
+func (ts *txns) lostUpdates(found func(one, two int32, s *step)) {
+	type group struct{ key, version int32 }
+	updates := make(map[group]int32)
+	for t := range ts.all {
+		t := int32(t)
+		tx := &ts.all[t]
+		tx.externalReads(func(s *step) {
+			if !writesLater(tx.steps, s.key) {
+				return
+			}
+			g := group{s.key, s.version}
+			if ts.lists {
+				g.version = s.last()
+			}
+			if other, ok := updates[g]; ok {
+				found(other, t, s)
+				return
+			}
+			updates[g] = t
+		})
+	}
+}

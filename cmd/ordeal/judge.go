@@ -85,46 +85,6 @@ func (f *checkFlags) judgeTransactions(c checker.Checker) judge {
 	}
 }
 
-func (f *checkFlags) judgeBank(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
-	h = withReads(h)
-	total, warning := f.total, ""
-	if total == noTotal {
-		total = firstTotal(h)
-		warning = fmt.Sprintf("the total, %d, was taken from the first read; --bank-total says what it has to be", total)
-	}
-	result := checker.Bank(total).Check(ctx, h, o)
-	if warning != "" {
-		result.Warnings = append(slices.Clip(result.Warnings), warning)
-	}
-	v := harness.JudgeHistory(h, result)
-	if v.Verdict == checker.Valid {
-		v.Reason = fmt.Sprintf("%d reads of the accounts add up to %d", v.ByF["read"].OK, total)
-	}
-	return v
-}
-
-// firstTotal is what the accounts add up to in the first read that completed; 0: there is none.
-func firstTotal(h *history.History) (total int64) {
-	first := -1
-	for i := range h.Operations {
-		op := &h.Operations[i]
-		if op.F == "read" && op.Type == history.OK && (first < 0 || op.Return < h.Operations[first].Return) {
-			first = i
-		}
-	}
-	if first < 0 {
-		return 0
-	}
-	accounts, _ := h.Operations[first].Output.AsList()
-	for _, a := range accounts {
-		if _, balance, ok := a.AsPair(); ok {
-			n, _ := balance.AsInt()
-			total += n
-		}
-	}
-	return total
-}
-
 // withReads is the history with its gets called reads: Jepsen's reads are gets to the importer, which does not know of what.
 func withReads(h *history.History) *history.History {
 	renamed := *h

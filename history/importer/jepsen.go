@@ -40,7 +40,8 @@ type operation struct {
 	line          int
 	process, kind form
 	f             string
-	key           string
+	key           form // of kind ednNil: none
+	name          string
 	value, err    form
 	time          int64 // nanoseconds; -1: not said
 }
@@ -48,38 +49,17 @@ type operation struct {
 // build makes events of the operations.
 func (b *builder) build() error {
 	independent := b.independent()
+	keys := keys{open: map[int64]form{}, kinds: map[string]ednKind{}}
 	for _, o := range b.operations {
-		if o.value.kind == ednVector && independent && o.process.kind == ednInt {
-			o.key, o.value = keyName(o.value.items[0]), o.value.items[1]
+		if independent {
+			keys.take(&o)
 		}
+		o.name = keys.name(o.key)
 		if err := b.add(o); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// independent tells a history of registers whose values are pairs of key and value: that of each read and write is, and a
-// compare-and-set's value is one of a key and a pair.
-func (b *builder) independent() bool {
-	seen := false
-	for i := range b.operations {
-		o := &b.operations[i]
-		if o.process.kind != ednInt || o.value.kind == ednKeyword || o.value.kind == ednNil && trimColon(o.kind.text) != "invoke" {
-			continue
-		}
-		switch { // a read of a plain register is invoked with nil, one of these with the key and nil
-		case o.f != "read" && o.f != "write" && o.f != "cas", o.key != "", o.value.kind != ednVector || len(o.value.items) != 2:
-			return false
-		case o.f == "cas" && o.value.items[1].kind == ednVector && len(o.value.items[1].items) == 2:
-			seen = true
-		case o.f == "cas":
-			return false
-		case o.f == "write":
-			seen = true
-		}
-	}
-	return seen
 }
 
 func (b *builder) add(o operation) error {
@@ -100,7 +80,7 @@ func (b *builder) add(o operation) error {
 }
 
 func (b *builder) event(o operation) (history.Event, error) {
-	e := history.Event{Index: len(b.events), Time: b.time(o.time), F: ordealName(o.f), Key: o.key}
+	e := history.Event{Index: len(b.events), Time: b.time(o.time), F: ordealName(o.f), Key: o.name}
 	switch {
 	case o.process.kind == ednInt && o.process.num >= 0 && o.process.num < firstName:
 		e.Process = int(o.process.num)
@@ -341,16 +321,6 @@ func operationOf(f form) (operation, error) {
 	if t, ok := f.get(":time"); ok && t.kind == ednInt {
 		o.time = t.num
 	}
-	if key, ok := f.get(":key"); ok && key.kind != ednNil {
-		o.key = keyName(key)
-	}
+	o.key, _ = f.get(":key")
 	return o, nil
-}
-
-// keyName is the name of an object. Strings stand for themselves.
-func keyName(f form) string {
-	if f.kind == ednString {
-		return f.text
-	}
-	return f.value().String()
 }
