@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ordeal-dev/ordeal/report"
@@ -209,6 +210,36 @@ say('found', /of the history/.test(found[2]));
 at('pointerdown', found[0], found[1]); at('pointerup', found[0], found[1]);
 say('chosen', $('operation-text').textContent === found[2]);
 say('empty', empty);`))
+}
+
+// A page that is printed gets no frame to draw in later, and paper does not scroll.
+func TestAPrintedPageIsWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.html")
+	require.NoError(t, os.WriteFile(path, []byte(invalidPage(t)), 0o644))
+	page := chromium.Open(t, "file://"+path)
+	page.Do(chromedp.EmulateViewport(740, 1000))
+	page.Say(`
+const canvas = document.getElementById('lanes');
+await until(() => !document.getElementById('clients').classList.contains('waiting'));
+globalThis.drawn = null;
+matchMedia('print').addEventListener('change', () => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  globalThis.drawn = data.some(v => v !== 0);
+});`)
+	page.Media("print")
+	require.Equal(t, "drawn true\nfits true\nno controls true", page.Say(`
+await until(() => globalThis.drawn !== null);
+say('drawn', drawn);
+say('fits', document.documentElement.scrollWidth <= innerWidth);
+say('no controls', [...document.querySelectorAll('button, input, select')].every(e => !e.checkVisibility() || e.closest('table')));`))
+}
+
+func TestTheLogsAreShownAroundTheEvidence(t *testing.T) {
+	require.Equal(t, "the evidence begins\nbefore true after true", open(t, invalidPage(t), `
+const now = await until(() => document.getElementById('log-now')), at = Number(document.getElementById('logs').dataset.from);
+say(now.querySelector('strong').textContent);
+const second = row => Number(/second=(\d+)/.exec(row.textContent)[1]);
+say('before', second(now.previousElementSibling) <= at, 'after', second(now.nextElementSibling) >= at);`))
 }
 
 func TestPorcupinesPictures(t *testing.T) {

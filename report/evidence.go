@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
@@ -20,6 +22,8 @@ const (
 	maxEvidence     = 60 // operations drawn for a key
 	evidenceLane    = 46
 	evidenceBar     = 16
+	labelCharacter  = 6  // pixels
+	labelRow        = 13 // pixels
 	valueShown      = 60 // characters of a value in a drawing or a table
 )
 
@@ -38,6 +42,7 @@ type evidence struct {
 	Meanwhile        []string
 	Whose, Then      string // addresses in the page: the key's operations then, and the nodes' logs
 	from, to         time.Duration
+	drawn            []history.Operation
 }
 
 type evidenceRow struct {
@@ -45,6 +50,7 @@ type evidenceRow struct {
 	Call, Result                    string
 	Called, Returned, Took          string
 	Node, LogIndex, Outcome, Detail string
+	Led                             string // who was seen leading when another node answered
 	Index                           int
 }
 
@@ -88,6 +94,9 @@ func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left i
 		e.What, e.Model = f.what, shown(f.model, 60)
 		e.Whose, e.Then = e.addresses(f)
 		e.Meanwhile = append(e.Meanwhile, ledDuring(v.Leaders, e.from, e.to)...)
+		for i, op := range e.drawn {
+			e.Operations[i].Led = ledElsewhere(v.Leaders, op)
+		}
 		list = append(list, e)
 	}
 	return list, left
@@ -100,13 +109,15 @@ func newEvidence(k checker.KeyResult, faults *faultView) evidence {
 	if len(ops) > maxEvidence {
 		ops, e.Left = ops[:maxEvidence], len(ops)-maxEvidence
 	}
+	e.drawn = ops
 	scale := newOrderScale(ops)
 	lanes := processLanes(ops)
 	e.from, e.to = scale.from, scale.to
-	e.Height = len(lanes)*evidenceLane + 38
 	e.MinWidth = 140 + 56*len(scale.times)
+	rows, count := scale.labelRows(e.MinWidth)
+	e.Height = len(lanes)*evidenceLane + 12 + labelRow*count
 	e.About = fmt.Sprintf("%s of key %s that have no legal order, each as a bar from its call to its return", plural(len(ops), "operation"), e.Key)
-	e.Body = drawEvidence(ops, lanes, scale, faults, e.Height)
+	e.Body = drawEvidence(ops, lanes, scale, faults, rows)
 	e.Labels = processLabels(lanes)
 	e.Meanwhile = faults.during(e.from, e.to, 6)
 	for i, name := range e.Meanwhile {
@@ -143,6 +154,29 @@ func ledDuring(leaders []store.Leadership, from, to time.Duration) []string {
 		list = append(list, fmt.Sprintf("leader: %s in term %d", shown(l.Node, 40), l.Term))
 	}
 	return list
+}
+
+// ledElsewhere names who was seen leading while an operation was under way that was answered by a node which was not.
+func ledElsewhere(leaders []store.Leadership, op history.Operation) string {
+	if op.Node == "" || op.Return == history.Forever {
+		return ""
+	}
+	var names []string
+	for _, l := range leaders {
+		if l.End < op.Call || l.Start > op.Return {
+			continue
+		}
+		if l.Node == op.Node {
+			return ""
+		}
+		if name := shown(l.Node, 40); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "while " + strings.Join(names[:min(len(names), 3)], ", ") + " led"
 }
 
 func newEvidenceRow(op history.Operation) evidenceRow {
@@ -227,20 +261,24 @@ func (s orderScale) label(i int) string {
 	return label
 }
 
-// labelWidth is what a label takes of the width of most screens, in percent.
-const labelWidth = 7.5
-
-// row puts the labels of moments too close for two side by side into rows in turn.
-func (s orderScale) row(i int) int {
-	row := 0
-	for j := 1; j <= i; j++ {
-		if s.at[j]-s.at[j-1] < labelWidth {
-			row = 1 - row
-		} else {
-			row = 0
+// labelRows puts the labels of the moments into as few rows as they need to stand clear of one another in a drawing that is
+// as narrow as it gets.
+func (s orderScale) labelRows(width int) (rows []int, count int) {
+	var ends []float64 // of the last label in each row, in pixels
+	for i := range s.times {
+		size := float64(labelCharacter * (utf8.RuneCountInString(s.label(i)) + 1))
+		left := s.at[i]*float64(width)/100 - size/2
+		if i == 0 {
+			left = s.at[i] * float64(width) / 100
 		}
+		row := slices.IndexFunc(ends, func(end float64) bool { return end <= left })
+		if row < 0 {
+			row, ends = len(ends), append(ends, 0)
+		}
+		ends[row] = left + size
+		rows = append(rows, row)
 	}
-	return row
+	return rows, len(ends)
 }
 
 // processLanes are the processes in the order of their first call.
@@ -262,7 +300,7 @@ func processLabels(lanes []int) template.HTML {
 	return d.html()
 }
 
-func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults *faultView, height int) template.HTML {
+func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults *faultView, rows []int) template.HTML {
 	var d drawing
 	bottom := len(lanes) * evidenceLane
 	for _, f := range faults.faults {
@@ -274,7 +312,7 @@ func drawEvidence(ops []history.Operation, lanes []int, scale orderScale, faults
 	}
 	for i := range scale.times {
 		d.element("line", "", "x1", percent(scale.at[i]), "x2", percent(scale.at[i]), "y1", "0", "y2", fmt.Sprint(bottom+4), "class", "moment")
-		d.text(scale.label(i), "x", percent(scale.at[i]), "y", fmt.Sprint(bottom+17+13*scale.row(i)), "class", "tick", "text-anchor", anchorOf(i))
+		d.text(scale.label(i), "x", percent(scale.at[i]), "y", fmt.Sprint(bottom+17+labelRow*rows[i]), "class", "tick", "text-anchor", anchorOf(i))
 	}
 	for _, op := range ops {
 		next := nextCall(ops, op)

@@ -367,3 +367,44 @@ func TestWhichKeyIsPictured(t *testing.T) {
 	none := pictured(store.Verdict{Results: []checker.Result{{Model: "unheard of", Keys: []checker.KeyResult{{Key: "a"}}}}})
 	require.Empty(t, none)
 }
+
+func TestWhoLedWhileAnotherAnswered(t *testing.T) {
+	leaders := []store.Leadership{{Node: "n1", Term: 1, Start: 0, End: 10}, {Node: "n2", Term: 2, Start: 8, End: 20}}
+	for name, test := range map[string]struct {
+		op   history.Operation
+		want string
+	}{
+		"a leader":              {history.Operation{Node: "n1", Call: 1, Return: 2}, ""},
+		"one of two":            {history.Operation{Node: "n1", Call: 9, Return: 12}, ""},
+		"another":               {history.Operation{Node: "n3", Call: 1, Return: 2}, "while n1 led"},
+		"another, led by two":   {history.Operation{Node: "n3", Call: 9, Return: 12}, "while n1, n2 led"},
+		"when none was seen":    {history.Operation{Node: "n3", Call: 30, Return: 40}, ""},
+		"it is not known where": {history.Operation{Call: 1, Return: 2}, ""},
+		"it never returned":     {history.Operation{Node: "n3", Call: 1, Return: history.Forever}, ""},
+	} {
+		require.Equal(t, test.want, ledElsewhere(leaders, test.op), name)
+	}
+}
+
+func TestLabelsOfMomentsStandClear(t *testing.T) {
+	var ops []history.Operation
+	for i := range 12 {
+		at := time.Duration(i) * time.Millisecond
+		ops = append(ops, history.Operation{Process: i, Call: at, Return: at + time.Duration(1+i%3)*time.Microsecond})
+	}
+	s := newOrderScale(ops)
+	const width = 800
+	rows, count := s.labelRows(width)
+	require.Len(t, rows, len(s.times))
+	require.Greater(t, count, 1)
+	end := make([]float64, count)
+	for i, row := range rows {
+		half := float64(6*len([]rune(s.label(i)))) / 2
+		at := s.at[i] * width / 100
+		if i == 0 {
+			at += half
+		}
+		require.GreaterOrEqual(t, at-half, end[row], "label %d", i)
+		end[row] = at + half
+	}
+}

@@ -65,14 +65,23 @@ type historyRow struct {
 
 // chart is a value over the campaigns.
 type chart struct {
-	Title, Scale string
-	Bars         []bar
+	Title string
+	Ticks []tick
+	Bars  []bar
+	Bad   bool // one of them is
+}
+
+// tick is a labelled height.
+type tick struct {
+	At    float64 // percent, down from the top
+	Label string
 }
 
 // bar is a campaign's value; coordinates are percent, down from the top.
 type bar struct {
 	X, Left, Right, Low, At, High float64
-	Text                          string
+	HitLeft, HitWidth             float64 // where it can be pointed at
+	Text, Label                   string  // the label stands below; most bars of many have none
 	Bad                           bool
 }
 
@@ -165,6 +174,8 @@ func (c *historyCell) draw() {
 	}
 }
 
+const chartLabels = 8 // below a chart
+
 // point is a campaign's value in a chart.
 type point struct {
 	known    bool
@@ -182,16 +193,24 @@ func (c *historyCell) chart(title string, points []point, words func(float64) st
 	if scale == 0 {
 		return
 	}
-	out := chart{Title: title, Scale: words(scale)}
+	out := chart{Title: title}
 	step := 100 / float64(len(points))
 	height := func(v float64) float64 { return 98 - 96*v/scale }
+	for _, part := range []float64{0, 0.5, 1} {
+		out.Ticks = append(out.Ticks, tick{height(part * scale), words(part * scale)})
+	}
+	every := (len(points) + chartLabels - 1) / chartLabels
 	for i, p := range points {
 		if !p.known {
 			continue
 		}
-		x := (float64(i) + 0.5) * step
-		out.Bars = append(out.Bars, bar{X: x, Left: x - min(1, step/3), Right: x + min(1, step/3), Low: height(p.interval.Low), At: height(p.at), High: height(p.interval.High),
-			Bad: p.bad, Text: c.Rows[i].Begun + ", " + c.Rows[i].Version + ": " + p.text})
+		x, label := (float64(i)+0.5)*step, ""
+		if i%every == 0 {
+			label = c.Rows[i].Begun[len("2006-"):]
+		}
+		out.Bad = out.Bad || p.bad
+		out.Bars = append(out.Bars, bar{X: x, HitLeft: x - step/2, HitWidth: step, Left: x - min(1, step/3), Right: x + min(1, step/3), Low: height(p.interval.Low), At: height(p.at), High: height(p.interval.High),
+			Bad: p.bad, Label: label, Text: c.Rows[i].Begun + ", " + c.Rows[i].Version + ": " + p.text})
 	}
 	c.Charts = append(c.Charts, out)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -60,6 +62,20 @@ func (p *Page) Do(steps ...chromedp.Action[chromedp.Void]) {
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.t.Fatalf("driving the page: %v", err)
 	}
+}
+
+// Media shows the page as on another medium, such as print, or to somebody with other preferences, such as
+// "prefers-color-scheme", "dark".
+func (p *Page) Media(medium string, preferences ...string) {
+	p.t.Helper()
+	params := emulation.SetEmulatedMediaParams{Media: medium}
+	for i := 0; i+1 < len(preferences); i += 2 {
+		params.Features = append(params.Features, &emulation.MediaFeature{Name: preferences[i], Value: preferences[i+1]})
+	}
+	p.Do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, params)
+		return err
+	}))
 }
 
 // Say runs a script in the page, the body of an async function, and returns the lines that it said. The script has

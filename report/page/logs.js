@@ -18,9 +18,13 @@
     time.addEventListener('click', e => { e.preventDefault(); go({ view: 'logs', at: short(at) }); });
     return element('li', { class: kind.toLowerCase(), 'data-line': i }, time, element('span', { class: 'node c' + lines.log[i] % 8 }, lines.logs[lines.log[i]]), element('code', {}, text));
   };
-  const marker = at => element('li', { class: 'now', id: 'log-now' }, element('span', { class: 'n' }, at.toFixed(3)), element('span', {}, ''), element('strong', {}, 'the chosen moment'));
+  // Around the chosen moment; as long as none is, around the evidence.
+  const proof = body && $('logs').dataset.from ? Number($('logs').dataset.from) : null;
+  const middleOf = () => state.get('at') === null ? proof : Number(state.get('at'));
+  const marker = at => element('li', { class: 'now', id: 'log-now' }, element('span', { class: 'n' }, at.toFixed(3)), element('span', {}, ''),
+    element('strong', {}, state.get('at') === null ? 'the evidence begins' : 'the chosen moment'));
   const fill = () => {
-    const at = state.get('at') === null ? null : Number(state.get('at')), rows = [];
+    const at = middleOf(), rows = [];
     let marked = at === null;
     for (let p = from; p < to; p++) {
       if (!marked && lines.at[found[p]] / 1e3 > at) { rows.push(marker(at)); marked = true; }
@@ -44,10 +48,9 @@
     const wanted = only();
     for (const box of nodes.querySelectorAll('input')) box.checked = !wanted || wanted.has(box.value);
     select();
-    const at = state.get('at') === null ? -Infinity : Number(state.get('at')) * 1e3;
-    let middle = found.findIndex(i => lines.at[i] > at);
+    const at = middleOf();
+    let middle = at === null ? 0 : found.findIndex(i => lines.at[i] > at * 1e3);
     if (middle < 0) middle = found.length;
-    if (at === -Infinity) middle = 0;
     from = Math.max(0, middle - page);
     to = Math.min(found.length, middle + page);
     fill();

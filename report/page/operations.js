@@ -401,7 +401,8 @@
   };
   addEventListener('resize', () => { if (ops) { size(); density = null; draw(); } });
   for (const query of ['(prefers-color-scheme: dark)', 'print']) {
-    matchMedia(query).addEventListener('change', () => { if (ops) { look(); size(); density = null; draw(); } });
+    // At once: a page that is being printed gets no other frame.
+    matchMedia(query).addEventListener('change', () => { if (ops) { look(); size(); density = null; paint(); } });
   }
   if (canvas) setTimeout(begin, 0); // after the first view
 }
