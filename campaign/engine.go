@@ -24,9 +24,13 @@ type Job struct {
 // Runner carries runs out, several at once where the campaign is parallel.
 type Runner interface {
 	// Run fills in what it found: the verdict and what follows it in Run. Run.Folder, where it left one, is a path below Job.Folder.
-	// An error means that the harness failed, not the system. When ctx ends it comes back soon, and its run does not count.
+	// An error means that the harness failed, not the system; one with ErrCannot in it, that no run of this plan can be made here. When ctx
+	// ends it comes back soon, and its run does not count.
 	Run(ctx context.Context, job Job) (Run, error)
 }
+
+// ErrCannot is in the error of a run that cannot be made here at all, such as one with a fault that the cluster cannot do. It ends the campaign.
+var ErrCannot = errors.New("such runs cannot be made here")
 
 // Stop says when failures end a campaign early.
 type Stop int
@@ -205,6 +209,9 @@ func (e *engine) job(k key) Job {
 func (e *engine) carryOut(ctx context.Context, job Job) finishedRun {
 	started := time.Now()
 	r, err := e.runner.Run(ctx, job)
+	if errors.Is(err, ErrCannot) {
+		return finishedRun{err: errors.Join(err, os.RemoveAll(e.campaign.path(runFolder(key{job.Number, job.Again}))))}
+	}
 	if err != nil {
 		r.Verdict, r.Failed, r.Reason = checker.Unknown, true, "the harness failed: "+err.Error()
 	}

@@ -143,7 +143,12 @@ func (c *Campaign) writePlan() error {
 
 // Extend changes how many runs of each cell there are to be.
 func (c *Campaign) Extend(runs int) error {
-	c.Plan.Runs = runs
+	p := c.Plan
+	p.Runs = runs
+	if err := p.Check(); err != nil {
+		return err
+	}
+	c.Plan = p
 	return c.writePlan()
 }
 
@@ -214,6 +219,26 @@ func (c *Campaign) removeUnfinished() error {
 		}
 	}
 	return nil
+}
+
+// Counts is how many runs there are; repetitions count apart.
+type Counts struct{ Runs, Invalid, Unknown, Repetitions int }
+
+// Counts counts the runs.
+func (c *Campaign) Counts() (n Counts) {
+	for i := range c.Runs {
+		switch r := &c.Runs[i]; {
+		case r.Again > 0:
+			n.Repetitions++
+			continue
+		case r.Verdict == checker.Invalid:
+			n.Invalid++
+		case r.Verdict == checker.Unknown:
+			n.Unknown++
+		}
+		n.Runs++
+	}
+	return n
 }
 
 // Verdict is that of the whole campaign: invalid beats unknown beats valid. Repetitions do not count, nor does a campaign without runs.

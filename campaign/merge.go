@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checker"
@@ -35,6 +36,9 @@ func Merge(into string, parts ...*Campaign) (*Campaign, error) {
 			runs = append(runs, r)
 		}
 	}
+	if err := apart(into, parts); err != nil {
+		return nil, err
+	}
 	sortRuns(runs)
 	merged, err := Create(into, plan)
 	if err != nil {
@@ -51,6 +55,45 @@ func Merge(into string, parts ...*Campaign) (*Campaign, error) {
 		}
 	}
 	return merged, merged.Close()
+}
+
+// apart says that a folder lies in a campaign that is to be merged into it: that campaign's own next session would take it for what an unfinished
+// run left, and remove it.
+func apart(into string, parts []*Campaign) error {
+	target, err := whereItWillBe(into)
+	if err != nil {
+		return err
+	}
+	for _, c := range parts {
+		source, err := whereItWillBe(c.Folder)
+		if err != nil {
+			return err
+		}
+		if within, err := filepath.Rel(source, target); err == nil && filepath.IsLocal(within) {
+			return fmt.Errorf("the merged campaign would lie in %s, which is one of those that are merged: name a folder outside of it", c.Folder)
+		}
+	}
+	return nil
+}
+
+// whereItWillBe is the absolute path of a folder that may not be there yet, with the links on the way to it followed.
+func whereItWillBe(folder string) (string, error) {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	missing := ""
+	for {
+		real, err := filepath.EvalSymlinks(path)
+		if err == nil {
+			return filepath.Join(real, missing), nil
+		}
+		parent := filepath.Dir(path)
+		if parent == path || !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+		path, missing = parent, filepath.Join(filepath.Base(path), missing)
+	}
 }
 
 // mergedRuns is how many runs of each cell a merged campaign is to have: no end beats any.

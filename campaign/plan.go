@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// Bounds of a plan: nobody has the time for more, and sums of them stay far from what an int holds.
+const (
+	MostRuns   = 1_000_000_000 // over all cells
+	mostShards = 1_000_000
+)
+
 // format is the version of campaign.json and runs.jsonl.
 const format = 1
 
@@ -62,8 +68,13 @@ func ParseShard(text string) (Shard, error) {
 }
 
 func (s Shard) check() error {
-	if s != (Shard{}) && (s.Index < 1 || s.Index > s.Count) {
+	switch {
+	case s == Shard{}:
+		return nil
+	case s.Index < 1 || s.Index > s.Count:
 		return fmt.Errorf("shard %v: want 1/n to n/n", s)
+	case s.Count > mostShards:
+		return fmt.Errorf("shard %v: want %d shards at most", s, mostShards)
 	}
 	return nil
 }
@@ -109,11 +120,9 @@ func (p *Plan) has(number int) bool {
 
 // Total is how many runs the plan has, with its shard; 0: no end.
 func (p *Plan) Total() int {
-	rounds := 0
-	for round := range p.Runs {
-		if p.Shard.has(round) {
-			rounds++
-		}
+	rounds := p.Runs
+	if p.Shard.Count > 0 { // those of the shard are the Index-th, and every Count-th after it
+		rounds = (p.Runs - p.Shard.Index + p.Shard.Count) / p.Shard.Count
 	}
 	return rounds * p.cells()
 }
@@ -127,8 +136,8 @@ func (p *Plan) Check() error {
 		return errors.New("a campaign needs a version, a workload and a mixture of faults at least")
 	case p.Nodes < 1 || p.Clients < 1 || !(p.Rate >= 0) || p.Duration <= 0 || p.Timeout <= 0:
 		return errors.New("nodes, clients, duration_ns and timeout_ns have to be positive, and rate not negative")
-	case p.Runs < 0:
-		return errors.New("runs cannot be negative")
+	case p.Runs < 0 || p.Runs > MostRuns/p.cells():
+		return fmt.Errorf("runs of each cell: want 0 to %d, since over %d cells a campaign has %d at most", MostRuns/p.cells(), p.cells(), MostRuns)
 	}
 	var names []string
 	for _, v := range p.Versions {

@@ -53,6 +53,9 @@ func (r *Run) check(p *Plan) error {
 	default:
 		return fmt.Errorf("the verdict is %.40q, and can only be valid, invalid or unknown", string(r.Verdict))
 	}
+	if n := r.Operations; n.OK < 0 || n.Fail < 0 || n.Info < 0 || r.Took < 0 || r.Elapsed < 0 || r.Simulated < 0 {
+		return errors.New("counts and times cannot be negative")
+	}
 	if r.Failed && r.Verdict != checker.Unknown {
 		return fmt.Errorf("the harness failed and the verdict is %s: a failed run is unknown", r.Verdict)
 	}

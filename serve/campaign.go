@@ -59,7 +59,7 @@ func (s *Server) campaign(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) campaignPage(c *campaign.Campaign) campaignPage {
 	p := campaignPage{Path: s.pathOf(c.Folder), Name: filepath.Base(filepath.Dir(c.Folder)) + " " + filepath.Base(c.Folder), Command: report.Shell(c.Plan.Command),
-		Started: c.Plan.Started.UTC().Format("2006-01-02 15:04:05 UTC"), Cluster: c.Plan.Cluster, Runs: len(c.Runs), Versions: c.Plan.Versions,
+		Started: c.Plan.Started.UTC().Format("2006-01-02 15:04:05 UTC"), Cluster: c.Plan.Cluster, Versions: c.Plan.Versions,
 		Planned: "as many as there is time for", Parent: s.pathOf(filepath.Dir(c.Folder))}
 	if c.Plan.Runs > 0 {
 		p.Planned = fmt.Sprintf("%d of each of %d cells", c.Plan.Runs, len(c.Plan.Cells()))
@@ -77,7 +77,8 @@ func (s *Server) campaignPage(c *campaign.Campaign) campaignPage {
 		}
 		order[row.Verdict] = append(order[row.Verdict], row)
 	}
-	p.Invalid, p.Unknown = len(order["invalid"]), len(order["unknown"])
+	n := c.Counts()
+	p.Runs, p.Invalid, p.Unknown = n.Runs, n.Invalid, n.Unknown
 	p.Rows = append(append(order["invalid"], order["unknown"]...), order["valid"]...)
 	if len(p.Rows) > maxCampaignRows {
 		p.Rows, p.Left = p.Rows[:maxCampaignRows], len(p.Rows)-maxCampaignRows

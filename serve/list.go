@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/campaign"
-	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -186,17 +185,11 @@ func (s *Server) campaignRow(folder string) (campaignRow, bool) {
 		row.Problem = err.Error()
 		return row, true
 	}
-	row.Started, row.Cluster, row.Workloads, row.Faults, row.Runs = c.Plan.Started, c.Plan.Cluster, c.Plan.Workloads, c.Plan.Faults, len(c.Runs)
+	n := c.Counts()
+	row.Started, row.Cluster, row.Workloads, row.Faults = c.Plan.Started, c.Plan.Cluster, c.Plan.Workloads, c.Plan.Faults
+	row.Runs, row.Invalid, row.Unknown = n.Runs, n.Invalid, n.Unknown
 	for _, v := range c.Plan.Versions {
 		row.Versions = append(row.Versions, v.Name)
-	}
-	for _, r := range c.Runs {
-		switch r.Verdict {
-		case checker.Invalid:
-			row.Invalid++
-		case checker.Unknown:
-			row.Unknown++
-		}
 	}
 	return row, true
 }

@@ -40,6 +40,9 @@ type Options struct {
 // Default are the usual options.
 var Default = Options{Error: 0.05, Failures: 4, Most: 500, Parallel: 1}
 
+// mostParallel bounds runs at once: each has a cluster of its own.
+const mostParallel = 1000
+
 // Check says what is wrong with options.
 func (o Options) Check() error {
 	switch {
@@ -47,8 +50,10 @@ func (o Options) Check() error {
 		return fmt.Errorf("--error %v: want a chance above 0 and below 0.5", o.Error)
 	case !(o.GoodRate >= 0 && o.GoodRate < 1):
 		return fmt.Errorf("--good-rate %v: want a rate of 0 to below 1", o.GoodRate)
-	case o.Failures < 1 || o.Most < o.Failures || o.Parallel < 1:
-		return errors.New("--failures, --most and --parallel have to be 1 or more, and --most no less than --failures")
+	case o.Failures < 1 || o.Most < o.Failures:
+		return errors.New("--failures and --most have to be 1 or more, and --most no less than --failures")
+	case o.Parallel < 1 || o.Parallel > mostParallel:
+		return fmt.Errorf("--parallel %d: want 1 to %d", o.Parallel, mostParallel)
 	}
 	return nil
 }

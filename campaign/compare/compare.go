@@ -20,10 +20,19 @@ type Options struct {
 // Default are the usual ones.
 var Default = Options{Alpha: 0.05, Chance: 0.8, Tolerance: 0.1}
 
+// surest is the smallest chance of an error that can be asked for: below it the arithmetic of the tails has no digits left once it is shared
+// among many tests, and no campaign has the runs.
+const surest = 1e-6
+
 // Check says what is wrong with options.
 func (o Options) Check() error {
-	if !(o.Alpha > 0 && o.Alpha < 0.5) || !(o.Chance >= 0.5 && o.Chance < 1) || !(o.Tolerance >= 0) {
-		return errors.New("want a level above 0 and below 0.5, a chance of 0.5 to below 1, and a tolerance of 0 or more")
+	switch {
+	case !(o.Alpha >= surest && o.Alpha < 0.5):
+		return fmt.Errorf("--alpha %v: want a level of %v to below 0.5", o.Alpha, surest)
+	case !(o.Chance >= 0.5 && o.Chance <= 1-surest):
+		return fmt.Errorf("--power %v: want a chance of 0.5 to %v", o.Chance, 1-surest)
+	case !(o.Tolerance >= 0):
+		return fmt.Errorf("--tolerance %v: want a share of 0 or more", o.Tolerance)
 	}
 	return nil
 }

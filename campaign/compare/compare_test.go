@@ -5,11 +5,15 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"io"
+	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -167,7 +171,7 @@ func TestWhatDiffersInConditionsIsNotCompared(t *testing.T) {
 	_, err = compare.Compare(nil, compare.Default)
 	require.ErrorContains(t, err, "there is nothing to compare")
 	_, err = compare.Compare(nil, compare.Options{Alpha: 2})
-	require.ErrorContains(t, err, "want a level above 0")
+	require.ErrorContains(t, err, "want a level of")
 }
 
 // slower is a version in calm, and as fast as the other under kill.
@@ -260,4 +264,76 @@ func TestHistoryOfCampaigns(t *testing.T) {
 	require.Equal(t, 6*5, strings.Count(page, `class="mid"`), "two versions on three days, in five charts")
 	_, err = compare.Campaigns(t.TempDir())
 	require.ErrorContains(t, err, "holds no campaign")
+}
+
+// A level that floating-point numbers cannot keep apart from 0 is refused; the smallest that is taken gives numbers.
+func TestTinyLevels(t *testing.T) {
+	for _, o := range []compare.Options{{Alpha: 1e-300, Chance: 0.8}, {Alpha: math.NaN(), Chance: 0.8}, {Alpha: 0.05, Chance: math.Nextafter(1, 0)}, {Alpha: 0.05, Chance: 0.8, Tolerance: math.NaN()}} {
+		sides, err := compare.Of(made(20, nil, served), "")
+		require.NoError(t, err)
+		_, err = compare.Compare(sides, o)
+		require.ErrorContains(t, err, "want a ", "%+v", o)
+	}
+	o := compare.Options{Alpha: 1e-6, Chance: 1 - 1e-6}
+	c := compared(t, o, made(20, nil, served))
+	require.NotContains(t, text(t, func(b *bytes.Buffer) error { return c.Text(b, true) }), "NaN")
+	require.Contains(t, text(t, func(b *bytes.Buffer) error { return c.Text(b, true) }), "FAILURE RATE (99.9999 %)")
+	_, err := json.Marshal(c)
+	require.NoError(t, err, "JSON has no NaN")
+}
+
+// Labels differ, also where folders are called alike.
+func TestLabelsTellSidesApart(t *testing.T) {
+	one := saved(t, t.TempDir(), made(3, func(p *campaign.Plan) { p.Versions = p.Versions[1:] }, every(0, 0)))
+	two := saved(t, t.TempDir(), made(3, func(p *campaign.Plan) {
+		p.Versions, p.Started = p.Versions[1:], p.Started.Add(time.Hour)
+	}, every(0, 0)))
+	same := saved(t, t.TempDir(), made(3, func(p *campaign.Plan) { p.Versions = p.Versions[1:] }, every(0, 0)))
+	latest := func(to string) string {
+		link := filepath.Join(t.TempDir(), "latest")
+		require.NoError(t, os.Symlink(to, link))
+		return link
+	}
+	for _, folders := range [][]string{{latest(one), latest(two)}, {latest(one), latest(same)}, {latest(one), one, two}} {
+		sides, err := compare.Sides(folders...)
+		require.NoError(t, err)
+		labels := map[string]bool{}
+		for _, s := range sides {
+			require.NotContains(t, s.Label, "latest")
+			labels[s.Label] = true
+		}
+		require.Len(t, labels, len(sides), "%v", labels)
+	}
+	sides, err := compare.Sides(latest(one), latest(two))
+	require.NoError(t, err)
+	require.Equal(t, "current (20261124T150000.000Z)", sides[0].Label)
+	require.Equal(t, "current (20261124T160000.000Z)", sides[1].Label)
+}
+
+// What stands in a campaign's files does nothing to a terminal.
+func TestHostileText(t *testing.T) {
+	const hostile = "\x1b]0;owned\a\x1b[2J\u009b31m\u202e\nREGRESSION: none"
+	c := made(8, func(p *campaign.Plan) {
+		p.Versions[0].Name, p.Versions[1].Name = "a"+hostile, "b"+hostile
+		p.Workloads, p.Faults, p.NodeFlags, p.Cluster = []string{"w" + hostile}, []string{"f" + hostile}, []string{hostile}, "local"+hostile
+	}, func(version string, seed int) campaign.Run {
+		return campaign.Run{Verdict: checker.Invalid, Reason: "r" + hostile, Checkers: []string{hostile}}
+	})
+	comparison := compared(t, compare.Default, c)
+	out := text(t, func(b *bytes.Buffer) error { return comparison.Text(b, true) })
+	require.Contains(t, out, "\uFFFD]0;owned")
+	for _, r := range out {
+		require.True(t, r == '\n' || unicode.IsPrint(r), "%q", r)
+	}
+	for line := range strings.Lines(out) {
+		require.False(t, strings.HasPrefix(line, "REGRESSION: none"), "a line of its own")
+	}
+	for _, write := range []func(io.Writer) error{comparison.CSV, comparison.JUnit, comparison.HTML} {
+		require.NoError(t, write(io.Discard))
+	}
+}
+
+// served has a throughput that grows with the seed.
+func served(_ string, seed int) campaign.Run {
+	return campaign.Run{Verdict: checker.Valid, Felt: &felt.Run{Phases: []felt.Phase{{Name: felt.Calm, Length: time.Second, Counts: store.Counts{OK: 1000 + seed}}}}}
 }

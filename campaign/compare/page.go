@@ -51,7 +51,7 @@ type pageViolation struct {
 
 // HTML writes the comparison as a page of its own: it refers to nothing outside.
 func (c *Comparison) HTML(w io.Writer) error {
-	p := page{CSS: report.Style(), Headline: c.Headline(), Notes: c.Notes, Sides: c.Sides, Confidence: percent(1 - c.Alpha),
+	p := page{CSS: report.Style(), Headline: c.Headline(), Notes: c.Notes, Sides: c.Sides, Confidence: c.confidence(),
 		Level: fmt.Sprint(c.Alpha), Tests: c.Tests, Banner: "valid"}
 	worse, _, _ := c.words()
 	switch {

@@ -1,7 +1,9 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,8 +43,11 @@ func sidesOf(argument string) ([]Side, error) {
 		}
 		folder, version = argument[:i], argument[i+1:]
 		var inner error
-		if c, inner = campaign.Open(folder); inner != nil {
+		switch c, inner = campaign.Open(folder); {
+		case errors.Is(inner, fs.ErrNotExist):
 			return nil, err
+		case inner != nil:
+			return nil, inner
 		}
 	}
 	return Of(c, version)
@@ -55,7 +60,7 @@ func Of(c *campaign.Campaign, version string) ([]Side, error) {
 	for _, v := range c.Plan.Versions {
 		names = append(names, v.Name)
 		if version == "" || version == v.Name {
-			sides = append(sides, Side{Label: v.Name, Campaign: c, Version: v})
+			sides = append(sides, Side{Label: harmless(v.Name), Campaign: c, Version: v})
 		}
 	}
 	if len(sides) == 0 {
@@ -64,14 +69,40 @@ func Of(c *campaign.Campaign, version string) ([]Side, error) {
 	return sides, nil
 }
 
-// label makes labels differ: where two are the same the campaign's folder is added.
+// label makes labels differ: where two are the same the campaign's folder is added, by its name, which is the time that it began at, else by its whole
+// path; the same campaign's same version named twice is numbered.
 func label(sides []Side) {
-	for i := range sides {
-		same := func(s Side) bool { return s.Version.Name == sides[i].Version.Name }
-		if slices.IndexFunc(sides, same) != i || slices.ContainsFunc(sides[i+1:], same) {
-			sides[i].Label = fmt.Sprintf("%s (%s)", sides[i].Version.Name, filepath.Base(filepath.Clean(sides[i].Campaign.Folder)))
+	for _, more := range []func(i int) string{
+		func(i int) string { return filepath.Base(realPath(sides[i].Campaign.Folder)) },
+		func(i int) string { return realPath(sides[i].Campaign.Folder) },
+		func(i int) string { return fmt.Sprintf("%s, side %d", realPath(sides[i].Campaign.Folder), i+1) },
+	} {
+		for _, i := range alike(sides) {
+			sides[i].Label = harmless(fmt.Sprintf("%s (%s)", sides[i].Version.Name, more(i)))
 		}
 	}
+}
+
+// alike are the sides whose label another one has too.
+func alike(sides []Side) (all []int) {
+	times := map[string]int{}
+	for _, s := range sides {
+		times[s.Label]++
+	}
+	for i, s := range sides {
+		if times[s.Label] > 1 {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// realPath is where a folder is: "latest" says nothing.
+func realPath(folder string) string {
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		return real
+	}
+	return filepath.Clean(folder)
 }
 
 // Conditions are what two cells have to share to be compared.
@@ -88,12 +119,12 @@ type Conditions struct {
 }
 
 // Name is what tells a cell from others of the same campaign.
-func (c Conditions) Name() string { return c.Workload + " · " + c.Faults }
+func (c Conditions) Name() string { return harmless(c.Workload + " · " + c.Faults) }
 
 // Setting is the rest.
 func (c Conditions) Setting() string {
 	if campaign.Drawn(c.Faults) {
-		return fmt.Sprintf("%s, %d nodes, the rest drawn from each seed", c.Cluster, c.Nodes)
+		return fmt.Sprintf("%s, %d nodes, the rest drawn from each seed", harmless(c.Cluster), c.Nodes)
 	}
 	rate := "as fast as answers come"
 	if c.Rate > 0 {
@@ -103,7 +134,7 @@ func (c Conditions) Setting() string {
 	if c.NodeFlags != "" {
 		setting += ", " + c.NodeFlags
 	}
-	return setting
+	return harmless(setting)
 }
 
 func conditions(p *campaign.Plan, workload, faults string) Conditions {

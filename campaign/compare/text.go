@@ -29,7 +29,7 @@ func (c *Comparison) Text(w io.Writer, felt bool) error {
 	if len(c.Sides) > 1 {
 		fmt.Fprintln(&b, c.Headline())
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, harmlessLines(b.String()))
 	return err
 }
 
@@ -85,7 +85,7 @@ func (c *Comparison) words() (worse, better, felt int) {
 func (c *Comparison) textCell(b *strings.Builder, cell *Cell) {
 	fmt.Fprintf(b, "%s  (%s)\n", cell.Name(), cell.Setting())
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "  \tRUNS\tINVALID\tUNKNOWN\tFAILURE RATE (%s)\t\n", percent(1-c.Alpha))
+	fmt.Fprintf(table, "  \tRUNS\tINVALID\tUNKNOWN\tFAILURE RATE (%s)\t\n", c.confidence())
 	for i, t := range cell.Tallies {
 		if t == nil {
 			continue
@@ -181,12 +181,13 @@ func textViolations(b *strings.Builder, label string, t *Tally) {
 			fmt.Fprintf(b, "  ... and %d more\n", len(t.Violations)-i)
 			return
 		}
-		fmt.Fprintf(b, "  %s, run %d, seed %d: %s%s\n    %s\n", label, v.Run, v.Seed, short(v.Reason), v.Repeated(), report.Shell(v.Replay))
+		fmt.Fprintf(b, "  %s, run %d, seed %d: %s%s\n    %s\n", label, v.Run, v.Seed, short(v.Reason), v.Repeated(), harmless(report.Shell(v.Replay)))
 	}
 }
 
-// short is the first 160 characters.
+// short is the first 160 characters, in a line.
 func short(text string) string {
+	text = harmless(text)
 	if r := []rune(text); len(r) > 160 {
 		return string(r[:160]) + "…"
 	}

@@ -43,6 +43,9 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// confidence is that of all intervals.
+func (c *Comparison) confidence() string { return fmt.Sprintf("%.8g %%", 100*(1-c.Alpha)) }
+
 // percent has two digits that count.
 func percent(p float64) string {
 	switch p *= 100; {

@@ -91,7 +91,7 @@ func (f *benchFlags) once(ctx context.Context, show *progress, test harness.Test
 		return nil, nil, err
 	}
 	defer cluster.close()
-	able, left, err := nemesis.Expand(ctx, specs, f.nodes, cluster.Cluster, harness.Able(test.System, cluster.Cluster))
+	able, left, err := nemesis.Expand(ctx, specs, f.nodes, cluster.cluster, harness.Able(test.System, cluster.cluster))
 	if err != nil {
 		return nil, nil, badArgument("--faults %s: %w", f.faults, err)
 	}
@@ -106,7 +106,7 @@ func (f *benchFlags) once(ctx context.Context, show *progress, test harness.Test
 		return nil, nil, badArgument("--faults %s: %w", f.faults, err)
 	}
 	test.Faults, test.Schedule, test.Duration, test.Progress = schedule.Specs(), &schedule, schedule.Duration, show
-	outcome, err := harness.Run(ctx, test, cluster.Cluster)
+	outcome, err := harness.Run(ctx, test, cluster.cluster)
 	show.end()
 	if unable := new(nemesis.UnableError); errors.As(err, &unable) && !slices.Contains(f.unable, unable.Spec.Fault+":"+unable.Spec.Mode) {
 		return nil, unable, nil

@@ -283,7 +283,7 @@ func (b *bisection) conclude(stdout io.Writer, r bisect.Result, err error) error
 	if b.flags.json {
 		err = json.NewEncoder(stdout).Encode(bisectReport{r, suspects})
 	} else {
-		_, err = io.WriteString(stdout, bisectText(r, suspects))
+		_, err = io.WriteString(stdout, harmless(bisectText(r, suspects)))
 	}
 	if err != nil {
 		return failure{exitFailed, fmt.Errorf("printing what was found: %w", err)}

@@ -16,9 +16,10 @@ import (
 	"github.com/ordeal-dev/ordeal/systems/ordeal"
 )
 
-// ownedCluster is a cluster with what was made for it alone.
+// ownedCluster is a cluster with what was made for it alone. The cluster is not embedded: what it can do beside harness.Cluster is found by
+// looking at it, and does not show through another type.
 type ownedCluster struct {
-	harness.Cluster
+	cluster   harness.Cluster
 	temporary string // folder to remove; empty: none
 }
 

@@ -42,8 +42,12 @@ The shards have to be of one plan: the same versions to the bit, definition and 
 			if err != nil {
 				return badArgument("%w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s  %d runs of %d campaigns\n", merged.Folder, len(merged.Runs), len(parts))
-			return nil
+			n, repeated := merged.Counts(), ""
+			if n.Repetitions > 0 {
+				repeated = fmt.Sprintf(" and %d repetitions", n.Repetitions)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %d runs%s of %d campaigns\n", printable(merged.Folder), n.Runs, repeated, len(parts))
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "folder of the merged campaign; it must not have one yet")

@@ -101,10 +101,10 @@ func exitCode(err error) int {
 	case errors.As(err, &e):
 		return e.code
 	case errors.As(err, &f):
-		fmt.Fprintln(os.Stderr, "ordeal:", err)
+		fmt.Fprintln(os.Stderr, "ordeal:", harmless(err.Error()))
 		return f.code
 	}
-	fmt.Fprintf(os.Stderr, "ordeal: %v; see `ordeal --help`\n", err)
+	fmt.Fprintf(os.Stderr, "ordeal: %s; see `ordeal --help`\n", harmless(err.Error()))
 	return exitArguments // what cobra says about commands and arguments
 }
 

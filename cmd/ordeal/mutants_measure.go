@@ -34,8 +34,8 @@ func (m *measureFlags) measure(ctx context.Context, f *runFlags, names []string,
 	if err != nil {
 		return badArgument("%w", err)
 	}
-	if m.parallel < 1 {
-		return badArgument("--parallel %d: want 1 or more", m.parallel)
+	if m.parallel < 1 || m.parallel > mostParallel {
+		return badArgument("--parallel %d: want 1 to %d", m.parallel, mostParallel)
 	}
 	t := &tortureFlags{runFlags: *f, versions: []string{versions.Current}, workloads: []string{f.workload}, mixtures: []string{f.faults}, runs: m.runs,
 		parallel: m.parallel, keep: []string{"invalid"}, stop: campaign.StopCellsAtFirst, maxDisk: 1 << 30}

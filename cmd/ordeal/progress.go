@@ -49,7 +49,7 @@ func (p *progress) warn(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endLine()
-	fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(p.w, "%5.1fs  %s\n", time.Since(p.start).Seconds(), harmless(fmt.Sprintf(format, args...)))
 }
 
 // Phase implements harness.Progress.
@@ -88,7 +88,7 @@ func (p *progress) rewrite(text string) {
 	if err != nil || width < 20 {
 		width = 80
 	}
-	line := []rune(text)
+	line := []rune(harmless(text))
 	if len(line) > width-1 {
 		line = line[:width-1]
 	}

@@ -136,7 +136,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 	defer context.AfterFunc(ctx, func() {
 		show.warn("interrupted: healing, taking down and checking what there is; once more ends it at once (then: ordeal cleanup)")
 	})()
-	outcome, err := harness.Run(ctx, test, cluster.Cluster) // itself: what it can do beside is found by looking at it
+	outcome, err := harness.Run(ctx, test, cluster.cluster)
 	show.end()
 	if unable := new(nemesis.UnableError); errors.As(err, &unable) {
 		return badArgument("--faults %s: %s: %w (see `ordeal doctor`)", f.faults, unable.Spec, unable.Why)

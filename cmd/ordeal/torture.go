@@ -146,14 +146,17 @@ func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr
 	return c, errors.Join(err, c.Close())
 }
 
+// mostParallel bounds runs at once: each has a cluster of its own.
+const mostParallel = 1000
+
 // options are how the flags want a campaign to be carried out.
 func (f *tortureFlags) options() (campaign.Options, error) {
 	o := campaign.Options{Parallel: f.parallel, For: f.total, Stop: f.stop, Reproduce: f.reproduce, MaxDisk: int64(f.maxDisk)}
 	switch {
 	case f.total < 0:
 		return o, badArgument("--for %v: want a time", f.total)
-	case f.parallel < 0:
-		return o, badArgument("--parallel %d: want 1 or more", f.parallel)
+	case f.parallel < 0 || f.parallel > mostParallel:
+		return o, badArgument("--parallel %d: want 1 to %d", f.parallel, mostParallel)
 	case f.reproduce < 0 || f.reproduce > 1000:
 		return o, badArgument("--reproduce %d: want 0 to 1000", f.reproduce)
 	case f.stopAtFirst && f.keepGoing:
@@ -187,6 +190,9 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 	case len(f.versions) == 0 || len(f.workloads) == 0 || len(f.mixtures) == 0:
 		return badArgument("--versions, --workload and --faults need one at least")
 	}
+	if err := f.tooManyRuns(len(f.versions) * len(f.workloads) * len(f.mixtures)); err != nil {
+		return err
+	}
 	if !flags.Changed("seed") {
 		f.seed = rand.Uint64N(1 << 32)
 	}
@@ -200,6 +206,14 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// tooManyRuns says that so many runs of each cell are more than a campaign has.
+func (f *tortureFlags) tooManyRuns(cells int) error {
+	if most := campaign.MostRuns / max(1, cells); f.runs > most {
+		return badArgument("--runs %d: want %d of each of %d cells at most", f.runs, most, cells)
 	}
 	return nil
 }
@@ -309,6 +323,9 @@ func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
 	if !flags.Changed("runs") {
 		f.runs = p.Runs
 	}
+	if err := f.tooManyRuns(len(p.Cells())); err != nil {
+		return err
+	}
 	if f.runs == 0 && f.total == 0 {
 		return badArgument("--resume %s: say how much more is to be run: --runs N of each cell, or --for D", f.resume)
 	}
@@ -330,7 +347,7 @@ func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed e
 	if f.json {
 		err = json.NewEncoder(stdout).Encode(map[string]any{"folder": c.Folder, "verdict": c.Verdict(), "comparison": comparison})
 	} else if err = comparison.Text(stdout, false); err == nil {
-		_, err = fmt.Fprintf(stdout, "campaign  %s\n", c.Folder)
+		_, err = fmt.Fprintf(stdout, "campaign  %s\n", printable(c.Folder))
 	}
 	if err != nil {
 		return failure{exitFailed, fmt.Errorf("printing what came of it: %w", err)}
@@ -342,6 +359,9 @@ func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed e
 func concluded(c *campaign.Campaign, failed error) error {
 	if c.Verdict() == checker.Invalid {
 		return verdictReached{checker.Invalid}
+	}
+	if errors.Is(failed, campaign.ErrCannot) {
+		return badArgument("%w", failed)
 	}
 	if failed != nil {
 		return failure{exitFailed, fmt.Errorf("%w\n  what there is of the campaign: %s", failed, c.Folder)}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"runtime"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/harness/docker"
+	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -129,7 +132,10 @@ func (f runFlags) runOn(ctx context.Context, built versions.Built, number int) (
 		return campaign.Run{}, err
 	}
 	defer cluster.close()
-	outcome, err := harness.Run(ctx, test, cluster)
+	outcome, err := harness.Run(ctx, test, cluster.cluster)
+	if errors.As(err, new(*nemesis.UnableError)) {
+		return campaign.Run{}, fmt.Errorf("--faults %s: %w (%w; see `ordeal doctor`)", f.faults, err, campaign.ErrCannot)
+	}
 	if outcome == nil {
 		return campaign.Run{}, err
 	}
