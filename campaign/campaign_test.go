@@ -315,7 +315,7 @@ func TestPlansThatCannotBeRun(t *testing.T) {
 		`the workload "register" is named twice`: func(p *campaign.Plan) { p.Workloads = []string{"register", "register"} },
 		"a version needs a name and a digest":    func(p *campaign.Plan) { p.Versions[0].Digest = "" },
 		"shard 3/2: want 1/n to n/n":             func(p *campaign.Plan) { p.Shard = campaign.Shard{Index: 3, Count: 2} },
-		"runs of each cell: want 0":                func(p *campaign.Plan) { p.Runs = -1 },
+		"runs of each cell: want 0":              func(p *campaign.Plan) { p.Runs = -1 },
 		"nodes, clients":                         func(p *campaign.Plan) { p.Clients = 0 },
 	} {
 		p := plan(1)
