@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"testing"
 	"time"
@@ -114,6 +115,19 @@ func TestPlanIsChecked(t *testing.T) {
 		"must be positive":                       func(p *Plan) { p.Duration = 0 },
 		"twice the heartbeat":                    func(p *Plan) { p.Node.Heartbeat = p.Node.ElectionTimeout },
 		"no workload":                            func(p *Plan) { p.Workload = "tea" },
+		"10001 clients: want at most":            func(p *Plan) { p.Workers = 10001 },
+		"rate NaN must not be":                   func(p *Plan) { p.Rate = math.NaN() },
+		"-1 operations":                          func(p *Plan) { p.Operations = -1 },
+		"segment size 100: want 512":             func(p *Plan) { p.Node.SegmentSize = 100 },
+		"chunks of -1 bytes":                     func(p *Plan) { p.Node.ChunkBytes = -1 },
+		"clock drift 1:":                         func(p *Plan) { p.Node.ClockDrift = 1 },
+		"reads of consistency 9":                 func(p *Plan) { p.Client.Reads = 9 },
+		"delay -1ns: want 0":                     func(p *Plan) { p.Network.Delay = -1 },
+		"lost messages 1000001: want at most":    func(p *Plan) { p.Network.Loss = 1000001 },
+		"slow disks 2000000: want at most":       func(p *Plan) { p.Disk.Slow = 2000000 },
+		"two injections 1":                       func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultKill}, {ID: 1, Fault: FaultKill}} },
+		"comes and goes every 1ns":               func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultPartition, Flaps: 1}} },
+		"does not go at the rate 2000000000":     func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultClock, Rate: 2_000_000_000}} },
 		"injection 1: there is no fault \"tea\"": func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: "tea"}} },
 		"no node 4 among 3":                      func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultKill, Nodes: []int{4}}} },
 	} {
@@ -122,4 +136,12 @@ func TestPlanIsChecked(t *testing.T) {
 		_, err := Run(context.Background(), Options{Plan: p})
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// A plan in which nothing takes time says so instead of going on for ever.
+func TestTimeThatStandsStillIsNoticed(t *testing.T) {
+	p := Plan{Seed: 1, Nodes: 1, Workload: "register", Workers: 1, Duration: time.Second, Timeout: time.Second,
+		Node: NodePlan{Heartbeat: 10 * time.Millisecond, ElectionTimeout: 100 * time.Millisecond}}
+	_, err := Run(t.Context(), Options{Plan: p})
+	require.ErrorContains(t, err, "no time passes")
 }

@@ -108,6 +108,7 @@ func (s *simulated) Deadline() (time.Time, bool) { return epoch.Add(s.deadline),
 func (s *simulated) Done() <-chan struct{}       { return nil }
 
 func (s *simulated) Err() error {
+	s.world.asksForTime()
 	if err := s.Context.Err(); err != nil {
 		return err
 	}
@@ -135,9 +136,21 @@ func (c clock) Sleep(ctx context.Context, d time.Duration) error {
 	return c.world.over(ctx)
 }
 
+// mostAsks is how often code may ask for the time while none passes.
+const mostAsks = 1 << 20
+
+// asksForTime ends a coroutine that goes round and round without ever waiting: the run would hang.
+func (w *world) asksForTime() {
+	if w.asks++; w.asks > mostAsks {
+		w.asks = 0
+		panic("it goes on and on while no time passes")
+	}
+}
+
 // over is why ctx has ended; nil: it has not. A context of the standard library's that was derived from a simulated one knows of
 // the other's end only by its deadline.
 func (w *world) over(ctx context.Context) error {
+	w.asksForTime()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -52,6 +52,9 @@ const (
 
 var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer}
 
+// minFlaps bounds how often a partition comes and goes.
+const minFlaps = 100 * time.Microsecond
+
 // check reports what makes an injection impossible.
 func (in *Injection) check(nodes int) error {
 	ids := slices.Clone(in.Nodes)
@@ -70,10 +73,17 @@ func (in *Injection) check(nodes int) error {
 		return errors.New("times must not be negative")
 	case in.Fault == FaultStorm && in.Storm == nil:
 		return errors.New("it does not say what the storm does")
-	case in.Fault == FaultClock && in.Rate <= 0:
-		return fmt.Errorf("a clock does not go at the rate %d", in.Rate)
+	case in.At > maxTime || in.For > maxTime || in.Slowness > maxTime || in.Ahead < 0 || in.Ahead > maxTime:
+		return fmt.Errorf("times must be at most %v, and a clock does not go back", maxTime)
+	case in.Flaps > 0 && in.Flaps < minFlaps:
+		return fmt.Errorf("a partition that comes and goes every %v: want %v or more", in.Flaps, minFlaps)
+	case in.Fault == FaultClock && (in.Rate <= 0 || in.Rate > maxClockRate*million):
+		return fmt.Errorf("a clock does not go at the rate %d: want 1 to %d millionths", in.Rate, maxClockRate*million)
 	}
-	return nil
+	if in.Storm != nil {
+		return in.Storm.check()
+	}
+	return checkOdds([]likely{{"slow disks", in.Slow}})
 }
 
 // planInjections has the plan's injections take place at their times, from now on.

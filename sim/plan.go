@@ -1,14 +1,11 @@
 package sim
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/node/client"
 	"github.com/ordeal-dev/ordeal/node/wire"
-	"github.com/ordeal-dev/ordeal/workloads"
 )
 
 // Plan is what a run is, but for the decisions on the way: the cluster, what clients do, how bad network and disks are, and the
@@ -90,42 +87,6 @@ type DiskPlan struct {
 	// TurnTime is how long after its inputs have arrived a node's thread turns, at most; so they come in batches. 0: at once.
 	TurnTime time.Duration `json:"turn_time_ns,omitempty"`
 }
-
-// Check reports what makes a plan impossible.
-func (p *Plan) Check() error {
-	switch {
-	case p.Nodes < 1 || p.Nodes > MaxNodes:
-		return fmt.Errorf("sim: %d nodes: want 1 to %d", p.Nodes, MaxNodes)
-	case p.Workers < 1:
-		return errors.New("sim: a run needs a client")
-	case p.Duration <= 0 || p.Timeout <= 0:
-		return fmt.Errorf("sim: duration %v and timeout %v must be positive", p.Duration, p.Timeout)
-	case p.Node.Heartbeat <= 0 || p.Node.ElectionTimeout < 2*p.Node.Heartbeat:
-		return fmt.Errorf("sim: election timeout %v must be at least twice the heartbeat %v", p.Node.ElectionTimeout, p.Node.Heartbeat)
-	}
-	if p.Rate < 0 {
-		return fmt.Errorf("sim: rate %v must not be negative", p.Rate)
-	}
-	if p.Schedule != nil {
-		var names []string
-		for i := range p.Nodes {
-			names = append(names, fmt.Sprintf("n%d", i+1))
-		}
-		if err := p.Schedule.Validate(names); err != nil {
-			return err
-		}
-	}
-	for i := range p.Injections {
-		if err := p.Injections[i].check(p.Nodes); err != nil {
-			return fmt.Errorf("sim: injection %d: %w", p.Injections[i].ID, err)
-		}
-	}
-	_, err := workloads.NewGenerator(p.Workload, workloads.Options{Workers: p.Workers})
-	return err
-}
-
-// MaxNodes is how many nodes a simulated cluster can have.
-const MaxNodes = 25
 
 // Usual is a plan without faults, of nodes as ordeal-node sets them up.
 func Usual(seed uint64, workload string, nodes int) Plan {

@@ -53,9 +53,7 @@ func (w *world) prepare() (*test, error) {
 		t.addresses[name] = name + ":7001"
 	}
 	t.crew = &harness.Crew{Clients: p.Workers, Rate: p.Rate, Timeout: p.Timeout, Seed: p.Seed, Generator: generator, Recorder: &w.record, Clock: clock{w},
-		Skip: func(worker int, n uint64) bool {
-			return w.fault(SkipOperation, Choice{From: int32(worker), Seq: n}, 0, 1) > 0
-		}}
+		Skip: w.skips}
 	for i := range p.Workers {
 		c, err := w.open(t, i)
 		if err != nil {
@@ -64,6 +62,21 @@ func (w *world) prepare() (*test, error) {
 		t.workers = append(t.workers, t.crew.Worker(i, c))
 	}
 	return t, nil
+}
+
+// skippedTime is how long an operation takes that is left out by a worker that does not pause between two.
+const skippedTime = time.Millisecond
+
+// skips reports whether a worker leaves out its n-th operation. Time passes all the same: a worker that leaves all out has to come to
+// the run's end.
+func (w *world) skips(worker int, n uint64) bool {
+	if w.fault(SkipOperation, Choice{From: int32(worker), Seq: n}, 0, 1) == 0 {
+		return false
+	}
+	if w.plan.paceless() {
+		_ = clock{w}.Sleep(context.Background(), skippedTime) // it has no end but its time
+	}
+	return true
 }
 
 // open makes a worker's client.

@@ -15,6 +15,8 @@ type world struct {
 	now     time.Duration
 	queue   queue
 	steps   uint64
+	asks    int // for the time, since it last went on
+	still   int // steps since then
 	hash    uint64
 
 	nodes      []*simNode
@@ -118,10 +120,19 @@ func (w *world) until(limit time.Duration, done func() bool) bool {
 	return false
 }
 
+// mostStill is how much may happen while no time passes.
+const mostStill = 1 << 19
+
 // step has the next thing happen.
 func (w *world) step() {
 	h := w.queue.pop()
-	w.now = h.at
+	if h.at > w.now {
+		w.now, w.asks, w.still = h.at, 0, 0
+	}
+	if w.still++; w.still > mostStill {
+		w.fail(fmt.Errorf("sim: time stands still at %v: the plan has clients that do not pause, and a network and disks that take no time; give it a rate, or delays", w.now))
+		return
+	}
 	w.steps++
 	w.hash = mix(w.hash, uint64(h.at)<<8^uint64(h.kind)<<4^uint64(uint32(h.node)))
 	switch h.kind {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/sim"
 	"github.com/ordeal-dev/ordeal/sim/shrink"
@@ -40,7 +43,8 @@ func shrinkCommand() *cobra.Command {
 operations of clients, nodes, and whatever else it can, as long as the same violation shows. It prints what is left, and writes two files:
 NAME.json, which ordeal replay runs again, and NAME.html, which draws it: nodes as lanes, messages as arrows.
 
-Exit codes: 1 the run fails, as it should, 0 it does not fail, so that there is nothing to shrink.`,
+Exit codes: 1 the run fails, as it should; 0 it does not fail, so that there is nothing to shrink; 2 the time was over, or the folder says
+that its run failed and it does not.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == cmd.Flags().Changed("seed") {
@@ -48,6 +52,9 @@ Exit codes: 1 the run fails, as it should, 0 it does not fail, so that there is 
 			}
 			if f.budget <= 0 {
 				return badArgument("--budget %v: want a positive time, such as 2m", f.budget)
+			}
+			if err := f.needless(args, cmd.Flags()); err != nil {
+				return err
 			}
 			if f.mutant != "" {
 				return asMutant(cmd.Context(), f.mutant, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -67,25 +74,50 @@ Exit codes: 1 the run fails, as it should, 0 it does not fail, so that there is 
 	return cmd
 }
 
-func (f *shrinkFlags) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c, err := f.load(ctx, args)
-	if err != nil {
-		return err
-	}
-	if c.Violation.None() {
-		fmt.Fprintln(stdout, "valid: there is nothing to shrink")
+// needless refuses flags that what is shrunk says already.
+func (f *shrinkFlags) needless(args []string, flags *pflag.FlagSet) error {
+	if len(args) == 0 {
 		return nil
+	}
+	names, what := []string{"workload", "nodes"}, "the plan in the run's folder"
+	if isFile(args[0]) {
+		names, what = append(names, "no-invariants"), "the file"
+	}
+	for _, name := range names {
+		if flags.Changed(name) {
+			return badArgument("--%s: %s says it already; leave one of the two out", name, what)
+		}
+	}
+	return nil
+}
+
+func (f *shrinkFlags) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	begin := time.Now()
+	within, cancel := context.WithTimeout(ctx, f.budget)
+	c, r, err := f.load(within, args)
+	cancel()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return failure{exitUnknown, fmt.Errorf("interrupted: %w", err)}
+	case err != nil && within.Err() == context.DeadlineExceeded:
+		return failure{exitUnknown, fmt.Errorf("--budget %v: %w; give it more", f.budget, shrink.ErrBudget)}
+	case err != nil:
+		return err
+	case c.Violation.None():
+		return f.nothing(args, r, stdout)
 	}
 	show := newProgress(stderr, f.quiet || f.json)
 	show.note("%s, with %d faults; looking for less", c.Violation, len(c.Faults))
-	small, runs, err := shrink.Shrink(ctx, c, shrink.Options{Budget: f.budget, Progress: func(events, runs int) {
+	small, runs, err := shrink.Shrink(ctx, c, shrink.Options{Budget: max(f.budget-time.Since(begin), 1), Progress: func(events, runs int) {
 		show.line(fmt.Sprintf("%d events after %d runs", events, runs))
 	}})
 	show.end()
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return failure{exitUnknown, fmt.Errorf("interrupted: %w", err)}
-	}
-	if err != nil {
+	case errors.Is(err, shrink.ErrBudget):
+		return failure{exitUnknown, fmt.Errorf("--budget %v: %w; give it more", f.budget, err)}
+	case err != nil:
 		return failure{exitFailed, err}
 	}
 	show.note("%d events are left, after %d runs", small.Events(), runs)
@@ -93,32 +125,56 @@ func (f *shrinkFlags) run(ctx context.Context, args []string, stdout, stderr io.
 	return f.write(ctx, small, stdout)
 }
 
-// load makes the case that is to be shrunk.
-func (f *shrinkFlags) load(ctx context.Context, args []string) (shrink.Case, error) {
+// nothing tells that a run shows no violation, and what then to think of a folder that says it does.
+func (f *shrinkFlags) nothing(args []string, r sim.Result, stdout io.Writer) error {
+	if len(args) == 1 && isFile(args[0]) {
+		return badArgument("%s records no violation: there is nothing to shrink", args[0])
+	}
+	if f.json {
+		if err := json.NewEncoder(stdout).Encode(map[string]any{"verdict": r.Verdict, "reason": r.Reason, "hash": shrink.HashText(r.Hash)}); err != nil {
+			return failure{exitFailed, err}
+		}
+	} else {
+		fmt.Fprintf(stdout, "%s: %s; there is nothing to shrink\n", r.Verdict, r.Reason)
+	}
+	if len(args) == 1 {
+		if run, err := store.Open(args[0]); err == nil {
+			if v, err := run.Verdict(); err == nil && v.Verdict == checker.Invalid {
+				return failure{exitUnknown, fmt.Errorf("%s says invalid (%s), and its plan does not show that on this program, of version %q: was it made on another version, with a bug seeded (--mutant), or with --no-invariants?",
+					args[0], printable(v.Reason), version)}
+			}
+		}
+	}
+	if r.Verdict == checker.Unknown {
+		return said{exitUnknown}
+	}
+	return nil
+}
+
+// load makes the case that is to be shrunk, and gives the run that shows it where one was made.
+func (f *shrinkFlags) load(ctx context.Context, args []string) (c shrink.Case, r sim.Result, err error) {
 	o := sim.Options{NoInvariants: f.noInvariants}
 	switch {
 	case len(args) == 0:
 		o.Plan = sim.Swarm{Workload: f.workload, Nodes: f.nodes}.Draw(f.seed)
 		if err := o.Plan.Check(); err != nil {
-			return shrink.Case{}, badArgument("%w", err)
+			return c, r, badArgument("%w", err)
 		}
 	case isFile(args[0]):
-		return readCase(args[0])
+		c, err = readCase(args[0])
+		return c, r, err
 	default:
-		plan, err := planOf(args[0])
-		if err != nil {
-			return shrink.Case{}, err
+		if o.Plan, err = planOf(args[0]); err != nil {
+			return c, r, err
 		}
-		o.Plan = plan
 		if f.out == "" {
 			f.out = filepath.Join(args[0], store.ShrunkFile)
 		}
 	}
-	c, _, err := shrink.Record(ctx, o)
-	if err != nil {
-		return c, failure{exitFailed, err}
+	if c, r, err = shrink.Record(ctx, o); err != nil {
+		return c, r, failure{exitFailed, err}
 	}
-	return c, nil
+	return c, r, nil
 }
 
 // planOf reads the plan of a simulated run from its folder.

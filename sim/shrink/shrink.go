@@ -18,6 +18,9 @@ type Options struct {
 	Progress func(events, runs int)
 }
 
+// ErrBudget says that the time was over before the run had been made once.
+var ErrBudget = errors.New("the time is over before the run was made once")
+
 // Shrink gives a smaller case with the same violation, and how many runs that took. One that does not show its violation is an error.
 func Shrink(ctx context.Context, c Case, o Options) (Case, int, error) {
 	inner, cancel := ctx, func() {}
@@ -25,12 +28,18 @@ func Shrink(ctx context.Context, c Case, o Options) (Case, int, error) {
 		inner, cancel = context.WithTimeout(ctx, o.Budget)
 	}
 	defer cancel()
+	if inner.Err() != nil {
+		return Case{}, 0, errors.Join(ctx.Err(), ErrBudget)
+	}
 	s := &shrinker{ctx: inner, best: c, progress: o.Progress}
 	if s.progress == nil {
 		s.progress = func(int, int) {}
 	}
-	if err := s.writeOut(); err != nil {
+	if err := s.writeOut(); err != nil && (inner.Err() == nil || ctx.Err() != nil) {
 		return Case{}, s.runs, err
+	}
+	if s.runs == 0 { // not even the run itself came to its end
+		return Case{}, 0, errors.Join(ctx.Err(), ErrBudget)
 	}
 	for size := s.size() + 1; s.size() < size && inner.Err() == nil && s.err == nil; {
 		size = s.size()

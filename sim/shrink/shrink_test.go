@@ -75,6 +75,35 @@ func TestAStaleReadShrinks(t *testing.T) {
 	}
 }
 
+// Clients that do not pause between two operations can leave all of them out: the run comes to its end all the same.
+func TestAFailureWithoutARateShrinks(t *testing.T) {
+	for seed := uint64(1); seed < 50; seed++ {
+		p := stale(seed)
+		p.Rate, p.Operations, p.Duration = 0, 0, p.Node.ElectionTimeout*4
+		c, _, err := Record(t.Context(), sim.Options{Plan: p})
+		require.NoError(t, err)
+		if c.Violation.Kind != "history" {
+			continue
+		}
+		small, _, err := Shrink(t.Context(), c, Options{})
+		require.NoError(t, err)
+		require.LessOrEqual(t, small.Events(), 20)
+		return
+	}
+	t.Fatal("stale reads are never noticed")
+}
+
+// Time that is over before anything was tried is told; over later, what there is is given.
+func TestShrinkHeedsItsBudget(t *testing.T) {
+	c := failing(t)
+	_, _, err := Shrink(t.Context(), c, Options{Budget: 1})
+	require.ErrorIs(t, err, ErrBudget)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = Shrink(ctx, c, Options{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
 // A case that does not show what it is said to is not shrunk to something else.
 func TestOnlyTheSameViolationCounts(t *testing.T) {
 	c := failing(t)
