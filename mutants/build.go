@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
+
+	"github.com/ordeal-dev/ordeal/scratch"
 )
 
 // ModuleRoot finds the checkout's root from the working directory upwards.
@@ -57,12 +59,12 @@ func (m Mutant) Patched(root string) (map[string][]byte, error) {
 // Build builds a command of the module (./cmd/ordeal-node, say) with the bug in it as the file output. Env is added to
 // the environment, for GOOS and the like.
 func (m Mutant) Build(ctx context.Context, root, command, output string, env ...string) error {
-	dir, err := os.MkdirTemp("", "ordeal-mutant-")
+	dir, err := scratch.New("mutant")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	overlay, err := m.writeOverlay(root, dir)
+	defer dir.Remove()
+	overlay, err := m.writeOverlay(root, dir.Path)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/scratch"
 )
 
 // Commit is one of a repository's.
@@ -126,21 +128,22 @@ func (b *Builder) BuildCommit(ctx context.Context, r Repository, c Commit) (stri
 		return path, os.Chtimes(folder, now, now)
 	}
 	b.note("building %s (%s)", c.Short(), c.Subject)
-	source, err := os.MkdirTemp("", "ordeal-version-")
+	source, err := scratch.New("version")
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(source)
-	if err := r.export(ctx, c, source); err != nil {
+	defer source.Remove()
+	if err := r.export(ctx, c, source.Path); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
 	}
+	removeAbandoned(path)
 	unfinished := fmt.Sprintf("%s.%d", path, os.Getpid())
 	defer os.Remove(unfinished)
 	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", "-X main.version="+c.Short(), "-o", unfinished, b.Command)
-	cmd.Dir = source
+	cmd.Dir = source.Path
 	cmd.Env = append(os.Environ(), b.environment()...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
@@ -152,6 +155,19 @@ func (b *Builder) BuildCommit(ctx context.Context, r Repository, c Commit) (stri
 		return "", err
 	}
 	return path, prune(cache)
+}
+
+// abandoned is how old an unfinished build has to be for its process to be gone: none takes so long.
+const abandoned = time.Hour
+
+// removeAbandoned removes what processes left that were killed while they built the program at path.
+func removeAbandoned(path string) {
+	left, _ := filepath.Glob(path + ".*") // the pattern is a good one but for a cache of a strange name
+	for _, file := range left {
+		if info, err := os.Lstat(file); err == nil && time.Since(info.ModTime()) > abandoned {
+			_ = os.Remove(file)
+		}
+	}
 }
 
 func (b *Builder) cache() (string, error) {

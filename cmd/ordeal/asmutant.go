@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/mutants"
+	"github.com/ordeal-dev/ordeal/scratch"
 )
 
 // said carries the exit code of what has said by itself why.
@@ -28,12 +29,12 @@ func asMutant(ctx context.Context, name string, stdout, stderr io.Writer) error 
 	if err != nil {
 		return badArgument("--mutant: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "ordeal-mutant-")
+	dir, err := scratch.New("mutant")
 	if err != nil {
 		return failure{exitFailed, err}
 	}
-	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, "ordeal")
+	defer dir.Remove()
+	program := filepath.Join(dir.Path, "ordeal")
 	if err := m.Build(ctx, root, "./cmd/ordeal", program); err != nil {
 		return failure{exitFailed, err}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/ordeal-dev/ordeal/campaign/versions"
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/mutants"
+	"github.com/ordeal-dev/ordeal/scratch"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -133,10 +134,15 @@ func (f *bisectFlags) bisect(ctx context.Context, stdout io.Writer, show *progre
 	if f.cluster, err = f.clusterKind(ctx, show); err != nil {
 		return err
 	}
-	if b.folder, err = os.MkdirTemp("", "ordeal-bisect-"); err != nil {
+	if err := sweep(ctx, show); err != nil {
+		show.warn("warning: clearing up after earlier runs: %v", err)
+	}
+	temporary, err := scratch.New("bisect")
+	if err != nil {
 		return failure{exitFailed, err}
 	}
-	defer os.RemoveAll(b.folder)
+	defer temporary.Remove()
+	b.folder = temporary.Path
 	b.builder = f.builder(f.cluster, b.folder)
 	b.builder.Note = func(text string) { show.note("%s", text) }
 	show.note("%d commits between %s and %s", len(b.commits)-1, b.commits[0].Short(), b.commits[len(b.commits)-1].Short())

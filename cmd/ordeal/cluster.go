@@ -13,6 +13,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/local"
 	"github.com/ordeal-dev/ordeal/mutants"
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/scratch"
 	"github.com/ordeal-dev/ordeal/systems/ordeal"
 )
 
@@ -20,13 +21,11 @@ import (
 // looking at it, and does not show through another type.
 type ownedCluster struct {
 	cluster   harness.Cluster
-	temporary string // folder to remove; empty: none
+	temporary *scratch.Folder // to remove; nil: none
 }
 
 func (c *ownedCluster) close() {
-	if c.temporary != "" {
-		os.RemoveAll(c.temporary)
-	}
+	c.temporary.Remove()
 }
 
 // makeCluster makes the kind of cluster asked for, and says which one auto has chosen.
@@ -66,7 +65,7 @@ func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
 	}
 	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.flagsOfNodes(), Disks: f.needsDisks()})
 	if err != nil {
-		os.RemoveAll(temporary)
+		temporary.Remove()
 		return nil, badArgument("%w", err)
 	}
 	return &ownedCluster{c, temporary}, nil
@@ -83,7 +82,7 @@ func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
 	}
 	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.flagsOfNodes(), Disks: f.needsDisks()})
 	if err != nil {
-		os.RemoveAll(temporary)
+		temporary.Remove()
 		return nil, badArgument("%w", err)
 	}
 	return &ownedCluster{c, temporary}, nil
@@ -105,30 +104,30 @@ func (f *runFlags) flagsOfNodes() []string {
 }
 
 // nodeOr is the node's binary that the flags ask for, else the usual one; a mutant is built in a temporary folder.
-func (f *runFlags) nodeOr(ctx context.Context, usual string, env ...string) (binary, temporary string, err error) {
+func (f *runFlags) nodeOr(ctx context.Context, usual string, env ...string) (binary string, temporary *scratch.Folder, err error) {
 	switch {
 	case f.mutant != "" && f.nodeBinary != "":
-		return "", "", badArgument("--mutant and --node-binary exclude each other")
+		return "", nil, badArgument("--mutant and --node-binary exclude each other")
 	case f.mutant == "" && f.nodeBinary == "":
-		return usual, "", nil
+		return usual, nil, nil
 	case f.mutant == "":
-		return f.nodeBinary, "", nil
+		return f.nodeBinary, nil, nil
 	}
 	m, err := mutants.Find(f.mutant)
 	if err != nil {
-		return "", "", badArgument("--mutant: %w", err)
+		return "", nil, badArgument("--mutant: %w", err)
 	}
 	root, err := mutants.ModuleRoot()
 	if err != nil {
-		return "", "", badArgument("--mutant: %w", err)
+		return "", nil, badArgument("--mutant: %w", err)
 	}
-	if temporary, err = os.MkdirTemp("", "ordeal-mutant-"); err != nil {
-		return "", "", failure{exitFailed, err}
+	if temporary, err = scratch.New("mutant"); err != nil {
+		return "", nil, failure{exitFailed, err}
 	}
-	binary = filepath.Join(temporary, "ordeal-node")
+	binary = filepath.Join(temporary.Path, "ordeal-node")
 	if err := m.Build(ctx, root, "./cmd/ordeal-node", binary, env...); err != nil {
-		os.RemoveAll(temporary)
-		return "", "", failure{exitFailed, err}
+		temporary.Remove()
+		return "", nil, failure{exitFailed, err}
 	}
 	return binary, temporary, nil
 }
@@ -160,6 +159,8 @@ func removeLeftovers(ctx context.Context, all bool) ([]string, error) {
 	if err != nil {
 		err = fmt.Errorf("local: %w", err)
 	}
+	swept, scratchErr := scratch.Sweep()
+	removed, err = append(removed, swept...), errors.Join(err, scratchErr)
 	if docker.Available(ctx) != nil {
 		return removed, err
 	}

@@ -18,7 +18,7 @@ func cleanupCommand() *cobra.Command {
 		Use:   "cleanup",
 		Short: "Remove what killed runs left behind",
 		Long: `cleanup ends the processes and removes the containers, networks, volumes, images and folders of runs whose harness is
-gone. Runs that are under way are spared, unless --all is given.`,
+gone, and the temporary folders of programs that were killed. Runs that are under way are spared, unless --all is given.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			removed, err := removeLeftovers(cmd.Context(), all)

@@ -52,6 +52,9 @@ func (h *huntFlags) run(ctx context.Context, f *runFlags, names []string, flags 
 		f.seed = 1
 	}
 	show := newProgress(stderr, f.quiet || f.json)
+	if err := sweep(ctx, show); err != nil {
+		show.warn("warning: clearing up after earlier runs: %v", err)
+	}
 	w := &huntWatch{progress: show, of: len(all), tidings: map[string]hunt.Tidings{}}
 	outcomes, err := hunt.Run(ctx, all, hunt.Options{Root: root, Seed: f.seed, CPU: h.cpu, Repeat: h.repeat, Parallel: h.parallel,
 		NoInvariants: h.noInvariants, Progress: w.tell, Finished: w.finished})

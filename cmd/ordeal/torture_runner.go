@@ -14,6 +14,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/harness/docker"
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/scratch"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -22,7 +23,7 @@ type runner struct {
 	flags   *tortureFlags
 	cluster string // local or docker
 	built   []versions.Built
-	temp    string // folder of what was built for this campaign alone
+	temp    *scratch.Folder // what was built for this campaign alone
 }
 
 // runner builds the versions that the flags name.
@@ -31,10 +32,10 @@ func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *ru
 	if r.cluster, err = f.clusterKind(ctx, show.progress); err != nil {
 		return nil, err
 	}
-	if r.temp, err = os.MkdirTemp("", "ordeal-versions-"); err != nil {
+	if r.temp, err = scratch.New("versions"); err != nil {
 		return nil, failure{exitFailed, err}
 	}
-	b := f.builder(r.cluster, r.temp)
+	b := f.builder(r.cluster, r.temp.Path)
 	b.Note = func(text string) { show.note("%s", text) }
 	for _, name := range f.versions {
 		built, err := b.Build(ctx, name)
@@ -85,7 +86,7 @@ func (f *runFlags) builder(cluster, temp string) *versions.Builder {
 	return b
 }
 
-func (r *runner) close() { os.RemoveAll(r.temp) }
+func (r *runner) close() { r.temp.Remove() }
 
 func (r *runner) versions() (all []campaign.Version) {
 	for _, b := range r.built {

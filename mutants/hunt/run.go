@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ordeal-dev/ordeal/mutants"
+	"github.com/ordeal-dev/ordeal/scratch"
 )
 
 // Options say how long to hunt.
@@ -65,17 +65,19 @@ func one(ctx context.Context, m mutants.Mutant, o Options) []Outcome {
 	if !o.NoInvariants && HistoryToo(m) {
 		modes = []bool{false, true}
 	}
-	dir, err := os.MkdirTemp("", "ordeal-hunt-")
+	program := ""
+	dir, err := scratch.New("hunt")
 	if err == nil {
-		defer os.RemoveAll(dir)
-		err = m.Build(ctx, o.Root, "./mutants/hunter", filepath.Join(dir, "hunter"))
+		defer dir.Remove()
+		program = filepath.Join(dir.Path, "hunter")
+		err = m.Build(ctx, o.Root, "./mutants/hunter", program)
 	}
 	var list []Outcome
 	for _, off := range modes {
 		outcome := Outcome{Mutant: m.Name, Row: m.Row, NoInvariants: off}
 		for i := 0; err == nil && i < o.Repeat && ctx.Err() == nil; i++ {
 			seed := o.Seed + uint64(i)*seedsApart
-			t, bad := hunter(ctx, filepath.Join(dir, "hunter"), seed, off, o.CPU, func(t Tidings) { o.Progress(m, t) })
+			t, bad := hunter(ctx, program, seed, off, o.CPU, func(t Tidings) { o.Progress(m, t) })
 			if bad != nil {
 				outcome.Error = bad.Error()
 				break
