@@ -21,7 +21,7 @@ func (c *bank) Name() string { return "bank" }
 
 func (c *bank) Check(ctx context.Context, h *history.History, o Options) Result {
 	start := time.Now()
-	ctx, cancel := withTimeout(ctx, o.Timeout, "the time for the check")
+	ctx, cancel := o.within(ctx, "the time for the check")
 	defer cancel()
 	result := Result{Checker: c.Name(), Verdict: Valid, Model: "bank", Warnings: h.Warnings}
 	reads := 0

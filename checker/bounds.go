@@ -86,5 +86,9 @@ func withTimeout(ctx context.Context, d time.Duration, what string) (context.Con
 	if d <= 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, d, limitReached{fmt.Sprintf("not decided within %s of %v", what, d)})
+	return context.WithTimeoutCause(ctx, d, notWithin(what, d))
+}
+
+func notWithin(what string, d time.Duration) error {
+	return limitReached{fmt.Sprintf("not decided within %s of %v", what, d)}
 }

@@ -24,4 +24,19 @@ type Options struct {
 	// Unconfirmed keeps porcupine from checking what an exact checker has decided, as it does, a few seconds at most, where
 	// a key is small enough. For benchmarks.
 	Unconfirmed bool
+
+	asked time.Duration // where Timeout is what was left of it after the history was read
+}
+
+// within is the context of a whole check.
+func (o Options) within(ctx context.Context, what string) (context.Context, context.CancelFunc) {
+	if o.Timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, o.Timeout, notWithin(what, max(o.Timeout, o.asked)))
+}
+
+// Within is a context that ends when the time for the check does, for several checks of one history.
+func (o Options) Within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return o.within(ctx, "the time for all checks")
 }

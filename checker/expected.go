@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/history/importer"
 )
 
@@ -116,20 +117,22 @@ func (c *Comparison) check(ctx context.Context, folder string, o Options) (Resul
 		return Result{}, errors.New("no model " + c.Model)
 	}
 	path := filepath.Join(folder, c.File)
-	if c.Format == importer.Ordeal {
-		h, _, err := importer.Load(path)
-		if err != nil {
-			return Result{}, err
-		}
-		return Linearizable(m).Check(ctx, h, o), nil
+	loading := NewLoading(ctx, o)
+	defer loading.Release()
+	h, err := c.load(loading.Limits(), path)
+	if unread, ok := loading.Unread(err); ok {
+		return unread, nil
 	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return Result{}, err
 	}
-	h, err := importer.Decode(c.Format, data)
-	if err != nil {
-		return Result{}, fmt.Errorf("%s %w", path, err)
+	return Linearizable(m).Check(ctx, h, loading.Left()), nil
+}
+
+func (c *Comparison) load(l history.Limits, path string) (*history.History, error) {
+	if c.Format == importer.Ordeal {
+		h, _, err := importer.LoadWithin(l, path)
+		return h, err
 	}
-	return Linearizable(m).Check(ctx, h, o), nil
+	return importer.LoadFormat(l, c.Format, path)
 }

@@ -21,8 +21,11 @@ type heapLimit struct {
 	done  chan struct{}
 
 	mu     sync.Mutex
-	active map[*bounds]bool
+	active map[*watched]bool
 }
+
+// watched is what ends when the heap is full.
+type watched struct{ full func() }
 
 // heapWatchEvery is how often the heap is looked at: a program allocates no more than some tens of megabytes meanwhile.
 const heapWatchEvery = 20 * time.Millisecond
@@ -35,7 +38,7 @@ func limitHeap(limit int64) *heapLimit {
 	}
 	h := &heapLimit{
 		limit: limit, room: max(limit-live, 0) / 10 * 9,
-		stop: make(chan struct{}), done: make(chan struct{}), active: make(map[*bounds]bool),
+		stop: make(chan struct{}), done: make(chan struct{}), active: make(map[*watched]bool),
 	}
 	pushMemoryLimit(limit)
 	go h.look()
@@ -52,15 +55,31 @@ func (h *heapLimit) release() {
 func (h *heapLimit) share(workers int) int64 { return h.room / int64(workers) }
 
 // watch gives the decision up when the heap reaches the limit, until the returned function is called.
-func (h *heapLimit) watch(b *bounds) (unwatch func()) {
+func (h *heapLimit) watch(b *bounds) (unwatch func()) { return h.whenFull(b.outOfMemory) }
+
+// whenFull calls full when the heap reaches the limit, until the returned function is called.
+func (h *heapLimit) whenFull(full func()) (unwatch func()) {
+	w := &watched{full}
 	h.mu.Lock()
-	h.active[b] = true
+	h.active[w] = true
 	h.mu.Unlock()
 	return func() {
 		h.mu.Lock()
-		delete(h.active, b)
+		delete(h.active, w)
 		h.mu.Unlock()
 	}
+}
+
+// fits tells whether the heap can take so many bytes more, once its garbage is gone.
+func (h *heapLimit) fits(bytes int64) bool {
+	if int64(heapObjects())+bytes <= h.limit {
+		return true
+	}
+	if bytes > h.limit {
+		return false
+	}
+	runtime.GC()
+	return int64(heapObjects())+bytes <= h.limit
 }
 
 func (h *heapLimit) look() {
@@ -73,15 +92,21 @@ func (h *heapLimit) look() {
 			return
 		case <-tick.C:
 		}
-		if int64(heapObjects()) < h.limit {
+		used := int64(heapObjects())
+		if used < h.limit {
+			if used > h.limit/4*3 || h.limit < smallHeap {
+				tick.Reset(heapWatchEvery / 10)
+			} else {
+				tick.Reset(heapWatchEvery)
+			}
 			continue
 		}
 		if runtime.GC(); int64(heapObjects()) < h.limit {
 			continue
 		}
 		h.mu.Lock()
-		for b := range h.active {
-			b.outOfMemory()
+		for w := range h.active {
+			w.full()
 		}
 		h.mu.Unlock()
 	}

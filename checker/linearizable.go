@@ -25,7 +25,7 @@ func (l *linearizable) Name() string { return "linearizable" }
 
 func (l *linearizable) Check(ctx context.Context, h *history.History, o Options) Result {
 	start := time.Now()
-	ctx, cancel := withTimeout(ctx, o.Timeout, "the time for all keys")
+	ctx, cancel := o.within(ctx, "the time for all keys")
 	defer cancel()
 	r := &run{model: &l.model, options: o, confirm: l.confirm, ctx: ctx}
 	r.objects = split(&l.model, h)

@@ -30,6 +30,8 @@ func (staleReads) Name() string { return "stale-reads" }
 
 func (c staleReads) Check(ctx context.Context, h *history.History, o Options) Result {
 	start := time.Now()
+	ctx, cancel := o.within(ctx, "the time for the check")
+	defer cancel()
 	result := Result{Checker: c.Name(), Verdict: Valid, Model: "stale-register"}
 	l := &staleLog{byValue: map[staleValue]*history.Operation{}}
 	if why := l.read(h); why != "" {

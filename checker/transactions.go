@@ -46,7 +46,7 @@ func (c *transactions) Name() string { return "transactions" }
 
 func (c *transactions) Check(ctx context.Context, h *history.History, o Options) (result Result) {
 	start := time.Now()
-	ctx, cancel := withTimeout(ctx, o.Timeout, "the time for the check")
+	ctx, cancel := o.within(ctx, "the time for the check")
 	defer cancel()
 	heap := limitHeap(o.Memory)
 	defer heap.release()

@@ -12,6 +12,8 @@ import (
 // checkAll has every checker judge the history. What a checker finds wrong only after a fault that is more than a replicated log can
 // survive is no finding: data was to be lost, and the result says so.
 func checkAll(ctx context.Context, h *history.History, checkers []checker.Checker, o checker.Options) []checker.Result {
+	ctx, cancel := o.Within(ctx)
+	defer cancel()
 	x := readExpectations(h, nil)
 	var results []checker.Result
 	for _, c := range checkers {

@@ -135,6 +135,13 @@ func JudgeHistory(h *history.History, results ...checker.Result) store.Verdict {
 	return v
 }
 
+// JudgeUnread is the verdict on a history that could not be read within the limits of its check.
+func JudgeUnread(why checker.Result) store.Verdict {
+	v := store.Verdict{Results: []checker.Result{why}}
+	conclude(&v)
+	return v
+}
+
 // conclude sums the results up.
 func conclude(v *store.Verdict) {
 	v.Verdict = checker.Valid
@@ -153,6 +160,9 @@ func conclude(v *store.Verdict) {
 func reason(v store.Verdict) string {
 	var why []string
 	for _, r := range v.Results {
+		if r.Verdict == v.Verdict && r.Checker == checker.Reading {
+			return r.Reason // nothing else can be told
+		}
 		if r.Verdict == checker.Unknown && v.Verdict == r.Verdict && r.Checker == runChecker && v.Operations.OK == 0 {
 			return r.Reason // all else follows from it
 		}

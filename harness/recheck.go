@@ -37,11 +37,18 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 	case err != nil:
 		return out, err
 	default:
-		if h, err = history.Load(path); err != nil {
-			return out, err
+		loading := checker.NewLoading(ctx, o)
+		defer loading.Release()
+		if h, err = history.LoadWithin(loading.Limits(), path); err != nil {
+			unread, ok := loading.Unread(err)
+			if !ok {
+				return out, err
+			}
+			h, results = &history.History{}, []checker.Result{unread}
+			break
 		}
 		out.History = h
-		results = checkAll(ctx, h, checkers, o)
+		results = checkAll(ctx, h, checkers, loading.Left())
 	}
 	out.Verdict = judgeAgain(h, f, kept, results)
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unsafe"
 )
 
 // History is a run as checkers see it: the operations of the clients, and what the nemesis did.
@@ -17,26 +18,31 @@ type History struct {
 // joiner joins invocations with completions.
 type joiner struct {
 	h    History
+	room Limits
 	open map[int]int // process to its open operation
 }
 
-func (j *joiner) add(e *Event) {
+func (j *joiner) add(e *Event) (err error) {
 	j.h.Length = e.Time
 	if e.Process == NemesisProcess {
 		j.h.Nemesis = append(j.h.Nemesis, *e)
-		return
+		return nil
 	}
 	if e.Type == Invoke {
 		if j.open == nil {
 			j.open = make(map[int]int)
 		}
+		if j.h.Operations, err = Grown(j.room, j.h.Operations); err != nil {
+			return err
+		}
 		j.open[e.Process] = len(j.h.Operations)
 		j.h.Operations = append(j.h.Operations, Invoked(e))
-		return
+		return nil
 	}
 	op := &j.h.Operations[j.open[e.Process]]
 	delete(j.open, e.Process)
 	op.Complete(e)
+	return nil
 }
 
 // Invoked is the operation of an invocation, open.
@@ -56,14 +62,22 @@ func (op *Operation) Complete(e *Event) {
 }
 
 // Join checks the events and joins invocations with completions. Errors name the event.
-func Join(events []Event) (*History, error) {
+func Join(events []Event) (*History, error) { return JoinWithin(Limits{}, events) }
+
+// JoinWithin is Join within limits.
+func JoinWithin(l Limits, events []Event) (*History, error) {
 	var c Check
-	var j joiner
+	j := joiner{room: l}
 	for i := range events {
+		if i%1024 == 0 && l.Stopped() != nil {
+			return nil, l.Stopped()
+		}
 		if err := c.Add(&events[i]); err != nil {
 			return nil, fmt.Errorf("event %d: %w", i, err)
 		}
-		j.add(&events[i])
+		if err := j.add(&events[i]); err != nil {
+			return nil, err
+		}
 	}
 	return &j.h, nil
 }
@@ -78,12 +92,16 @@ func Operations(events []Event) ([]Operation, error) {
 }
 
 // Load reads and joins the history at path without keeping its events: the way to read a long one.
-func Load(path string) (*History, error) {
+func Load(path string) (*History, error) { return LoadWithin(Limits{}, path) }
+
+// LoadWithin is Load within limits.
+func LoadWithin(l Limits, path string) (*History, error) {
 	r, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	r.Limit(l)
 	return r.Join()
 }
 
@@ -98,6 +116,7 @@ func (r *Reader) Join() (*History, error) {
 	go func() {
 		defer close(batches)
 		for batch := range free {
+			last = r.limits.Stopped()
 			for len(batch) < joinBatch && last == nil {
 				var e Event
 				if e, last = r.Next(); last == nil {
@@ -110,15 +129,24 @@ func (r *Reader) Join() (*History, error) {
 			}
 		}
 	}()
-	var j joiner
+	j := joiner{room: r.limits}
+	var full error
 	for batch := range batches {
-		if j.h.Operations == nil {
+		if j.h.Operations == nil && full == nil {
 			j.h.Operations = make([]Operation, 0, r.guess(len(batch)))
 		}
 		for i := range batch {
-			j.add(&batch[i])
+			if full == nil {
+				full = j.add(&batch[i])
+			}
 		}
 		clear(batch)
+		if full != nil {
+			close(free) // the reader ends, and closes batches
+			for range batches {
+			}
+			return nil, full
+		}
 		free <- batch[:0]
 	}
 	if last != io.EOF {
@@ -144,5 +172,9 @@ func (r *Reader) guess(events int) int {
 		return events
 	}
 	const line = 90 // bytes, about
-	return int(info.Size()/line/2) + events
+	n := int(info.Size()/line/2) + events
+	if r.limits.Take(int64(n)*int64(unsafe.Sizeof(Operation{}))) != nil {
+		return events
+	}
+	return n
 }

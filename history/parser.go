@@ -17,6 +17,8 @@ type parser struct {
 	pos     int
 	names   *names // shared strings; may be nil
 	scratch []byte
+	limits  Limits
+	stopped error // by the limits
 }
 
 // names keeps one copy of each short string that comes again and again: keys, nodes, names of operations.
@@ -134,6 +136,9 @@ func (p *parser) list(depth int) (Value, error) {
 		if err != nil {
 			return Nil, err
 		}
+		if vs, p.stopped = Grown(p.limits, vs); p.stopped != nil {
+			return Nil, p.stopped
+		}
 		vs = append(vs, v)
 		if p.peek() == ',' {
 			p.pos++
@@ -141,6 +146,9 @@ func (p *parser) list(depth int) (Value, error) {
 		}
 		if err := p.expect(']'); err != nil {
 			return Nil, err
+		}
+		if len(vs) > manyElements {
+			return List(vs...), nil // as it is: a copy is as much again
 		}
 		return List(append(make([]Value, 0, len(vs)), vs...)...), nil
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// longestHeader is more than any version's first line takes, in bytes.
+const longestHeader = 4096
+
 // maxLine bounds the memory a line may take, in bytes.
 const maxLine = 64 << 20
 
@@ -28,6 +31,7 @@ type Reader struct {
 	partial  bytes.Buffer
 	parser   parser
 	order    Check
+	limits   Limits
 	warnings []string
 	err      error // sticky
 }
@@ -51,6 +55,9 @@ func Open(path string) (*Reader, error) {
 	r.file = f
 	return r, nil
 }
+
+// Limit bounds what follows.
+func (r *Reader) Limit(l Limits) { r.limits, r.parser.limits = l, l }
 
 // NewReader reads a history from any input, plain or compressed.
 func NewReader(input io.Reader) (*Reader, error) { return newReader(input, "history") }
@@ -82,7 +89,7 @@ func (r *Reader) header() error {
 		return err
 	}
 	var h header
-	if err := json.Unmarshal(line, &h); err != nil || h.Format != formatName {
+	if len(line) > longestHeader || json.Unmarshal(line, &h) != nil || h.Format != formatName {
 		if !whole {
 			return fmt.Errorf("%s: the first line breaks off: the run ended before its history began; run it again", r.name)
 		}
@@ -108,6 +115,9 @@ func (r *Reader) readLine() (line []byte, whole bool, err error) {
 		r.partial.Write(part)
 		switch {
 		case err == bufio.ErrBufferFull && r.partial.Len() <= maxLine:
+			if stopped := r.limits.Take(int64(r.partial.Len())); stopped != nil {
+				return nil, false, stopped
+			}
 			continue
 		case err == bufio.ErrBufferFull:
 			return nil, false, fmt.Errorf("%s line %d: longer than %d MiB; this is no history", r.name, r.line+1, maxLine>>20)
@@ -143,9 +153,12 @@ func (r *Reader) next() (Event, error) {
 	}
 	r.parser.data, r.parser.pos = line, 0
 	e, err := r.parser.event()
-	if err != nil && !whole {
+	if err != nil && !whole && r.parser.stopped == nil {
 		r.warnings = append(r.warnings, fmt.Sprintf("%s line %d breaks off and was left out: the run was killed while it wrote", r.name, r.line))
 		return Event{}, io.EOF
+	}
+	if err != nil && r.parser.stopped != nil {
+		return Event{}, r.parser.stopped
 	}
 	if err != nil {
 		return Event{}, fmt.Errorf("%s line %d %w; correct or remove the line", r.name, r.line, err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -159,19 +158,27 @@ func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notA
 		}
 		return "", notARun
 	}
-	h, format, err := f.load(path)
-	if err != nil {
+	loading := checker.NewLoading(ctx, f.options())
+	defer loading.Release()
+	h, format, err := f.load(loading.Limits(), path)
+	var v store.Verdict
+	if unread, ok := loading.Unread(err); ok {
+		v = harness.JudgeUnread(unread)
+	} else if err != nil {
 		return "", err
+	} else {
+		judge, err := f.judgeFile(path, format, h)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		checking, cancel := loading.Left().Within(ctx)
+		defer cancel()
+		v = judge(checking, h, loading.Left())
 	}
-	judge, err := f.judgeFile(path, format, h)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	v := judge(ctx, h, f.options())
 	if f.json {
 		return v.Verdict, json.NewEncoder(w).Encode(map[string]any{"path": path, "verdict": v})
 	}
-	fmt.Fprintf(w, "%s (%s, %s)\n", path, format, v.Results[0].Model)
+	fmt.Fprintf(w, "%s (%s)\n", path, strings.Trim(string(format)+", "+v.Results[0].Model, ", "))
 	if err := report.Text(w, v, report.TextOptions{Color: wantsColor(w)}); err != nil {
 		return v.Verdict, err
 	}
@@ -192,20 +199,13 @@ func (f *checkFlags) judgeFile(path string, format importer.Format, h *history.H
 }
 
 // load reads a history in the format that the flags name, else in the one it looks like.
-func (f *checkFlags) load(path string) (*history.History, importer.Format, error) {
+func (f *checkFlags) load(l history.Limits, path string) (*history.History, importer.Format, error) {
 	if f.format == "" {
-		return importer.Load(path)
+		return importer.LoadWithin(l, path)
 	}
 	format := importer.Format(f.format)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, format, fmt.Errorf("read a history: %w", err)
-	}
-	h, err := importer.Decode(format, data)
-	if err != nil {
-		return nil, format, fmt.Errorf("%s, read as %s: %w", path, format, err)
-	}
-	return h, format, nil
+	h, err := importer.LoadFormat(l, format, path)
+	return h, format, err
 }
 
 // holdsText tells porcupine's key-value logs, whose values are strings, from Jepsen's registers: both are maps of EDN.

@@ -40,9 +40,11 @@ const maxEDNDepth = 64
 
 // ednReader reads forms from data.
 type ednReader struct {
-	data []byte
-	pos  int
-	line int
+	data   []byte
+	pos    int
+	line   int
+	forms  int
+	limits history.Limits
 }
 
 func newEDNReader(data []byte) *ednReader { return &ednReader{data: data, line: 1} }
@@ -104,6 +106,9 @@ func (r *ednReader) next(depth int) (form, error) {
 	if r.pos >= len(r.data) {
 		return form{}, io.EOF
 	}
+	if r.forms++; r.forms%1024 == 0 && r.limits.Stopped() != nil {
+		return form{}, r.limits.Stopped()
+	}
 	switch c := r.data[r.pos]; c {
 	case ')', ']', '}':
 		return form{}, errClose
@@ -157,6 +162,9 @@ func (r *ednReader) collection(kind ednKind, closing byte, open, depth int) (for
 		case err != nil:
 			return f, err
 		}
+		if f.items, err = history.Grown(r.limits, f.items); err != nil {
+			return f, err
+		}
 		f.items = append(f.items, item)
 	}
 }
@@ -193,6 +201,9 @@ func (r *ednReader) str() (form, error) {
 	f := form{kind: ednString, line: r.line}
 	var b strings.Builder
 	for r.pos++; r.pos < len(r.data); r.pos++ {
+		if r.pos%(1<<16) == 0 && r.limits.Stopped() != nil {
+			return f, r.limits.Stopped()
+		}
 		switch c := r.data[r.pos]; c {
 		case '"':
 			r.pos++

@@ -2,10 +2,7 @@ package importer
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -61,111 +58,55 @@ func firstLine(b []byte, most int) string {
 // withoutMark is b without the byte order mark that some editors put at the beginning.
 func withoutMark(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) }
 
-// Load reads the history at path, whatever its format.
-func Load(path string) (*history.History, Format, error) {
-	start, err := beginning(path)
-	if bytes.HasPrefix(start, gzipMagic) {
-		return loadGzip(path)
-	}
-	if os.IsNotExist(err) { // history.Open knows that a plain name may stand for a sealed file
-		h, err := history.Load(path)
-		return h, Ordeal, err
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("read a history: %w", err)
-	}
-	format, err := Detect(start)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, err)
-	}
-	if format == Ordeal {
-		h, err := history.Load(path)
-		return h, format, err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, "", fmt.Errorf("read a history: %w", err)
-	}
-	h, err := Decode(format, data)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s %w", path, err)
-	}
-	return h, format, nil
-}
-
-var gzipMagic = []byte{0x1f, 0x8b}
-
-// mostGzip bounds what a compressed history may hold, in bytes.
-const mostGzip = 4 << 30
-
-// loadGzip reads a history that was compressed with gzip.
-func loadGzip(path string) (*history.History, Format, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, "", fmt.Errorf("read a history: %w", err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w; the file is damaged: restore it from a copy", path, err)
-	}
-	data, err := io.ReadAll(io.LimitReader(z, mostGzip+1))
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w; the file is damaged: restore it from a copy", path, err)
-	}
-	if len(data) > mostGzip {
-		return nil, "", fmt.Errorf("%s holds more than %d GiB; this is no history", path, mostGzip>>30)
-	}
-	format, err := Detect(data[:min(len(data), detectBytes)])
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, err)
-	}
-	h, err := Decode(format, data)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s %w", path, err)
-	}
-	return h, format, nil
-}
-
-func beginning(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	start := make([]byte, detectBytes)
-	n, err := io.ReadFull(f, start)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = nil
-	}
-	return start[:n], err
-}
-
 // Decode reads a whole history of the format.
 func Decode(format Format, data []byte) (*history.History, error) {
+	return DecodeWithin(history.Limits{}, format, data)
+}
+
+// DecodeWithin is Decode within limits.
+func DecodeWithin(l history.Limits, format Format, data []byte) (*history.History, error) {
 	var events []history.Event
 	var warnings []string
 	var err error
 	switch format {
 	case Ordeal:
-		events, warnings, err = history.Decode(bytes.NewReader(data))
+		return decodeOrdeal(l, data)
 	case EDN, EDNLines:
-		events, warnings, err = decodeEDN(data)
+		events, warnings, err = decodeEDN(l, data)
 	case JepsenLog:
-		events, warnings, err = decodeLog(data)
+		events, warnings, err = decodeLog(l, data)
 	default:
 		return nil, fmt.Errorf("format %q does not exist: one of %s, %s, %s, %s expected", format, Ordeal, EDN, EDNLines, JepsenLog)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(events) == 0 {
-		warnings = append(warnings, "the history holds no operation")
-	}
-	h, err := history.Join(events)
+	h, err := history.JoinWithin(l, events)
 	if err != nil {
 		return nil, err
 	}
 	h.Warnings = append(h.Warnings, warnings...)
-	return h, nil
+	return told(h), nil
+}
+
+func decodeOrdeal(l history.Limits, data []byte) (*history.History, error) {
+	r, err := history.NewReader(bytes.NewReader(withoutMark(data)))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	r.Limit(l)
+	h, err := r.Join()
+	if err != nil {
+		return nil, err
+	}
+	return told(h), nil
+}
+
+// told is the history with a warning where it holds nothing.
+func told(h *history.History) *history.History {
+	if len(h.Operations)+len(h.Nemesis) == 0 {
+		h.Warnings = append(h.Warnings, "the history holds no operation")
+	}
+	return h
 }

@@ -23,6 +23,7 @@ import (
 // stays open.
 type builder struct {
 	operations []operation
+	limits     history.Limits
 
 	events  []history.Event
 	check   history.Check
@@ -50,7 +51,10 @@ type operation struct {
 func (b *builder) build() error {
 	independent := b.independent()
 	keys := keys{open: map[int64]form{}, kinds: map[string]ednKind{}}
-	for _, o := range b.operations {
+	for i, o := range b.operations {
+		if i%1024 == 0 && b.limits.Stopped() != nil {
+			return b.limits.Stopped()
+		}
 		if independent {
 			keys.take(&o)
 		}
@@ -75,8 +79,19 @@ func (b *builder) add(o operation) error {
 	if err != nil {
 		return fmt.Errorf("line %d: %w", o.line, err)
 	}
+	if b.events, err = history.Grown(b.limits, b.events); err != nil {
+		return err
+	}
 	b.events = append(b.events, e)
 	return nil
+}
+
+// take takes the next operation.
+func (b *builder) take(o operation) (err error) {
+	if b.operations, err = history.Grown(b.limits, b.operations); err == nil {
+		b.operations = append(b.operations, o)
+	}
+	return err
 }
 
 func (b *builder) event(o operation) (history.Event, error) {
@@ -221,9 +236,10 @@ func trimColon(s string) string {
 }
 
 // decodeEDN reads operations as maps: in one vector or list, or one after another.
-func decodeEDN(data []byte) (events []history.Event, warnings []string, err error) {
+func decodeEDN(l history.Limits, data []byte) (events []history.Event, warnings []string, err error) {
 	r := newEDNReader(withoutMark(data))
-	b := &builder{}
+	r.limits = l
+	b := &builder{limits: l}
 	if err := r.operations(b, 0); err != io.EOF {
 		return nil, nil, err
 	}
@@ -257,7 +273,9 @@ func (r *ednReader) operations(b *builder, depth int) error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", f.line, err)
 		}
-		b.operations = append(b.operations, o)
+		if err := b.take(o); err != nil {
+			return err
+		}
 	}
 }
 

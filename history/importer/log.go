@@ -14,23 +14,30 @@ import (
 // as newer versions have it.
 var logPrefix = regexp.MustCompile(`^.*\bjepsen\.util\b\s*[-:]\s+`)
 
+// logStart is in how many bytes of a line its prefix and its type must come.
+const logStart = 4096
+
 // looksLikeOperation finds what an operation has and other lines of the log lack.
 var looksLikeOperation = regexp.MustCompile(`\s:(invoke|ok|fail|info)\s`)
 
 // decodeLog reads Jepsen's log: process, type, function, value, separated by tabs, or by spaces in older ones. Lines of other loggers are skipped and
 // counted in a warning.
-func decodeLog(data []byte) (events []history.Event, warnings []string, err error) {
-	b := &builder{}
+func decodeLog(l history.Limits, data []byte) (events []history.Event, warnings []string, err error) {
+	b := &builder{limits: l}
 	data = withoutMark(data)
 	line, skipped := 0, 0
 	for text := range bytes.Lines(data) {
 		line++
+		if l.Stopped() != nil {
+			return nil, nil, l.Stopped()
+		}
 		text = bytes.TrimRight(text, "\r\n")
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
-		prefix := logPrefix.Find(text)
-		if prefix == nil && !looksLikeOperation.Match(text) {
+		start := text[:min(len(text), logStart)]
+		prefix := logPrefix.Find(start)
+		if prefix == nil && !looksLikeOperation.Match(start) {
 			skipped++
 			continue
 		}
@@ -39,7 +46,9 @@ func decodeLog(data []byte) (events []history.Event, warnings []string, err erro
 			return nil, nil, fmt.Errorf("line %d: %w; correct or remove the line", line, err)
 		}
 		o.line = line
-		b.operations = append(b.operations, o)
+		if err := b.take(o); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := b.build(); err != nil {
 		return nil, nil, err
