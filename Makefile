@@ -41,6 +41,14 @@ ROUNDS   ?= 3
 VERSIONS ?= current
 FOR      ?=
 
+# Other people's systems that are built: all that have a module of their own below systems/, or some: make systems SYSTEMS='etcd@3.5.2 nats@2.10.22'
+SYSTEMS ?= $(patsubst systems/%/go.mod,%,$(subst /builds/v,@,$(wildcard systems/*/builds/v*/go.mod)))
+
+.PHONY: systems
+systems: ## build other people's systems into build/systems (minutes each the first time; SYSTEMS='etcd@3.5.2 ...' for some)
+	@mkdir -p $(BUILD)/systems
+	@for s in $(SYSTEMS:%/go.mod=%); do systems/build.sh $$s $(BUILD)/systems || exit; done
+
 .PHONY: torture
 torture: build ## RUNS tests of each of VERSIONS (make torture RUNS=20 TIME=120s, FOR=1h, VERSIONS=HEAD~3,current); what failed is kept
 	@$(BUILD)/ordeal torture --cluster $(CLUSTER) --nodes $(NODES) --clients $(CLIENTS) --workload $(WORKLOAD) --faults "$(FAULTS)" \

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/store"
+	"github.com/ordeal-dev/ordeal/systems"
 )
 
 const (
@@ -30,6 +31,7 @@ type observer struct {
 	now     func() time.Duration
 	file    *store.Observations
 	http    *http.Client
+	monitor systems.Monitor // of a deployed system; nil: the nodes' own /status is asked
 
 	mu          sync.Mutex
 	last        map[string]store.Observation
@@ -45,8 +47,8 @@ type nodeStatus struct {
 	Applied uint64 `json:"applied"`
 }
 
-func newObserver(c Cluster, now func() time.Duration, file *store.Observations) *observer {
-	return &observer{cluster: c, now: now, file: file, last: map[string]store.Observation{},
+func newObserver(system systems.System, c Cluster, now func() time.Duration, file *store.Observations) *observer {
+	return &observer{monitor: monitorOf(system, c), cluster: c, now: now, file: file, last: map[string]store.Observation{},
 		http: &http.Client{Timeout: observeTimeout, Transport: &http.Transport{DisableKeepAlives: false, MaxIdleConnsPerHost: 1}}}
 }
 
@@ -60,14 +62,51 @@ func (o *observer) watch(ctx context.Context, node string) {
 	}
 }
 
-func (o *observer) close() { o.http.CloseIdleConnections() }
+func monitorOf(system systems.System, c Cluster) systems.Monitor {
+	deployed, ok := system.(systems.Deployed)
+	if !ok {
+		return nil
+	}
+	addresses := map[string]string{}
+	for _, node := range c.Nodes() {
+		addresses[node] = c.StatusAddress(node)
+	}
+	return deployed.Monitor(addresses)
+}
+
+func (o *observer) close() {
+	o.http.CloseIdleConnections()
+	if o.monitor != nil {
+		o.monitor.Close()
+	}
+}
 
 func (o *observer) ask(ctx context.Context, node string) store.Observation {
+	if o.monitor != nil {
+		return o.askDeployed(ctx, node)
+	}
 	s, err := o.status(ctx, node)
 	if err != nil {
 		return store.Observation{Time: o.now(), Node: node, Role: "down"}
 	}
 	return store.Observation{Time: o.now(), Node: node, Role: s.Role, Term: s.Term, Commit: s.Commit, Applied: s.Applied}
+}
+
+// follower is the role of a node that answers and does not lead, where no more is known.
+const follower = "follower"
+
+func (o *observer) askDeployed(ctx context.Context, node string) store.Observation {
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	s, err := o.monitor.Status(ctx, node)
+	n := store.Observation{Time: o.now(), Node: node, Role: follower, Term: s.Term, Commit: s.Commit, Applied: s.Applied, Loose: s.Loose}
+	switch {
+	case err != nil:
+		return store.Observation{Time: n.Time, Node: node, Role: "down"}
+	case s.Leads:
+		n.Role = leaderRole
+	}
+	return n
 }
 
 func (o *observer) status(ctx context.Context, node string) (nodeStatus, error) {
@@ -91,7 +130,7 @@ func (o *observer) status(ctx context.Context, node string) (nodeStatus, error) 
 func (o *observer) note(n store.Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if n.Role == leaderRole {
+	if n.Role == leaderRole && !n.Loose {
 		o.leads(n)
 	}
 	old, known := o.last[n.Node]
@@ -124,13 +163,13 @@ func extend(all []store.Leadership, n store.Observation) []store.Leadership {
 func (o *observer) leader() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	leader, term := "", uint64(0)
+	var latest store.Observation
 	for _, n := range o.last {
-		if n.Role == leaderRole && n.Term > term {
-			leader, term = n.Node, n.Term
+		if n.Role == leaderRole && (latest.Node == "" || cmp.Or(cmp.Compare(n.Term, latest.Term), cmp.Compare(n.Time, latest.Time)) > 0) {
+			latest = n
 		}
 	}
-	return leader
+	return latest.Node
 }
 
 func (o *observer) leaders() []store.Leadership {

@@ -44,7 +44,7 @@ func observing(t *testing.T, c Cluster) (*observer, *store.Run) {
 	file, err := run.CreateObservations()
 	require.NoError(t, err)
 	start := time.Now()
-	return newObserver(c, func() time.Duration { return time.Since(start) }, file), run
+	return newObserver(nil, c, func() time.Duration { return time.Since(start) }, file), run
 }
 
 // Whatever a node answers, and however late, the others are observed; what does not answer counts as down.

@@ -273,7 +273,7 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, observations.Close()) }()
-	r.observer = newObserver(r.cluster, r.recorder.now, observations)
+	r.observer = newObserver(r.test.System, r.cluster, r.recorder.now, observations)
 	r.watch = newProcessWatch(r.cluster, r.recorder.now)
 	workers, err := r.startWorkers()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -71,6 +73,9 @@ func (t *Test) Check() error {
 		if _, ok := t.System.(systems.Administrator); !ok && nemesis.NeedsMembers(spec.Fault) {
 			return fmt.Errorf("--faults %s: nobody knows how to change the members of %s", spec, t.System.Name())
 		}
+	}
+	if d, ok := t.System.(systems.Deployed); ok && !slices.Contains(d.Workloads(), t.Workload) {
+		return fmt.Errorf("--workload %s: the adapter of %s knows how to do %s", t.Workload, d.Name(), strings.Join(d.Workloads(), ", "))
 	}
 	if _, err := workloads.NewGenerator(t.Workload, workloads.Options{Workers: t.Clients}); err != nil {
 		return fmt.Errorf("--workload %s: %w", t.Workload, err)

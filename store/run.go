@@ -98,4 +98,6 @@ type Observation struct {
 	Term    uint64        `json:"term,omitempty"`
 	Commit  uint64        `json:"commit,omitempty"`
 	Applied uint64        `json:"applied,omitempty"`
+	// Loose: role and term were not read at one moment, so that two leaders of one term prove nothing.
+	Loose bool `json:"loose,omitempty"`
 }

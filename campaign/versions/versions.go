@@ -46,6 +46,7 @@ type Built struct {
 	campaign.Version
 	Path   string // of the program
 	Mutant string // the seeded bug's name; empty: none
+	System string // whose it is, as --system names it; empty: the project's own node
 }
 
 // Build makes a program of a version.
@@ -66,7 +67,7 @@ func (b *Builder) Build(ctx context.Context, name string) (Built, error) {
 		v.Path, v.Commit, v.Time, err = b.reference(ctx, name)
 	}
 	if err == nil {
-		v.Digest, err = digest(v.Path)
+		v.Digest, err = Digest(v.Path)
 	}
 	if err != nil {
 		return v, fmt.Errorf("version %s: %w", name, err)
@@ -134,8 +135,8 @@ func (b *Builder) image(ctx context.Context, name string) (string, error) {
 	return output, b.Extract(ctx, name, output)
 }
 
-// digest of a program: SHA-256, in hexadecimal.
-func digest(path string) (string, error) {
+// Digest of a program: SHA-256, in hexadecimal.
+func Digest(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("%w: build it with `make build`, or name a program that is there", err)

@@ -59,6 +59,13 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 }
 
 func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
+	if f.deployed != nil {
+		c, err := local.New(local.Options{System: f.deployed, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags, Disks: f.needsDisks()})
+		if err != nil {
+			return nil, badArgument("%w", err)
+		}
+		return &ownedCluster{cluster: c}, nil
+	}
 	binary, temporary, err := f.nodeOr(ctx, sibling("ordeal-node"))
 	if err != nil {
 		return nil, err
@@ -72,6 +79,9 @@ func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
 }
 
 func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
+	if f.deployed != nil {
+		return nil, badArgument("--cluster docker: containers hold this project's own node only: use --cluster local for %s", f.deployed.Name())
+	}
 	binary, temporary, err := f.nodeOr(ctx, sibling("image/ordeal-node"), "GOOS=linux")
 	if err != nil {
 		return nil, err

@@ -20,7 +20,8 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/store"
-	"github.com/ordeal-dev/ordeal/systems/ordeal"
+	"github.com/ordeal-dev/ordeal/systems"
+	"github.com/ordeal-dev/ordeal/systems/catalog"
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
@@ -44,6 +45,8 @@ type runFlags struct {
 	out      string
 	name     string
 	mutant   string
+	system   string
+	deployed systems.Deployed // what system names; nil: the project's own
 
 	nodeBinary, agentBinary, compose string
 	nodeFlags                        []string
@@ -90,11 +93,17 @@ On the cluster sim nodes, clients and faults are simulated in one thread, on sim
 seed gives the same run, byte for byte. There --faults swarm draws cluster, clients and faults, those of messages and disks
 included, from the seed; swarm:kill=900,loss=0 changes how likely kinds of trouble are (in a thousand).
 
+Systems (all but the first are built by make systems; docs/systems.md):
+  ` + strings.Join(catalog.Help(), "\n  ") + `
+
 Faults:
   ` + strings.Join(nemesis.FaultHelp(), "\n  "),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.readSchedule(cmd.Flags()); err != nil {
+				return err
+			}
+			if err := f.findSystem(cmd.Flags().Changed("availability-bound")); err != nil {
 				return err
 			}
 			seeded := cmd.Flags().Changed("seed") || f.planned != nil
@@ -108,6 +117,7 @@ Faults:
 		},
 	}
 	f.register(cmd.Flags())
+	cmd.Flags().StringVar(&f.system, "system", catalog.Own, "what is tested: NAME[@VERSION][:CONSISTENCY] of "+strings.Join(catalog.Names(), ", ")+" (see below)")
 	return cmd
 }
 
@@ -160,7 +170,7 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 
 // test is the definition that the flags ask for.
 func (f *runFlags) test() (harness.Test, error) {
-	t := harness.Test{Name: f.name, System: ordeal.System{}, Workload: f.workload, Clients: f.clients, Rate: f.rate, Duration: f.duration,
+	t := harness.Test{Name: f.name, System: f.tested(), Workload: f.workload, Clients: f.clients, Rate: f.rate, Duration: f.duration,
 		Seed: f.seed, OperationTimeout: f.timeout, ServiceBound: f.bound, CheckWhileRunning: f.online, Results: f.out, Command: f.command(), Mutant: f.mutant}
 	if f.nodes < 1 || f.nodes > maxNodes {
 		return t, badArgument("--nodes %d: want 1 to %d", f.nodes, maxNodes)
@@ -201,6 +211,9 @@ func nodeNames(n int) []string {
 // command is the command line that repeats the run.
 func (f *runFlags) command() []string {
 	c := []string{"ordeal", "run", "--cluster", f.cluster}
+	if f.deployed != nil {
+		c = append(c, "--system", f.deployed.Name())
+	}
 	if f.planned == nil {
 		c = append(c, "--nodes", fmt.Sprint(f.nodes), "--faults", f.faults)
 	}

@@ -38,7 +38,10 @@ func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *ru
 	b := f.builder(r.cluster, r.temp.Path)
 	b.Note = func(text string) { show.note("%s", text) }
 	for _, name := range f.versions {
-		built, err := b.Build(ctx, name)
+		built, others, err := builtSystem(name)
+		if !others {
+			built, err = b.Build(ctx, name)
+		}
 		if err != nil {
 			r.close()
 			return nil, badArgument("--versions: %w", err)
@@ -117,7 +120,10 @@ func (f runFlags) runOn(ctx context.Context, built versions.Built, number int) (
 	case f.cluster == simCluster:
 		return f.simulateOther(ctx, built)
 	}
-	f.mutant, f.nodeBinary = built.Mutant, built.Path
+	f.mutant, f.nodeBinary, f.system = built.Mutant, built.Path, built.System
+	if err := f.findSystem(false); err != nil {
+		return campaign.Run{}, err
+	}
 	if built.Mutant != "" {
 		f.nodeBinary = "" // the command that repeats the run builds it again
 	}

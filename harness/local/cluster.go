@@ -21,6 +21,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/link"
+	"github.com/ordeal-dev/ordeal/systems"
 )
 
 // Folders inside a run's folder.
@@ -42,6 +43,8 @@ type Options struct {
 	// Dir is the folder for data and logs; it may be missing. Empty: a temporary one. Teardown removes what the run put there.
 	Dir   string
 	Flags []string // more flags for every node
+	// System is whose nodes are run, in place of this project's own: it says how, and Binary says nothing then.
+	System systems.Deployed
 	// Disks gives every node a disk that can be hurt (nemesis.Disks).
 	Disks bool
 	// ResetOnHeal resets the connections that a partition held something of, in place of letting them go on.
@@ -50,10 +53,11 @@ type Options struct {
 
 // Cluster is the nodes as processes of this machine. It implements harness.Cluster.
 type Cluster struct {
-	options Options
-	id      string
-	network *link.Network
-	ports   ports.Held
+	options  Options
+	programs map[string]string // of a deployed system, by name
+	id       string
+	network  *link.Network
+	ports    ports.Held
 
 	cutting    sync.Mutex // one change at a time
 	full, data []nemesis.Link
@@ -68,8 +72,10 @@ type Cluster struct {
 // node is one server: its process and its ports.
 type node struct {
 	*process
-	index              int // of Options.Nodes
-	peer, client, http int // ports
+	index              int            // of Options.Nodes
+	peer, client, http int            // ports
+	ports              map[string]int // of a deployed system's node, by name
+	beside             []*process     // programs that run beside it
 }
 
 var _ nemesis.World = (*Cluster)(nil)
@@ -78,14 +84,8 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // New checks the options and makes nothing yet.
 func New(options Options) (*Cluster, error) {
-	info, err := os.Stat(options.Binary)
+	programs, err := findPrograms(&options)
 	if err != nil {
-		return nil, fmt.Errorf("the node's binary: %w; build it with `make build`", err)
-	}
-	if info.IsDir() || info.Mode()&0o111 == 0 {
-		return nil, fmt.Errorf("the node's binary: %s is not executable", options.Binary)
-	}
-	if options.Binary, err = filepath.Abs(options.Binary); err != nil {
 		return nil, err
 	}
 	if len(options.Nodes) == 0 {
@@ -101,7 +101,23 @@ func New(options Options) (*Cluster, error) {
 	}
 	options.Nodes = slices.Clone(options.Nodes)
 	id := time.Now().UTC().Format("20060102T150405") + "-" + rand.Text()[:8]
-	return &Cluster{options: options, id: id, nodes: map[string]*node{}}, nil
+	return &Cluster{options: options, programs: programs, id: id, nodes: map[string]*node{}}, nil
+}
+
+// findPrograms checks that what is to be run is there.
+func findPrograms(options *Options) (map[string]string, error) {
+	if options.System != nil {
+		return options.System.Programs()
+	}
+	info, err := os.Stat(options.Binary)
+	if err != nil {
+		return nil, fmt.Errorf("the node's binary: %w; build it with `make build`", err)
+	}
+	if info.IsDir() || info.Mode()&0o111 == 0 {
+		return nil, fmt.Errorf("the node's binary: %s is not executable", options.Binary)
+	}
+	options.Binary, err = filepath.Abs(options.Binary)
+	return nil, err
 }
 
 // Kind is "local".
@@ -164,8 +180,10 @@ func (c *Cluster) prepare() error {
 	if err := c.record.mark(); err != nil {
 		return err
 	}
-	if c.network, err = link.New(c.options.Nodes, link.Options{ResetOnHeal: c.options.ResetOnHeal}); err != nil {
-		return err
+	if c.options.System == nil {
+		if c.network, err = link.New(c.options.Nodes, link.Options{ResetOnHeal: c.options.ResetOnHeal}); err != nil {
+			return err
+		}
 	}
 	for i, name := range c.options.Nodes {
 		if err := c.addNode(i, name); err != nil {
@@ -218,6 +236,9 @@ func (c *Cluster) logPath(name string) string {
 // drawPorts gives the node ports that are its own until Teardown, also while it is down: another run's node on one of them
 // would answer this run's clients.
 func (c *Cluster) drawPorts(n *node) error {
+	if c.options.System != nil {
+		return c.drawNamed(n)
+	}
 	for _, port := range []*int{&n.peer, &n.client, &n.http} {
 		var err error
 		if *port, err = c.ports.Draw(); err != nil {
@@ -236,7 +257,10 @@ func (c *Cluster) launch(name string) error {
 	if n == nil || c.tornDown {
 		return fmt.Errorf("start %s: the cluster is not set up", name)
 	}
-	return n.start(c.options.Binary, c.args(n))
+	if c.options.System != nil {
+		return c.launchDeployed(n)
+	}
+	return n.start(c.options.Binary, c.args(n), nil)
 }
 
 // args is the node's command line. Each node has its own view of where its peers are: at its own links to them.
@@ -314,6 +338,9 @@ func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Pr
 	if err := c.isUp(); err != nil {
 		return nil, err
 	}
+	if c.network == nil {
+		return c.probeListeners(ctx, links)
+	}
 	return c.network.Probe(ctx, links)
 }
 
@@ -323,7 +350,7 @@ func (c *Cluster) Counters(l nemesis.Link) link.Counters { return c.network.Coun
 func (c *Cluster) isUp() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.network == nil || c.tornDown {
+	if c.record == nil || c.tornDown {
 		return errors.New("local cluster: it is not set up")
 	}
 	return nil
@@ -377,7 +404,7 @@ func (c *Cluster) Facts() map[string]string {
 		"kernel":     kernel(),
 		"cores":      strconv.Itoa(runtime.NumCPU()),
 		"platform":   runtime.GOOS + "/" + runtime.GOARCH,
-		"partitions": "userspace links",
+		"partitions": c.partitions(),
 		"kills":      "signals; " + death,
 	}
 }
@@ -401,11 +428,16 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 	var errs []error
 	for _, name := range c.options.Nodes {
 		n := c.nodes[name]
-		if n == nil || !n.state().Running {
+		if n == nil {
 			continue
 		}
-		if err := n.kill(ctx); err != nil && n.state().Running {
-			errs = append(errs, err)
+		for _, p := range append([]*process{n.process}, n.beside...) {
+			if !p.state().Running {
+				continue
+			}
+			if err := p.kill(ctx); err != nil && p.state().Running {
+				errs = append(errs, err)
+			}
 		}
 	}
 	if c.network != nil {
@@ -419,7 +451,7 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 		return err
 	}
 	for _, n := range c.nodes {
-		_ = n.log.Close()
+		_ = n.log.Close() // which those beside write to as well
 	}
 	if _, err := c.record.removeDir(); err != nil {
 		return err

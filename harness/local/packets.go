@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
@@ -26,6 +27,9 @@ func (c *Cluster) cut(ctx context.Context, change func()) error {
 	c.cutting.Lock()
 	defer c.cutting.Unlock()
 	change()
+	if c.network == nil {
+		return noLinks(slices.Concat(c.full, c.data))
+	}
 	return c.network.Cut(ctx, slices.Concat(c.full, c.data))
 }
 
@@ -33,6 +37,9 @@ func (c *Cluster) cut(ctx context.Context, change func()) error {
 func (c *Cluster) ShapeLinks(ctx context.Context, links []nemesis.ShapedLink) error {
 	if err := c.isUp(); err != nil {
 		return err
+	}
+	if c.network == nil {
+		return noLinks(links)
 	}
 	return c.network.ShapeLinks(ctx, links)
 }
@@ -42,11 +49,17 @@ func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.S
 	if err := c.isUp(); err != nil {
 		return nil, err
 	}
+	if c.network == nil {
+		return nil, noLinks(links)
+	}
 	return c.network.Shaped(ctx, links)
 }
 
 // Lacks tells which modes of faults cannot be done to plain processes.
 func (c *Cluster) Lacks(_ context.Context, fault, mode string) error {
+	if c.options.System != nil && (fault == nemesis.Partition || fault == nemesis.PacketTrouble) {
+		return fmt.Errorf("nodes of %s call each other by one address each, which userspace links cannot give them: use --cluster docker", c.options.System.Name())
+	}
 	if fault == nemesis.PacketTrouble && (mode == nemesis.Duplication || mode == nemesis.Reordering) {
 		return errors.New("the links of local processes are streams, in which nothing comes twice or in another order: use --cluster docker or sim")
 	}

@@ -33,8 +33,8 @@ type process struct {
 	ended   string
 }
 
-// start starts the command as the node's next process.
-func (p *process) start(binary string, args []string) error {
+// start starts the command as the node's next process; env is added to the environment.
+func (p *process) start(binary string, args, env []string) error {
 	p.acting.Lock()
 	defer p.acting.Unlock()
 	p.mu.Lock()
@@ -44,6 +44,9 @@ func (p *process) start(binary string, args []string) error {
 	}
 	cmd := exec.Command(binary, args...)
 	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if len(env) > 0 {
+		cmd.Env = append(os.Environ(), env...)
+	}
 	cmd.SysProcAttr = attributes()
 	p.note("process %d starts: %s %s", p.starts+1, binary, strings.Join(args, " "))
 	if err := start(cmd); err != nil {

@@ -18,7 +18,7 @@ const (
 )
 
 // comeUp returns once the node's ports answer. A node that ended because somebody has taken one of its ports gets others:
-// nobody knows them yet but its own links, which are told.
+// nobody knows them yet but its own links, which are told. Those of a deployed system are in its peers' command lines.
 func (c *Cluster) comeUp(ctx context.Context, n *node) error {
 	for attempt := 1; ; attempt++ {
 		err := n.answers(ctx)
@@ -27,7 +27,7 @@ func (c *Cluster) comeUp(ctx context.Context, n *node) error {
 		}
 		tail := c.logTail(n.node)
 		collision := strings.Contains(tail, "address already in use")
-		if n.state().Running || !collision || attempt == setupAttempts || ctx.Err() != nil {
+		if n.state().Running || !collision || c.options.System != nil || attempt == setupAttempts || ctx.Err() != nil {
 			return fmt.Errorf("%s did not come up: %w; its log ends:\n%s", n.node, err, tail)
 		}
 		if err := c.drawPorts(n); err != nil {
@@ -46,7 +46,7 @@ func (n *node) answers(ctx context.Context) error {
 	n.mu.Unlock()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
-	for _, port := range []int{n.peer, n.client, n.http} {
+	for _, port := range n.listeners() {
 		for !accepts(ctx, port) {
 			select {
 			case <-gone:
