@@ -6,11 +6,34 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/ordeal-dev/ordeal/store"
 )
 
-var errOutside = errors.New("leads out of the results")
+var (
+	errOutside = errors.New("leads out of the results")
+	errSpecial = errors.New("is neither a file nor a folder")
+)
+
+// open opens a regular file in the results. It neither waits for somebody to write into a pipe nor touches a device.
+func (s *Server) open(name string) (*os.File, error) {
+	info, err := s.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errSpecial
+	}
+	f, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(errSpecial, f.Close())
+	}
+	return f, nil
+}
 
 // inside is the real path of something in the results, named by its path in a request.
 func (s *Server) inside(name string) (string, error) {
@@ -33,7 +56,8 @@ func (s *Server) resolve(path string) (string, error) {
 	return path, nil
 }
 
-// contained tells that nothing in a folder, and in the folder of logs in it, leads out of the results.
+// contained tells that nothing in a folder, and in the folder of logs in it, leads out of the results or is a pipe, a socket or
+// a device, on which a reader would wait.
 func (s *Server) contained(folder string) error {
 	for _, part := range []string{folder, filepath.Join(folder, store.NodesFolder)} {
 		entries, err := os.ReadDir(part)
@@ -44,13 +68,31 @@ func (s *Server) contained(folder string) error {
 			return err
 		}
 		for _, e := range entries {
-			if e.Type()&fs.ModeSymlink == 0 {
-				continue
-			}
-			if _, err := s.resolve(filepath.Join(part, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := s.harmless(filepath.Join(part, e.Name()), e.Type()); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+func (s *Server) harmless(path string, mode fs.FileMode) error {
+	if mode&fs.ModeSymlink != 0 {
+		real, err := s.resolve(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		info, err := os.Lstat(real)
+		if err != nil {
+			return err
+		}
+		mode = info.Mode()
+	}
+	if !mode.IsRegular() && !mode.IsDir() {
+		return errSpecial
 	}
 	return nil
 }

@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -163,13 +161,34 @@ func stampOf(path string) string {
 // campaignFolders are the folders with a campaign, in the results or one below.
 func (s *Server) campaignFolders() []string {
 	var list []string
-	for _, depth := range []string{"*", "*/*"} {
-		found, _ := fs.Glob(s.root.FS(), depth+"/"+campaign.PlanFile) // the pattern is well formed
-		for _, f := range found {
-			folder := filepath.Join(s.folder, filepath.FromSlash(strings.TrimSuffix(f, "/"+campaign.PlanFile)))
-			if filepath.Base(folder) != store.Latest && filepath.Base(filepath.Dir(folder)) != store.Latest {
-				list = append(list, folder)
+	for _, above := range append([]string{"."}, s.foldersIn(".")...) {
+		for _, folder := range s.foldersIn(above) {
+			if info, err := s.root.Stat(filepath.Join(folder, campaign.PlanFile)); err == nil && !info.IsDir() {
+				list = append(list, filepath.Join(s.folder, folder))
 			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// foldersIn are the folders in a folder of the results, by their paths in there; latest, which leads to one of them, is left out. Only
+// folders are opened: whoever opens a pipe waits.
+func (s *Server) foldersIn(folder string) []string {
+	f, err := s.root.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	entries, _ := f.ReadDir(-1) // as many as can be read
+	var list []string
+	for _, e := range entries {
+		path := filepath.Join(folder, e.Name())
+		if e.Name() == store.Latest {
+			continue
+		}
+		if info, err := s.root.Stat(path); err == nil && info.IsDir() {
+			list = append(list, path)
 		}
 	}
 	return list

@@ -37,7 +37,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) {
 		}
 		s.runPage(w, r, run, name)
 	case store.ReportFile:
-		s.report(w, run)
+		s.report(w, r, run, name)
+	case "operations":
+		s.operations(w, r, run, name)
 	case "live":
 		s.live(w, r, run)
 	case "picture":
@@ -57,13 +59,13 @@ func (s *Server) runPage(w http.ResponseWriter, r *http.Request, run *store.Run,
 			return
 		}
 	}
-	s.report(w, run)
+	s.report(w, r, run, name)
 }
 
 // report answers with the run's page: the one in its folder, or where there is none one made for this request.
-func (s *Server) report(w http.ResponseWriter, run *store.Run) {
+func (s *Server) report(w http.ResponseWriter, r *http.Request, run *store.Run, name string) {
 	var page []byte
-	f, err := s.root.Open(s.pathOf(run.Path(store.ReportFile)))
+	f, err := s.open(s.pathOf(run.Path(store.ReportFile)))
 	if err == nil {
 		page, err = io.ReadAll(f)
 		_ = f.Close() // it was only read
@@ -76,10 +78,14 @@ func (s *Server) report(w http.ResponseWriter, run *store.Run) {
 		http.Error(w, "the page of this run cannot be shown: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Security-Policy", sandboxed+"; frame-ancestors 'none'")
+	policy := sandboxed + "; frame-ancestors 'none'"
+	if address := operationsAddress(r.Host, name); address != "" {
+		policy += "; connect-src " + address
+	}
+	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	// The page asks for more where it is told that somebody answers.
-	_, _ = w.Write(bytes.Replace(page, []byte(`<html lang="en">`), []byte(`<html lang="en" data-served>`), 1))
+	_, _ = w.Write(bytes.Replace(page, []byte(`<html lang="en">`), []byte(`<html lang="en" data-served="`+s.passOf(name)+`">`), 1))
 }
 
 // picture answers with porcupine's picture of a key, in a sandbox.
@@ -96,14 +102,14 @@ func (s *Server) picture(w http.ResponseWriter, run *store.Run, key string) {
 
 // raw answers with a file as it is: as text, or as bytes to be kept.
 func (s *Server) raw(w http.ResponseWriter, r *http.Request, name string) {
-	f, err := s.root.Open(strings.Trim(name, "/"))
+	f, err := s.open(strings.Trim(name, "/"))
 	if err != nil {
 		refuse(w, name)
 		return
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		refuse(w, name)
 		return
 	}

@@ -66,7 +66,7 @@ func get(t testing.TB, server *httptest.Server, path string) (int, http.Header, 
 	req, err := http.NewRequest(http.MethodGet, server.URL, nil)
 	require.NoError(t, err)
 	req.URL.Opaque = "//" + req.URL.Host + path
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Timeout: http.DefaultClient.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type Server struct {
 	folder string // without links
 	root   *os.Root
 	names  []string // hosts it may be called by, beside addresses and localhost
+	secret []byte   // see passOf
 	lists  lister
 	ended  chan struct{}
 }
@@ -43,7 +45,9 @@ func New(folder string, names ...string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the results: %w; name the folder that holds the runs", err)
 	}
-	return &Server{folder: resolved, root: root, names: names, lists: lister{known: map[string]listed{}}, ended: make(chan struct{})}, nil
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	return &Server{folder: resolved, root: root, names: names, secret: secret, lists: lister{known: map[string]listed{}}, ended: make(chan struct{})}, nil
 }
 
 // Close ends the streams of runs under way and lets go of the folder. Requests that are being answered are to be waited for

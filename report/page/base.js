@@ -8,7 +8,8 @@ const element = (name, attributes = {}, ...children) => {
 };
 const count = n => n.toLocaleString('en');
 const plural = (n, noun) => count(n) + ' ' + noun + (n === 1 ? '' : 's');
-const served = document.documentElement.hasAttribute('data-served'); // by `ordeal serve`, which can answer questions
+// By `ordeal serve`, which answers questions of those who show the pass that it gave.
+const served = document.documentElement.hasAttribute('data-served'), pass = document.documentElement.dataset.served;
 
 // Data is JSON, compressed, in base64: it is unpacked when somebody looks.
 const inflate = async text => {

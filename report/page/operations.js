@@ -26,6 +26,74 @@
     const numbers = new Map(d.index.map((event, i) => [event, i]));
     return { ...d, n, start: call, end, laneOf, next, numbers, proof: new Set(d.evidence) };
   };
+  // What the page holds, and where it is served what was asked for beside that: all of a stretch, or what of it is on one key.
+  let own = null, asked = null, asking = null, trouble = '';
+  const known = () => [...own.stretches, ...(asked && (!asked.key || asked.key === state.get('key')) ? asked.stretches : [])].sort((a, b) => a[0] - b[0]);
+  const complete = ([from, to]) => {
+    if (!own.stretches.length) return true;
+    for (const [a, b] of known()) if (a <= from) from = Math.max(from, b);
+    return from >= to;
+  };
+  const mostAsked = 50000;
+  const fewEnough = ([from, to]) => state.get('key') || own.total * (to - from) / length <= mostAsked;
+  const decode = d => { let at = 0; return d.call.map(since => at += since); };
+  // The operations of both, by their call; those that are in both once.
+  const both = (a, b) => {
+    const texts = [...a.texts], numbers = new Map(texts.map((t, i) => [t, i])), held = new Set(a.index);
+    const number = b.texts.map(t => { if (!numbers.has(t)) { numbers.set(t, texts.length); texts.push(t); } return numbers.get(t); });
+    const plain = ['took', 'process', 'outcome', 'log', 'index', 'reads'], named = ['f', 'key', 'said', 'result', 'node'];
+    const out = { ...a, texts, call: [] }, callA = decode(a), callB = decode(b);
+    for (const c of [...plain, ...named]) out[c] = [];
+    let last = 0;
+    const take = (from, i, at) => {
+      out.call.push(at - last);
+      last = at;
+      for (const c of plain) out[c].push(from[c][i]);
+      for (const c of named) out[c].push(from === b ? number[b[c][i]] : a[c][i]);
+    };
+    for (let i = 0, j = 0; i < callA.length || j < callB.length;) {
+      if (j < callB.length && held.has(b.index[j])) j++;
+      else if (j >= callB.length || i < callA.length && callA[i] <= callB[j]) take(a, i, callA[i++]);
+      else take(b, j, callB[j++]);
+    }
+    return out;
+  };
+  const again = found => {
+    ops = prepare(found);
+    density = null;
+    size();
+    notify();
+  };
+  // What is in view and not in the page is asked for once it stays in view.
+  let soon = 0, last = '';
+  const ask = () => {
+    clearTimeout(soon);
+    if (!served || !pass || complete(span()) || !fewEnough(span())) return;
+    const [from, to] = span(), key = state.get('key') || '', question = new URLSearchParams({ from: short(from), to: short(to), pass });
+    if (key) question.set('key', key);
+    if (String(question) === last) return;
+    soon = setTimeout(async () => {
+      last = String(question);
+      if (asking) asking.abort();
+      const mine = asking = new AbortController();
+      draw();
+      try {
+        const answer = await fetch('operations?' + question, { signal: mine.signal });
+        if (!answer.ok) throw new Error(await answer.text());
+        const found = await answer.json();
+        if (mine !== asking) return;
+        asked = { key, stretches: found.stretches };
+        asking = null;
+        trouble = '';
+        again(both(own, found));
+      } catch (e) {
+        if (mine !== asking) return;
+        asking = null;
+        trouble = 'they could not be read: ' + e.message;
+        draw();
+      }
+    }, 200);
+  };
   const key = i => ops.texts[ops.key[i]], f = i => ops.texts[ops.f[i]], node = i => ops.texts[ops.node[i]];
   const saidOf = i => ops.texts[ops.said[i]], resultOf = i => ops.texts[ops.result[i]];
   const explain = i => {
@@ -129,9 +197,11 @@
   };
   // Where a long run's operations are not in the page one by one.
   const drawMissing = (view, bottom) => {
-    if (!ops.stretches.length) return;
+    if (!own.stretches.length) return;
+    const why = !served || !pass ? 'only in the plots above, not one by one: `ordeal serve` has them' : asking ? 'they are being read…'
+      : trouble || (fewEnough(view) ? 'more than are read at once: zoom in' : 'zoom in to read them one by one');
     let at = view[0];
-    for (const [from, to] of [...ops.stretches, [Infinity, Infinity]]) {
+    for (const [from, to] of [...known(), [Infinity, Infinity]]) {
       const until = Math.min(from, view[1]);
       if (until > at && at < view[1]) {
         const left = xOf(at, view), right = xOf(until, view);
@@ -145,10 +215,13 @@
         for (let x = left - bottom; x < right; x += 9) { pen.moveTo(x, bottom); pen.lineTo(x + bottom, 0); }
         pen.stroke();
         pen.restore();
-        if (right - left > 210) {
+        const wide = pen.measureText(why).width + 16;
+        if (right - left > wide) {
+          pen.fillStyle = colours.bg;
+          pen.fillRect((left + right - wide) / 2, overview + 14, wide, 18);
           pen.textAlign = 'center';
-          pen.fillStyle = colours.quiet;
-          pen.fillText('only in the plots above, not one by one', (left + right) / 2, overview + 22);
+          pen.fillStyle = colours.text;
+          pen.fillText(why, (left + right) / 2, overview + 23);
         }
       }
       at = Math.max(at, to);
@@ -241,7 +314,9 @@
   const report = () => {
     const found = matches ? matches.reduce((a, b) => a + b, 0) : ops.n, [from, to] = span();
     let text = matches ? `${count(found)} of ${plural(ops.n, 'operation')} match` : plural(ops.n, 'operation');
-    if (ops.stretches.length) text += ` (of ${count(ops.total)}; ${ops.n < ops.total ? 'the others are only in the plots' : 'all'})`;
+    if (own.stretches.length && ops.n < own.total) {
+      text += ` (of ${count(own.total)} in all; the others are ${served && pass ? 'read when they are in view' : 'in the plots, and one by one in `ordeal serve`'})`;
+    }
     $('clients-count').textContent = text + `; in view ${from.toFixed(3)} s to ${to.toFixed(3)} s`;
     if ($('clients-list').open) list();
   };
@@ -299,6 +374,7 @@
     detail();
     report();
     draw();
+    ask();
   });
 
   const shift = share => {
@@ -392,7 +468,8 @@
     form.elements.f.append(...[...new Set(ops.f)].map(n => ops.texts[n]).sort().map(n => element('option', { value: n }, n)));
   };
   const begin = async () => {
-    ops = prepare(await unpack('operations-data'));
+    own = await unpack('operations-data');
+    ops = prepare(own);
     look();
     size();
     fillLists();
