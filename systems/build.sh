@@ -1,6 +1,7 @@
 #!/bin/sh
 # build.sh NAME@VERSION FOLDER: build a system's program from the module in systems/NAME/builds/vVERSION into FOLDER/NAME@VERSION, static, so
-# that an image from scratch can hold it. The module's go.sum says what it is built from; its `tool` line, which program.
+# that an image from scratch can hold it. The module's go.sum says what it is built from, and its `tool` line which
+# program, unless the program is the module's own.
 set -eu
 name=${1%@*} version=${1#*@}
 module=$(dirname "$0")/$name/builds/v$version
@@ -8,7 +9,8 @@ module=$(dirname "$0")/$name/builds/v$version
 mkdir -p "$2"
 output=$(cd "$2" && pwd)/$name@$version
 cd "$module"
-program=$(go list -f '{{.ImportPath}}' tool)
+program=.
+[ -f main.go ] || program=$(go list -f '{{.ImportPath}}' tool)
 flags='-s -w'
 if grep -qs '^// cgo' go.mod; then # a C compiler is needed
   export CGO_ENABLED=1

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/systems/etcd"
+	"github.com/ordeal-dev/ordeal/systems/hashicorp"
 )
 
 // entry is an adapter.
@@ -19,6 +20,7 @@ type entry struct {
 
 var entries = []entry{
 	{"etcd", etcd.Choice, etcd.New},
+	{"hashicorp", hashicorp.Choice, hashicorp.New},
 }
 
 // Own is the name of the project's own node, which is no entry: the clusters know it.
