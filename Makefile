@@ -80,6 +80,13 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
 
+# How often test-compare compares a version with itself.
+REPETITIONS ?= 20
+
+.PHONY: test-compare
+test-compare: build ## a version that fails now and then, compared with itself REPETITIONS times on sim and on local: no more than one false alarm in twenty
+	ORDEAL_SELF_COMPARISONS=$(REPETITIONS) $(GO) test ./cmd/ordeal -count=1 -v -timeout 60m -run TestTheSameVersionAgainstItself
+
 .PHONY: test-clock
 test-clock: build ## lease reads under clocks: within the bound that the nodes were told they must be right, beyond it wrong answers are found
 	@lease="$(BUILD)/ordeal run --cluster $(CLUSTER) --workload read-mostly --rate 4000 --clients 60 --timeout 120ms --quiet $(ARGS)"; \

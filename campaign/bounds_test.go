@@ -2,10 +2,12 @@ package campaign_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -101,4 +103,53 @@ func TestMergedIntoItself(t *testing.T) {
 	merged, err := campaign.Merge(beside, c)
 	require.NoError(t, err)
 	require.Equal(t, outcomes(c), outcomes(merged))
+}
+
+// A repetition is told where the run is that it does again: its schedule is there.
+func TestARepetitionKnowsWhatItRepeats(t *testing.T) {
+	var mu sync.Mutex
+	repeated := map[int]string{}
+	look := func(ctx context.Context, job campaign.Job) (campaign.Run, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if job.Again > 0 {
+			repeated[job.Number] = job.Repeats
+		} else if job.Repeats != "" {
+			return campaign.Run{}, errors.New("this is no repetition")
+		}
+		return seeded(ctx, job)
+	}
+	for _, keep := range []bool{true, false} {
+		clear(repeated)
+		c := carry(t, plan(6), look, campaign.Options{Parallel: 2, Reproduce: 2, KeepInvalid: keep})
+		require.NotEmpty(t, c.Violations())
+		for _, r := range c.Violations() {
+			want := ""
+			if keep {
+				want = filepath.Join(c.Folder, r.Folder)
+				require.DirExists(t, want)
+			}
+			require.Contains(t, repeated, r.Number)
+			require.Equal(t, want, repeated[r.Number])
+		}
+	}
+}
+
+// Campaigns with another schedule, or with none, are not of one plan.
+func TestSchedulesAreOfThePlan(t *testing.T) {
+	scheduled := func(text string) campaign.Plan {
+		p := plan(2)
+		p.Faults, p.Schedule = p.Faults[:1], json.RawMessage(text)
+		return p
+	}
+	a := carry(t, scheduled(`{"steps": [1]}`), seeded, campaign.Options{})
+	b := carry(t, scheduled(`{"steps":[2]}`), seeded, campaign.Options{})
+	spaced := scheduled(`{ "steps":[1] }`)
+	require.Equal(t, a.Plan.ScheduleDigest(), spaced.ScheduleDigest(), "white space does not count")
+	_, err := campaign.Merge(filepath.Join(t.TempDir(), "m"), a, b)
+	require.ErrorContains(t, err, "are not of one campaign; schedule: ")
+	p := scheduled(`{"steps":`)
+	_, err = campaign.Create(filepath.Join(t.TempDir(), "c"), p)
+	require.ErrorContains(t, err, "a schedule is a JSON document")
+	require.Contains(t, a.Replay(&a.Runs[0]), a.Folder)
 }

@@ -19,6 +19,7 @@ type Job struct {
 	VersionIndex  int // in the plan
 	Seed          uint64
 	Folder        string // where it may leave files; it is removed where they are not kept
+	Repeats       string // folder of the run that is done again, where it was kept; empty: it was not, or this is no repetition
 }
 
 // Runner carries runs out, several at once where the campaign is parallel.
@@ -47,7 +48,7 @@ type Options struct {
 	Parallel    int           // runs at once; at least 1
 	For         time.Duration // no run begins after it; 0: until all are done
 	Stop        Stop
-	Reproduce   int              // how often an invalid run is repeated on its seed
+	Reproduce   int              // how often an invalid run is repeated, with its seed and schedule
 	KeepInvalid bool             // keep the folders of invalid runs
 	KeepUnknown bool             // and of unknown ones
 	MaxDisk     int64            // bytes that kept folders may take; 0: any
@@ -65,13 +66,14 @@ type engine struct {
 	disk     *disk
 
 	mu       sync.Mutex
-	settled  *sync.Cond    // a run that had begun is on the disk, with its consequences
-	open     int           // runs that have begun and are not settled
-	halted   bool          // nothing more begins: what is done could not be kept
-	done     map[key]bool  // finished or begun
-	next     int           // all numbers below have begun
-	again    []key         // repetitions to do
-	failed   map[Cell]bool // that had a violation
+	settled  *sync.Cond     // a run that had begun is on the disk, with its consequences
+	open     int            // runs that have begun and are not settled
+	halted   bool           // nothing more begins: what is done could not be kept
+	done     map[key]bool   // finished or begun
+	next     int            // all numbers below have begun
+	again    []key          // repetitions to do
+	failed   map[Cell]bool  // that had a violation
+	kept     map[int]string // folders of those, by the number of the run
 	inARow   int
 	progress Progress
 }
@@ -88,7 +90,7 @@ func Carry(ctx context.Context, c *Campaign, runner Runner, o Options) error {
 		begin, cancel = context.WithTimeout(ctx, o.For)
 		defer cancel()
 	}
-	e := &engine{campaign: c, options: o, runner: runner, done: map[key]bool{}, failed: map[Cell]bool{}}
+	e := &engine{campaign: c, options: o, runner: runner, done: map[key]bool{}, failed: map[Cell]bool{}, kept: map[int]string{}}
 	e.settled = sync.NewCond(&e.mu)
 	var err error
 	if e.disk, err = newDisk(c, o.MaxDisk); err != nil {
@@ -136,6 +138,9 @@ func (e *engine) consequences(r *Run) {
 		return
 	}
 	e.failed[r.Cell] = true
+	if r.Folder != "" {
+		e.kept[r.Number] = e.campaign.path(r.Folder)
+	}
 	for n := 1; n <= e.options.Reproduce; n++ {
 		if k := (key{r.Number, n}); !e.done[k] {
 			e.again = append(e.again, k)
@@ -202,8 +207,12 @@ func (e *engine) job(k key) Job {
 	p := &e.campaign.Plan
 	cell := p.Cell(k.number)
 	version := k.number % len(p.Versions)
-	return Job{Number: k.number, Again: k.again, Cell: cell, Version: p.Versions[version], VersionIndex: version, Seed: p.SeedOf(k.number),
+	job := Job{Number: k.number, Again: k.again, Cell: cell, Version: p.Versions[version], VersionIndex: version, Seed: p.SeedOf(k.number),
 		Folder: e.campaign.path(runFolder(k))}
+	if k.again > 0 {
+		job.Repeats = e.kept[k.number]
+	}
+	return job
 }
 
 func (e *engine) carryOut(ctx context.Context, job Job) finishedRun {

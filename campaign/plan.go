@@ -1,6 +1,9 @@
 package campaign
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,6 +35,8 @@ type Plan struct {
 	Duration  time.Duration `json:"duration_ns"`
 	Timeout   time.Duration `json:"timeout_ns"` // of an operation
 	NodeFlags []string      `json:"node_flags,omitempty"`
+	// Schedule is what the nemesis does in every run (schedule.json), in place of what each seed draws for Faults, which are those in it.
+	Schedule json.RawMessage `json:"schedule,omitempty"`
 
 	Seed    uint64            `json:"seed"`           // of the first round; the next round has the next one
 	Runs    int               `json:"runs,omitempty"` // of each cell over all shards; 0: as many as there is time for
@@ -127,6 +132,18 @@ func (p *Plan) Total() int {
 	return rounds * p.cells()
 }
 
+// ScheduleDigest tells schedules apart: the beginning of the SHA-256 of it; empty: each run draws its own.
+func (p *Plan) ScheduleDigest() string {
+	if len(p.Schedule) == 0 {
+		return ""
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, p.Schedule); err != nil {
+		compact = *bytes.NewBuffer(p.Schedule) // Check refuses it
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(compact.Bytes()))[:12]
+}
+
 // Check says what is wrong with a plan.
 func (p *Plan) Check() error {
 	switch {
@@ -136,6 +153,8 @@ func (p *Plan) Check() error {
 		return errors.New("a campaign needs a version, a workload and a mixture of faults at least")
 	case p.Nodes < 1 || p.Clients < 1 || !(p.Rate >= 0) || p.Duration <= 0 || p.Timeout <= 0:
 		return errors.New("nodes, clients, duration_ns and timeout_ns have to be positive, and rate not negative")
+	case len(p.Schedule) > 0 && (!json.Valid(p.Schedule) || len(p.Faults) != 1):
+		return errors.New("a schedule is a JSON document, and the only mixture of faults of its campaign")
 	case p.Runs < 0 || p.Runs > MostRuns/p.cells():
 		return fmt.Errorf("runs of each cell: want 0 to %d, since over %d cells a campaign has %d at most", MostRuns/p.cells(), p.cells(), MostRuns)
 	}
@@ -171,7 +190,7 @@ func (p *Plan) differs(q *Plan) string {
 	}{
 		{"cluster", p.Cluster, q.Cluster}, {"versions", digests(p), digests(q)}, {"workloads", p.Workloads, q.Workloads},
 		{"faults", p.Faults, q.Faults}, {"nodes", p.Nodes, q.Nodes}, {"clients", p.Clients, q.Clients}, {"rate", p.Rate, q.Rate},
-		{"time", p.Duration, q.Duration}, {"timeout", p.Timeout, q.Timeout}, {"node flags", p.NodeFlags, q.NodeFlags}, {"seed", p.Seed, q.Seed},
+		{"time", p.Duration, q.Duration}, {"timeout", p.Timeout, q.Timeout}, {"node flags", p.NodeFlags, q.NodeFlags}, {"schedule", p.ScheduleDigest(), q.ScheduleDigest()}, {"seed", p.Seed, q.Seed},
 	} {
 		if a, b := fmt.Sprint(f.a), fmt.Sprint(f.b); a != b {
 			return fmt.Sprintf("%s: %.200s, and %.200s", f.name, a, b)

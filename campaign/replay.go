@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Replay is the command that does a run again: the same version, definition and seed.
-func (p *Plan) Replay(r *Run) []string {
+// Replay is the command that does a run again: the same version, definition, seed and, where the campaign has one, schedule.
+func (c *Campaign) Replay(r *Run) []string {
+	p := &c.Plan
 	command := []string{"ordeal", "run"}
 	var version []string
 	switch kind, rest, found := strings.Cut(r.Version, ":"); {
@@ -22,8 +23,13 @@ func (p *Plan) Replay(r *Run) []string {
 		command = []string{"ordeal", "torture", "--runs", "1"}
 		version = []string{"--versions", p.fixed(r.Version)}
 	}
-	command = append(command, "--cluster", p.Cluster, "--nodes", fmt.Sprint(p.Nodes), "--workload", r.Workload, "--faults", r.Faults,
-		"--seed", fmt.Sprint(r.Seed))
+	command = append(command, "--cluster", p.Cluster)
+	if len(p.Schedule) > 0 {
+		command = append(command, "--schedule", c.Folder)
+	} else {
+		command = append(command, "--nodes", fmt.Sprint(p.Nodes), "--faults", r.Faults)
+	}
+	command = append(command, "--workload", r.Workload, "--seed", fmt.Sprint(r.Seed))
 	if !Drawn(r.Cell.Faults) {
 		command = append(command, p.Shape()...)
 	}

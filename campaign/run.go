@@ -17,7 +17,7 @@ import (
 // Run is a finished run: one line of runs.jsonl.
 type Run struct {
 	Number int `json:"run"`
-	// Again numbers, from 1, the repetitions of a run that was invalid, on the same seed; 0 is the run itself.
+	// Again numbers, from 1, the repetitions of a run that was invalid, with the same seed and schedule; 0 is the run itself.
 	Again int `json:"again,omitempty"`
 	Cell
 	Seed uint64 `json:"seed"`

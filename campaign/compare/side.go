@@ -116,6 +116,7 @@ type Conditions struct {
 	Duration  time.Duration `json:"duration_ns"`
 	Timeout   time.Duration `json:"timeout_ns"`
 	NodeFlags string        `json:"node_flags,omitempty"`
+	Schedule  string        `json:"schedule,omitempty"` // its digest, where all runs have the same
 }
 
 // Name is what tells a cell from others of the same campaign.
@@ -134,12 +135,15 @@ func (c Conditions) Setting() string {
 	if c.NodeFlags != "" {
 		setting += ", " + c.NodeFlags
 	}
+	if c.Schedule != "" {
+		setting += ", schedule " + c.Schedule
+	}
 	return harmless(setting)
 }
 
 func conditions(p *campaign.Plan, workload, faults string) Conditions {
 	return Conditions{Cluster: p.Cluster, Workload: workload, Faults: faults, Nodes: p.Nodes, Clients: p.Clients, Rate: p.Rate,
-		Duration: p.Duration, Timeout: p.Timeout, NodeFlags: strings.Join(p.NodeFlags, " ")}
+		Duration: p.Duration, Timeout: p.Timeout, NodeFlags: strings.Join(p.NodeFlags, " "), Schedule: p.ScheduleDigest()}
 }
 
 // cells are the conditions that a side has runs for, in the plan's order.

@@ -39,7 +39,7 @@ type Violation struct {
 	Reason   string         `json:"reason"`
 	Replay   []string       `json:"replay"` // the command that runs it again
 	Folder   string         `json:"folder,omitempty"`
-	Again    int            `json:"again"` // of Of repetitions on the same seed, so many were invalid
+	Again    int            `json:"again"` // of Of repetitions with the same seed and schedule, so many were invalid
 	Of       int            `json:"of"`
 	Interval stats.Interval `json:"interval"` // of the rate at which it comes again
 }
@@ -88,7 +88,7 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 }
 
 func violation(s Side, r *campaign.Run, confidence float64) Violation {
-	v := Violation{Run: r.Number, Seed: r.Seed, Reason: r.Reason, Replay: s.Campaign.Plan.Replay(r), Folder: r.Folder}
+	v := Violation{Run: r.Number, Seed: r.Seed, Reason: r.Reason, Replay: s.Campaign.Replay(r), Folder: r.Folder}
 	v.Again, v.Of = s.Campaign.Repetitions(r.Number)
 	v.Interval = stats.Wilson(v.Again, v.Of, confidence)
 	return v

@@ -199,5 +199,5 @@ func (v Violation) Repeated() string {
 	if v.Of == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; came again %d of %d times on the same seed (%s)", v.Again, v.Of, percents(v.Interval))
+	return fmt.Sprintf("; came again %d of %d times with the same seed and schedule (%s)", v.Again, v.Of, percents(v.Interval))
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,6 +30,7 @@ type bisectFlags struct {
 	runFlags
 	options bisect.Options
 	from    string
+	ofRun   bool // the schedule is that of the run; fresh seeds draw others
 }
 
 func bisectCommand() *cobra.Command {
@@ -37,16 +39,16 @@ func bisectCommand() *cobra.Command {
 		Use:   "bisect GOOD BAD",
 		Short: "Find the commit that brought a failure in, also one that shows in some runs only",
 		Long: `bisect halves the commits between GOOD and BAD, git references of this project, until it has the first that fails. Each commit is
-built once and run as often as it takes: at first on the seed of a failure that is known (--run FOLDER, or --seed), since that often fails
-again; if it does not, on fresh seeds. The chance that the commit it names is the wrong one is bounded by --error and printed.
+built once and run as often as it takes: at first with the seed and the schedule of a failure that is known (--run FOLDER, --schedule, or --seed), since that often
+fails again; if it does not, on fresh seeds. The chance that the commit it names is the wrong one is bounded by --error and printed.
 
 The exit code is 0 where the commit was found, 2 where it was not: BAD does not fail, or commits in between could not be decided.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.takeRun(cmd.Flags()); err != nil {
+			if err := f.takeDefinition(cmd.Flags()); err != nil {
 				return err
 			}
-			return f.bisect(cmd.Context(), cmd.OutOrStdout(), newProgress(cmd.ErrOrStderr(), f.quiet || f.json), args[0], args[1], cmd.Flags().Changed("seed"))
+			return f.bisect(cmd.Context(), cmd.OutOrStdout(), newProgress(cmd.ErrOrStderr(), f.quiet || f.json), args[0], args[1], cmd.Flags().Changed("seed") || f.planned != nil)
 		},
 	}
 	f.register(cmd.Flags())
@@ -65,6 +67,26 @@ The exit code is 0 where the commit was found, 2 where it was not: BAD does not 
 	return cmd
 }
 
+// takeDefinition takes what is to be run from the schedule or the run that the flags name.
+func (f *bisectFlags) takeDefinition(flags *pflag.FlagSet) error {
+	if err := f.readSchedule(flags); err != nil {
+		return err
+	}
+	drawn := f.from != "" && f.planned == nil && !flags.Changed("faults") && !flags.Changed("nodes") && !flags.Changed("time")
+	if err := f.takeRun(flags); err != nil {
+		return err
+	}
+	if !drawn || f.cluster == simCluster { // a simulated run is a function of its seed
+		return nil
+	}
+	s, err := loadSchedule(f.from)
+	if err != nil {
+		return badArgument("--run: %w", err)
+	}
+	f.schedule, f.planned, f.ofRun = f.from, &s, true
+	return nil
+}
+
 // takeRun takes the definition of a run that failed.
 func (f *bisectFlags) takeRun(flags *pflag.FlagSet) error {
 	if f.from == "" {
@@ -80,7 +102,7 @@ func (f *bisectFlags) takeRun(flags *pflag.FlagSet) error {
 	}
 	for name, value := range map[string]string{"cluster": t.Cluster, "nodes": fmt.Sprint(len(t.Nodes)), "workload": t.Workload, "faults": faultsFlag(t.Faults),
 		"clients": fmt.Sprint(t.Clients), "rate": fmt.Sprint(t.Rate), "time": t.Duration.String(), "seed": fmt.Sprint(t.Seed)} {
-		if flags.Changed(name) {
+		if flags.Changed(name) || f.planned != nil && slices.Contains([]string{"nodes", "faults", "time", "seed"}, name) {
 			continue
 		}
 		if err := flags.Set(name, value); err != nil {
@@ -194,6 +216,9 @@ func (b *bisection) search(ctx context.Context) (bisect.Result, error) {
 		}
 		b.show.note("seed %d alone does not bring it back often enough: on with fresh seeds", b.flags.seed)
 		b.onSeed = false
+		if b.flags.ofRun {
+			b.flags.schedule, b.flags.planned = "", nil
+		}
 	}
 	return bisect.Search(ctx, len(b.commits), b.trial, o)
 }

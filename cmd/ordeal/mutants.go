@@ -92,6 +92,9 @@ want of progress. The bugs of rows 39 to 48 are looked for with the internal inv
 			if err := notOfSim(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := f.readSchedule(cmd.Flags()); err != nil {
+				return err
+			}
 			if m.runs > 0 {
 				m.parallel = h.parallel
 				return m.measure(cmd.Context(), f, args, cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -103,7 +106,7 @@ want of progress. The bugs of rows 39 to 48 are looked for with the internal inv
 				return badArgument("--markdown goes with --runs N")
 			}
 			f.mutant = args[0]
-			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed"))
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.Flags().Changed("seed") || f.planned != nil)
 		},
 	}
 	f.register(cmd.Flags())

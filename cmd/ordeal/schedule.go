@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 
+	"github.com/ordeal-dev/ordeal/campaign"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/store"
 )
@@ -14,7 +16,7 @@ import (
 // readSchedule reads the schedule that is to be run, if there is one, and takes from it what it says: nodes, faults, and unless flags
 // say so too, time and seed.
 func (f *runFlags) readSchedule(flags *pflag.FlagSet) error {
-	if f.schedule == "" {
+	if f.schedule == "" || f.planned != nil {
 		return nil
 	}
 	s, err := loadSchedule(f.schedule)
@@ -26,7 +28,7 @@ func (f *runFlags) readSchedule(flags *pflag.FlagSet) error {
 			return badArgument("--%s: the schedule says it already; leave one of the two out", name)
 		}
 	}
-	f.planned, f.nodes, f.faults = &s, len(s.Nodes), nemesis.FormatFaults(s.Specs())
+	f.take(&s)
 	if !flags.Changed("time") {
 		f.duration = s.Duration
 	}
@@ -36,8 +38,17 @@ func (f *runFlags) readSchedule(flags *pflag.FlagSet) error {
 	return nil
 }
 
+// take has the runs do what a schedule says.
+func (f *runFlags) take(s *nemesis.Schedule) {
+	f.planned, f.nodes, f.faults = s, len(s.Nodes), nemesis.FormatFaults(s.Specs())
+}
+
+// loadSchedule reads a schedule: a file, that in the folder of a run, or that of all runs of a campaign.
 func loadSchedule(path string) (nemesis.Schedule, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if isFile(filepath.Join(path, campaign.PlanFile)) {
+			return campaignSchedule(path)
+		}
 		path = filepath.Join(path, store.ScheduleFile)
 	}
 	file, err := os.Open(path)
@@ -46,4 +57,15 @@ func loadSchedule(path string) (nemesis.Schedule, error) {
 	}
 	defer file.Close()
 	return nemesis.ReadSchedule(file)
+}
+
+func campaignSchedule(folder string) (nemesis.Schedule, error) {
+	c, err := campaign.Open(folder)
+	if err != nil {
+		return nemesis.Schedule{}, err
+	}
+	if len(c.Plan.Schedule) == 0 {
+		return nemesis.Schedule{}, fmt.Errorf("each run of this campaign drew a schedule of its own: name the folder of a run in %s", filepath.Join(folder, campaign.RunsFolder))
+	}
+	return nemesis.ReadSchedule(bytes.NewReader(c.Plan.Schedule))
 }

@@ -114,6 +114,10 @@ func (f *runFlags) namedPlan(ctx context.Context) (sim.Plan, []string, error) {
 	if err != nil {
 		return plan, nil, badArgument("--faults %s: %w", f.faults, err)
 	}
+	if f.planned != nil {
+		plan.Schedule, plan.Asked = f.planned, harness.Owed(test.Faults, specs)
+		return plan, harness.SpecNames(test.Faults), nil
+	}
 	schedule, err := nemesis.NewSchedule(specs, nodeNames(f.nodes), f.seed, f.duration)
 	if err != nil {
 		return plan, nil, badArgument("--faults %s with --nodes %d: %w", f.faults, f.nodes, err)

@@ -49,7 +49,7 @@ type tortureFlags struct {
 var ownFlags = []string{"workload", "faults", "seed", "name", "mutant"}
 
 // planFlags are those that are part of a campaign's plan, which does not change.
-var planFlags = []string{"cluster", "nodes", "workload", "faults", "clients", "rate", "time", "timeout", "seed", "versions", "shard", "name", "out", "node-flag"}
+var planFlags = []string{"cluster", "nodes", "workload", "faults", "clients", "rate", "time", "timeout", "seed", "versions", "shard", "name", "out", "node-flag", "schedule"}
 
 func (f *tortureFlags) register(flags *pflag.FlagSet) {
 	run := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -79,7 +79,7 @@ func (f *tortureFlags) registerSession(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.keep, "keep", []string{"invalid", "unknown"}, "whose folders are kept: invalid, unknown, or none")
 	f.maxDisk = 4 << 30
 	flags.Var(&f.maxDisk, "max-disk", "what kept folders may take; those missed least go first")
-	flags.IntVar(&f.reproduce, "reproduce", 5, "how often a run with a violation is repeated on its seed")
+	flags.IntVar(&f.reproduce, "reproduce", 5, "how often a run with a violation is repeated, with its seed and schedule")
 }
 
 func tortureCommand() *cobra.Command {
@@ -113,6 +113,8 @@ func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr
 		if err := f.takePlan(flags); err != nil {
 			return nil, err
 		}
+	} else if err := f.readSchedule(flags); err != nil {
+		return nil, err
 	} else if err := f.check(ctx, flags); err != nil {
 		return nil, err
 	}
@@ -185,7 +187,7 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 		return badArgument("--runs %d: want a number of runs", f.runs)
 	case f.runs == 0 && f.total == 0:
 		return badArgument("say how much is to be run: --runs N of each cell, or --for D")
-	case f.shard != "" && !flags.Changed("seed"):
+	case f.shard != "" && !flags.Changed("seed") && f.planned == nil:
 		return badArgument("--shard %s: give --seed too, the same for all shards: their seeds have to fit together", f.shard)
 	case len(f.versions) == 0 || len(f.workloads) == 0 || len(f.mixtures) == 0:
 		return badArgument("--versions, --workload and --faults need one at least")
@@ -193,7 +195,7 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := f.tooManyRuns(len(f.versions) * len(f.workloads) * len(f.mixtures)); err != nil {
 		return err
 	}
-	if !flags.Changed("seed") {
+	if !flags.Changed("seed") && f.planned == nil {
 		f.seed = rand.Uint64N(1 << 32)
 	}
 	if f.runFlags.cluster == simCluster {
@@ -218,6 +220,15 @@ func (f *tortureFlags) tooManyRuns(cells int) error {
 	return nil
 }
 
+// readSchedule has all runs do what the schedule says that the flags name, if they name one.
+func (f *tortureFlags) readSchedule(flags *pflag.FlagSet) error {
+	if err := f.runFlags.readSchedule(flags); err != nil || f.planned == nil {
+		return err
+	}
+	f.mixtures = []string{f.runFlags.faults}
+	return nil
+}
+
 // of are the flags of one run.
 func (f *tortureFlags) of(workload, faults string, seed uint64) runFlags {
 	run := f.runFlags
@@ -236,6 +247,12 @@ func (f *tortureFlags) plan(r *runner) (campaign.Plan, error) {
 			return p, badArgument("--shard %w", err)
 		}
 	}
+	if f.planned != nil {
+		var err error
+		if p.Schedule, err = json.Marshal(f.planned); err != nil {
+			return p, failure{exitFailed, fmt.Errorf("writing the schedule into the plan: %w", err)}
+		}
+	}
 	p.Command = f.command(p)
 	return p, nil
 }
@@ -243,10 +260,15 @@ func (f *tortureFlags) plan(r *runner) (campaign.Plan, error) {
 // command is the command line that does the campaign again.
 func (f *tortureFlags) command(p campaign.Plan) []string {
 	c := []string{"ordeal", "torture", "--cluster", p.Cluster, "--versions", strings.Join(f.versions, ","), "--workload", strings.Join(f.workloads, ",")}
-	for _, mixture := range f.mixtures {
-		c = append(c, "--faults", mixture)
+	if f.planned != nil {
+		c = append(c, "--schedule", f.schedule)
+	} else {
+		for _, mixture := range f.mixtures {
+			c = append(c, "--faults", mixture)
+		}
+		c = append(c, "--nodes", fmt.Sprint(p.Nodes))
 	}
-	c = append(c, "--nodes", fmt.Sprint(p.Nodes), "--seed", fmt.Sprint(p.Seed))
+	c = append(c, "--seed", fmt.Sprint(p.Seed))
 	if !slices.ContainsFunc(p.Faults, campaign.Drawn) {
 		c = append(c, p.Shape()...)
 	}
@@ -331,6 +353,13 @@ func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
 	}
 	f.runFlags.cluster, f.workloads, f.mixtures, f.nodes, f.clients, f.rate = p.Cluster, p.Workloads, p.Faults, p.Nodes, p.Clients, p.Rate
 	f.duration, f.timeout, f.nodeFlags, f.seed = p.Duration, p.Timeout, p.NodeFlags, p.Seed
+	if len(p.Schedule) > 0 {
+		s, err := loadSchedule(f.resume)
+		if err != nil {
+			return badArgument("--resume: %s: schedule: %w", filepath.Join(f.resume, campaign.PlanFile), err)
+		}
+		f.schedule, f.planned = f.resume, &s
+	}
 	return nil
 }
 

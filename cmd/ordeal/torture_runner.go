@@ -109,6 +109,11 @@ func (r *runner) usualParallel() int {
 func (r *runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error) {
 	flags := r.flags.of(job.Cell.Workload, job.Cell.Faults, job.Seed)
 	flags.cluster, flags.out = r.cluster, job.Folder
+	if flags.planned == nil && r.cluster != simCluster && job.Repeats != "" {
+		if s, err := loadSchedule(job.Repeats); err == nil { // else the seed draws it again
+			flags.schedule, flags.planned = job.Repeats, &s
+		}
+	}
 	return flags.runOn(ctx, r.built[job.VersionIndex], job.Number)
 }
 

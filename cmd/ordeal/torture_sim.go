@@ -28,7 +28,7 @@ const twiceEvery = 100
 
 // checkSimulated says what is wrong with the flags of simulated runs.
 func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet) error {
-	if !flags.Changed("faults") {
+	if !flags.Changed("faults") && f.planned == nil {
 		f.mixtures = []string{swarm}
 	}
 	if !flags.Changed("reproduce") {
@@ -99,8 +99,12 @@ func (f runFlags) simulate(ctx context.Context, number int) (campaign.Run, error
 
 // simulateOther makes a simulated run with another version's program.
 func (f runFlags) simulateOther(ctx context.Context, built versions.Built) (campaign.Run, error) {
-	args := []string{"run", "--cluster", simCluster, "--json", "--out", f.out, "--name", f.name, "--nodes", fmt.Sprint(f.nodes), "--workload", f.workload,
-		"--faults", f.faults, "--seed", fmt.Sprint(f.seed)}
+	args := []string{"run", "--cluster", simCluster, "--json", "--out", f.out, "--name", f.name, "--workload", f.workload, "--seed", fmt.Sprint(f.seed)}
+	if f.planned != nil {
+		args = append(args, "--schedule", f.schedule)
+	} else {
+		args = append(args, "--nodes", fmt.Sprint(f.nodes), "--faults", f.faults)
+	}
 	if !campaign.Drawn(f.faults) {
 		args = append(args, "--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String())
 	}
