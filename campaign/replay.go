@@ -25,11 +25,11 @@ func (c *Campaign) Replay(r *Run) []string {
 	}
 	command = append(command, "--cluster", p.Cluster)
 	if len(p.Schedule) > 0 {
-		command = append(command, "--schedule", c.Folder)
+		command = append(command, "--workload", r.Workload, "--schedule", c.Folder)
 	} else {
-		command = append(command, "--nodes", fmt.Sprint(p.Nodes), "--faults", r.Faults)
+		command = append(command, "--nodes", fmt.Sprint(p.Nodes), "--workload", r.Workload, "--faults", r.Faults)
 	}
-	command = append(command, "--workload", r.Workload, "--seed", fmt.Sprint(r.Seed))
+	command = append(command, "--seed", fmt.Sprint(r.Seed))
 	if !Drawn(r.Cell.Faults) {
 		command = append(command, p.Shape()...)
 	}

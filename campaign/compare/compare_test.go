@@ -337,3 +337,26 @@ func TestHostileText(t *testing.T) {
 func served(_ string, seed int) campaign.Run {
 	return campaign.Run{Verdict: checker.Valid, Felt: &felt.Run{Phases: []felt.Phase{{Name: felt.Calm, Length: time.Second, Counts: store.Counts{OK: 1000 + seed}}}}}
 }
+
+// Where several versions are held against the first, each has its test cases: a failure of one in the middle is one of the suite.
+func TestJUnitOfManyVersions(t *testing.T) {
+	c := compared(t, compare.Default, made(200, func(p *campaign.Plan) {
+		p.Versions = append(p.Versions, campaign.Version{Name: "next", Digest: "cc"})
+	}, every(17, 0)))
+	var suite struct {
+		Failures int `xml:"failures,attr"`
+		Cases    []struct {
+			Name    string    `xml:"name,attr"`
+			Failure *struct{} `xml:"failure"`
+		} `xml:"testcase"`
+	}
+	require.NoError(t, xml.Unmarshal([]byte(text(t, func(b *bytes.Buffer) error { return c.JUnit(b) })), &suite))
+	var names []string
+	for _, test := range suite.Cases {
+		names = append(names, test.Name)
+		require.Equal(t, strings.HasPrefix(test.Name, "current: "), test.Failure != nil, test.Name)
+	}
+	require.Equal(t, []string{"current: register · kill,partition", "current: register · kill,partition with HEAD~3",
+		"next: register · kill,partition", "next: register · kill,partition with HEAD~3"}, names)
+	require.Equal(t, 2, suite.Failures)
+}

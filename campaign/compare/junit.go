@@ -31,18 +31,20 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes a test case for every cell of the last side, which fails where a run was invalid, and one for its comparison with the
-// first side, which fails where it is worse.
+// JUnit writes a test case for every cell of every side but the first, which fails where a run was invalid, and one for its comparison with the
+// first side, which fails where it is worse. Where there is one side only it is of that one.
 func (c *Comparison) JUnit(w io.Writer) error {
 	last := len(c.Sides) - 1
 	suite := junitSuite{Name: "ordeal " + c.Sides[last].Label, Time: c.Sides[last].Started.UTC().Format("2006-01-02T15:04:05")}
-	for i := range c.Cells {
-		cell := &c.Cells[i]
-		if t := cell.Tallies[last]; t != nil {
-			suite.add(runsCase(cell, t))
-		}
-		if d := cell.difference(last); d != nil {
-			suite.add(comparedCase(cell, d, c.Sides[0].Label))
+	for side := min(1, last); side <= last; side++ {
+		for i := range c.Cells {
+			cell := &c.Cells[i]
+			if t := cell.Tallies[side]; t != nil {
+				suite.add(runsCase(cell, t), c.whose(side))
+			}
+			if d := cell.difference(side); d != nil {
+				suite.add(comparedCase(cell, d, c.Sides[0].Label), c.whose(side))
+			}
 		}
 	}
 	text, err := xml.MarshalIndent(suite, "", "  ")
@@ -53,8 +55,17 @@ func (c *Comparison) JUnit(w io.Writer) error {
 	return err
 }
 
-func (s *junitSuite) add(c junitCase) {
+// whose tells test cases of several sides apart.
+func (c *Comparison) whose(side int) string {
+	if len(c.Sides) <= 2 {
+		return ""
+	}
+	return c.Sides[side].Label + ": "
+}
+
+func (s *junitSuite) add(c junitCase, whose string) {
 	s.Tests++
+	c.Name = whose + c.Name
 	if c.Failure != nil {
 		s.Failures++
 	}

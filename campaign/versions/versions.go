@@ -129,7 +129,7 @@ func (b *Builder) mutant(ctx context.Context, name string) (string, error) {
 
 func (b *Builder) image(ctx context.Context, name string) (string, error) {
 	if b.Extract == nil {
-		return "", fmt.Errorf("images need --cluster docker")
+		return "", fmt.Errorf("images hold a node for Linux: they need --cluster docker, or local on Linux")
 	}
 	output := filepath.Join(b.Temp, "image-"+strings.NewReplacer("/", "_", ":", "_", "@", "_").Replace(name))
 	return output, b.Extract(ctx, name, output)

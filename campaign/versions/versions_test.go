@@ -21,7 +21,7 @@ func TestVersionsThatAreNone(t *testing.T) {
 		"--upload-pack=x":      "is not a git reference",
 		"binary:/no/such/file": "version binary:/no/such/file: .*name a program that is there",
 		"mutant:no-such":       `no mutant "no-such"; there are`,
-		"image:x":              "images need --cluster docker",
+		"image:x":              "images hold a node for Linux",
 	} {
 		_, err := b.Build(t.Context(), name)
 		require.Error(t, err, name)

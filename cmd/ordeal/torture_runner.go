@@ -82,6 +82,10 @@ func (f *runFlags) builder(cluster, temp string) *versions.Builder {
 	case "docker":
 		b.GOOS, b.Extract = "linux", docker.ExtractNode
 		usual = "image/ordeal-node"
+	case "local":
+		if runtime.GOOS == "linux" { // what is in an image runs on this machine too
+			b.Extract = docker.ExtractNode
+		}
 	}
 	if b.Current == "" {
 		b.Current = sibling(usual)
