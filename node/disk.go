@@ -15,6 +15,7 @@ type disk struct {
 
 	mu    sync.Mutex
 	queue []Write
+	begun []Write // taken by begin, and not written yet
 	wake  chan struct{}
 }
 
@@ -40,6 +41,13 @@ func (d *disk) take() []Write {
 	return q
 }
 
+// begin takes what waits for the next writeAll, which then leaves what comes later for the one after it.
+func (d *disk) begin() {
+	if len(d.begun) == 0 {
+		d.begun = d.take()
+	}
+}
+
 // run writes until ctx ends or a write fails. After a failure nothing is known about the disk, so the node stops: no
 // promise that waits for the write ever leaves.
 func (d *disk) run(ctx context.Context) error {
@@ -57,7 +65,9 @@ func (d *disk) run(ctx context.Context) error {
 
 // writeAll makes durable what waits, and tells the driver.
 func (d *disk) writeAll() error {
-	writes := d.take()
+	d.begin()
+	writes := d.begun
+	d.begun = nil
 	if len(writes) == 0 {
 		return nil
 	}
@@ -107,5 +117,5 @@ func (d *disk) makeWay(w Write) error {
 func (d *disk) waits() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.queue) > 0
+	return len(d.queue)+len(d.begun) > 0
 }

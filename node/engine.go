@@ -150,6 +150,10 @@ func (e *Engine) Turn(clock func() time.Duration) {
 // Write implements that part of Host.
 func (e *Engine) Write(w Write) { e.disk.write(w) }
 
+// BeginLog takes what waits for the log now: that, and not what comes later, is what the next WriteLog makes durable. So a simulator
+// has a disk that is at work while more arrives.
+func (e *Engine) BeginLog() { e.disk.begin() }
+
 // WriteLog makes durable what waits for the log, and then lets the driver know with its next Turn. An error ends the node.
 func (e *Engine) WriteLog() error { return e.disk.writeAll() }
 

@@ -19,7 +19,7 @@ func (w *world) becalm() {
 	for i := range w.links {
 		for j := range w.links[i] {
 			l := &w.links[i][j]
-			l.cut, l.dataCut, l.worse = 0, 0, NetworkPlan{}
+			l.cut, l.dataCut, l.lag, l.worse = 0, 0, 0, NetworkPlan{}
 		}
 	}
 	survivors := w.survivors()

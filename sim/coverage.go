@@ -35,9 +35,12 @@ const (
 	RestartsFromSnapshot  // processes that began with a snapshot
 	LogReplacedAtStart    // a snapshot on disk had to take the log's place at the start
 	ClockJumps
-	BitsFlipped  // at rest
-	DecayRefused // and the node would not start on that disk
-	counters     // how many there are
+	MomentsStruck  // faults at a chosen moment of a node's life
+	OldLeaders     // leaders that were cut off and heard late answers still
+	CrashesAtStart // of a process amid reading its disk
+	BitsFlipped    // at rest
+	DecayRefused   // and the node would not start on that disk
+	counters       // how many there are
 )
 
 var counterNames = [counters]string{
@@ -48,7 +51,8 @@ var counterNames = [counters]string{
 	CrashWhileJoint: "crash during a joint configuration", LeadersElected: "leaders elected", LeaderDeposed: "leader deposed by a later term",
 	StaleLeader: "two leaders of different terms", CommitOfEarlierTerm: "entries of earlier terms committed by a new leader",
 	ConfigurationsChanged: "configurations committed", Transfers: "leadership transfers", RemovedLeft: "removed nodes left",
-	RestartsFromSnapshot: "restarts from a snapshot", LogReplacedAtStart: "log replaced by a snapshot at the start", ClockJumps: "clock jumps", BitsFlipped: "bits flipped at rest", DecayRefused: "decayed disks refused",
+	RestartsFromSnapshot: "restarts from a snapshot", LogReplacedAtStart: "log replaced by a snapshot at the start", ClockJumps: "clock jumps",
+	MomentsStruck: "faults at a chosen moment", OldLeaders: "old leaders cut off", CrashesAtStart: "crashes amid a start", BitsFlipped: "bits flipped at rest", DecayRefused: "decayed disks refused",
 }
 
 func (c Counter) String() string {

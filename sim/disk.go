@@ -47,13 +47,6 @@ func (d *diskTrouble) refuses(op vfs.Op) error {
 	return nil
 }
 
-// troubleDisk puts the trouble in force for whatever asks the disk.
-func (n *simNode) troubleDisk() {
-	if n.disk.full || n.disk.fails {
-		n.mem.Inject(n.disk.refuses)
-	}
-}
-
 // excused reports whether the node's disk has been made to fail since it was asked last.
 func (n *simNode) excused() bool {
 	e := n.disk.excuse || n.disk.fails || n.disk.full
@@ -69,7 +62,13 @@ func (n *simNode) amid(work func() error) {
 	power := w.fault(LosePower, c, d.PowerLoss, 8)
 	failure := w.fault(FailSync, c, d.Failure, 8)
 	if power+failure == 0 && !n.disk.fails && !n.disk.full {
-		if err := work(); err != nil {
+		stroke := n.watchDisk()
+		err := work()
+		n.mem.Inject(nil)
+		switch {
+		case stroke.by != nil:
+			n.struck(stroke.by)
+		case err != nil:
 			n.exit(err)
 		}
 		return
@@ -110,7 +109,8 @@ func (n *simNode) amid(work func() error) {
 func (n *simNode) writeLog() {
 	p := n.process
 	n.amid(func() error {
-		writes := len(n.follow.unwritten)
+		writes := p.begun
+		p.logBegun = false
 		if err := p.WriteLog(); err != nil {
 			return err
 		}

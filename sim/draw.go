@@ -49,7 +49,12 @@ const (
 	troubleDisk
 	troubleMembership
 	troubleTransfer
-	troubles // how many there are
+	troubleMoment    // faults at a moment of a node's life
+	troubleOldLeader // leaders that lead on though others lead
+	troubleHang      // disks that stand still, most of all of a node that is cut off
+	troubleEarly     // faults from the very start, before there is a leader
+	troubleHurry     // many operations in little time
+	troubles         // how many there are
 )
 
 // UsualWeights are those of a campaign that knows nothing yet.
@@ -59,6 +64,7 @@ func UsualWeights() Weights {
 		w[i] = 350
 	}
 	w[troublePower], w[troublePartition], w[troubleTornWork] = 600, 600, 500
+	w[troubleEarly], w[troubleHurry] = 200, 250
 	return w
 }
 
@@ -84,7 +90,11 @@ func (s Swarm) Draw(seed uint64) Plan {
 	p.Workers = 2 + d.IntN(6)
 	d.node(&p.Node)
 	d.client(&p)
+	p.FaultsFirst = d.has[troubleEarly]
 	p.Duration = p.Node.ElectionTimeout * time.Duration(10+d.IntN(30))
+	if d.has[troubleHurry] {
+		p.Duration = p.Node.ElectionTimeout * time.Duration(4+d.IntN(8))
+	}
 	p.Rate = float64(p.Operations) / p.Duration.Seconds()
 	if s.Duration > 0 {
 		p.Duration, p.Operations = s.Duration, 0
@@ -118,8 +128,11 @@ func (d *drawing) odds(t trouble, low, high int) uint32 {
 func (d *drawing) node(n *NodePlan) {
 	n.ElectionTimeout = d.between(80*time.Millisecond, 400*time.Millisecond)
 	n.Heartbeat = n.ElectionTimeout / time.Duration(3+d.IntN(4))
-	n.PreVote, n.CheckQuorum = d.IntN(4) > 0, d.IntN(4) > 0
-	n.SnapshotEntries = []uint64{0, 3, 7, 15, 40, 100}[d.IntN(6)]
+	n.PreVote, n.CheckQuorum = d.IntN(3) > 0, d.IntN(3) > 0
+	if d.has[troubleOldLeader] {
+		n.CheckQuorum = d.IntN(2) > 0 // without it an old leader leads on for ever
+	}
+	n.SnapshotEntries = []uint64{0, 1, 3, 5, 7, 15, 40, 100}[d.IntN(8)]
 	n.SegmentSize = []int64{512, 1024, 4096, 4096, 16 << 10}[d.IntN(5)]
 	n.ChunkBytes = []int{64, 200, 1000, 16 << 10}[d.IntN(4)]
 }
@@ -167,13 +180,23 @@ func (d *drawing) disk(p *Plan) {
 
 // injections draws the faults that are injected, most of them in groups, with calm between.
 func (d *drawing) injections(p *Plan) {
-	var kinds []func(*Plan, *Injection) bool
+	var kinds []func(p *Plan, at time.Duration)
+	single := func(draw func(*Plan, *Injection) bool) func(p *Plan, at time.Duration) {
+		return func(p *Plan, at time.Duration) {
+			in := Injection{At: at, For: d.between(p.Node.ElectionTimeout/4, 8*p.Node.ElectionTimeout)}
+			if draw(p, &in) {
+				d.add(p, in)
+			}
+		}
+	}
 	for _, k := range []struct {
 		trouble trouble
-		draw    func(*Plan, *Injection) bool
+		draw    func(p *Plan, at time.Duration)
 	}{
-		{troubleKill, d.kill}, {troublePower, d.power}, {troublePause, d.pause}, {troublePartition, d.partition}, {troubleFlap, d.flap},
-		{troubleStorm, d.stormOnLinks}, {troubleClock, d.clock}, {troubleDisk, d.badDisk}, {troubleMembership, d.membership}, {troubleTransfer, d.transfer},
+		{troubleKill, single(d.kill)}, {troublePower, single(d.power)}, {troublePause, single(d.pause)}, {troublePartition, single(d.partition)},
+		{troubleFlap, single(d.flap)}, {troubleStorm, single(d.stormOnLinks)}, {troubleClock, single(d.clock)}, {troubleDisk, single(d.badDisk)},
+		{troubleMembership, d.memberships}, {troubleTransfer, d.transfers}, {troubleMoment, single(d.atMoment)}, {troubleOldLeader, d.oldLeader},
+		{troubleHang, d.hang},
 	} {
 		if d.has[k.trouble] {
 			kinds = append(kinds, k.draw)
@@ -183,16 +206,23 @@ func (d *drawing) injections(p *Plan) {
 		return
 	}
 	election := p.Node.ElectionTimeout
-	for at := d.between(election/4, 4*election); at < p.Duration; {
+	at := d.between(election/4, 4*election)
+	if p.FaultsFirst {
+		at = time.Duration(d.Int64N(int64(2 * election)))
+	}
+	for at < p.Duration {
 		for range 1 + d.IntN(3) {
-			in := Injection{ID: len(p.Injections) + 1, At: at, For: d.between(election/4, 8*election)}
-			if kinds[d.IntN(len(kinds))](p, &in) {
-				p.Injections = append(p.Injections, in)
-			}
+			kinds[d.IntN(len(kinds))](p, at)
 			at += time.Duration(d.Int64N(int64(election)))
 		}
 		at += d.between(election/2, 8*election)
 	}
+}
+
+// add adds an injection to the plan.
+func (d *drawing) add(p *Plan, in Injection) {
+	in.ID = len(p.Injections) + 1
+	p.Injections = append(p.Injections, in)
 }
 
 // some draws nodes: often one, at times the leader (nobody in particular), at times any number of them.
@@ -276,7 +306,15 @@ func (d *drawing) stormOnLinks(p *Plan, in *Injection) bool {
 	in.Ways = []string{"", "out", "in"}[d.IntN(3)]
 	in.Storm = &NetworkPlan{}
 	d.storm(in.Storm, p.Node.ElectionTimeout, 4)
+	d.flood(in.Storm)
 	return true
+}
+
+// flood has most messages of a storm come twice, at times.
+func (d *drawing) flood(n *NetworkPlan) {
+	if d.has[troubleRepeat] && d.IntN(2) == 0 {
+		n.Repeat = uint32(300_000 + d.IntN(700_000))
+	}
 }
 
 // clock draws a clock's rate, within the bound where leases count on one, or any, and a jump.
@@ -311,7 +349,102 @@ func (d *drawing) membership(p *Plan, in *Injection) bool {
 	return true
 }
 
-func (d *drawing) transfer(_ *Plan, in *Injection) bool {
-	in.Fault, in.For = FaultTransfer, time.Millisecond
+// memberships draws one change, or a few close together.
+func (d *drawing) memberships(p *Plan, at time.Duration) {
+	for range 1 + d.IntN(3)/2*(1+d.IntN(2)) {
+		in := Injection{At: at, Old: d.IntN(3) == 0}
+		if d.membership(p, &in) {
+			d.add(p, in)
+		}
+		at += time.Duration(d.Int64N(int64(2 * p.Node.ElectionTimeout)))
+	}
+}
+
+// transfers draws a transfer, and at times a change of members about it, or that the leader does not hear of its heir.
+func (d *drawing) transfers(p *Plan, at time.Duration) {
+	election := p.Node.ElectionTimeout
+	d.add(p, Injection{At: at, For: time.Millisecond, Fault: FaultTransfer, Old: d.IntN(2) == 0})
+	if d.has[troubleMembership] && d.IntN(2) == 0 {
+		in := Injection{At: max(0, at-time.Duration(d.Int64N(int64(election))))}
+		if d.membership(p, &in) {
+			in.For = d.between(election/4, 2*election) // back in soon: it is a learner when leadership goes over
+			d.add(p, in)
+			d.add(p, Injection{At: in.At + in.For + time.Duration(d.Int64N(int64(election))), For: time.Millisecond, Fault: FaultTransfer, Old: true})
+		}
+	}
+	if d.IntN(2) == 0 {
+		d.add(p, Injection{At: at, For: d.between(election/2, 4*election), Fault: FaultPartition, Ways: "in", When: MomentHandsOver})
+	}
+}
+
+// atMoment draws a fault at a moment of a node's life.
+func (d *drawing) atMoment(p *Plan, in *Injection) bool {
+	in.Nth = 1 + d.IntN(4)*d.IntN(4)
+	if d.IntN(2) == 0 {
+		in.When = diskMomentNames[d.IntN(len(diskMomentNames))]
+		in.Fault = []string{FaultPower, FaultPower, FaultKill}[d.IntN(3)]
+		in.Ways = []string{"", waysAfter}[d.IntN(2)]
+		in.Nth += d.IntN(3) * d.IntN(10)
+		return true
+	}
+	in.When = moments[d.IntN(len(moments))]
+	if d.IntN(3) == 0 {
+		in.When = []string{MomentLeads, MomentStands}[d.IntN(2)]
+	}
+	switch d.IntN(7) {
+	case 0:
+		in.Fault = FaultKill
+	case 1:
+		in.Fault = FaultPower
+	case 2:
+		in.Fault = FaultPause
+	case 3, 4:
+		in.Fault, in.Ways = FaultPartition, []string{"", "", "out", "in"}[d.IntN(4)]
+	case 5:
+		in.Fault, in.Slow, in.Slowness = FaultSlowDisk, million, d.between(p.Node.ElectionTimeout, 8*p.Node.ElectionTimeout)
+	case 6:
+		in.Fault = FaultStorm
+		in.Ways = []string{"", "out", "in"}[d.IntN(3)]
+		in.Storm = &NetworkPlan{}
+		d.storm(in.Storm, p.Node.ElectionTimeout, 4)
+		d.flood(in.Storm)
+	}
+	if d.IntN(4) == 0 {
+		in.For = p.Duration // to the end
+	}
 	return true
+}
+
+// oldLeader draws a leader that leads on, with clocks apart where leases count on them, at times with a change of members that it begins
+// then and that nobody hears of.
+func (d *drawing) oldLeader(p *Plan, at time.Duration) {
+	election := p.Node.ElectionTimeout
+	in := Injection{At: at, For: d.between(2*election, 16*election), Fault: FaultOldLeader, Slowness: time.Duration(d.Int64N(int64(4 * election)))}
+	switch d.IntN(5) {
+	case 0:
+		in.Fault, in.Slowness = FaultPartition, 0
+	case 1:
+		in.Slowness = 0
+	}
+	in.For += in.Slowness
+	if drift := p.Node.ClockDrift; drift > 0 && in.Fault == FaultOldLeader && d.IntN(3) > 0 {
+		in.Rate = million + int64(0.98*drift*million)
+	}
+	d.add(p, in)
+	if d.has[troubleMembership] && d.IntN(2) == 0 {
+		change := Injection{At: at + time.Duration(d.Int64N(int64(2*election))), Old: true}
+		if d.membership(p, &change) {
+			d.add(p, change)
+		}
+	}
+}
+
+// hang draws a disk that stands still, at times of a leader that is cut off meanwhile.
+func (d *drawing) hang(p *Plan, at time.Duration) {
+	election := p.Node.ElectionTimeout
+	in := Injection{At: at, For: d.between(election, 8*election), Fault: FaultSlowDisk, Nodes: d.some(p), Slow: million, Slowness: d.between(election, 10*election)}
+	d.add(p, in)
+	if d.IntN(3) > 0 {
+		d.add(p, Injection{At: at + time.Duration(d.Int64N(int64(election/2))), For: d.between(election, 5*election), Fault: FaultPartition, Nodes: in.Nodes})
+	}
 }

@@ -19,11 +19,14 @@ type Injection struct {
 	At    time.Duration `json:"at_ns"`
 	For   time.Duration `json:"for_ns"`
 	Fault string        `json:"fault"` // one of the names below
+	// When is the moment of a node's life at which it strikes, from At on, the Nth time; it hurts that node. Empty: it strikes at At.
+	When string `json:"when,omitempty"`
+	Nth  int    `json:"nth,omitempty"`
 	// Nodes are whom it hurts, by id. Empty: it aims at who leads then.
 	Nodes []int `json:"nodes,omitempty"`
 	// Links are what a partition cuts or a storm hits: from, to. Of an aimed partition: all links of the leader, in Ways.
 	Links [][2]int      `json:"links,omitempty"`
-	Ways  string        `json:"ways,omitempty"`     // "out", "in"; empty: both
+	Ways  string        `json:"ways,omitempty"`     // "out", "in"; empty: both. At a moment of the disk: "after"; empty: before
 	Flaps time.Duration `json:"flaps_ns,omitempty"` // a partition that comes and goes, this long each
 	// Storm is what a storm adds to the links, Rate (in millionths) and Ahead what a clock does, Slow how likely (in a million) and
 	// Slowness by how much at most a disk's work takes longer.
@@ -32,6 +35,8 @@ type Injection struct {
 	Ahead    time.Duration `json:"ahead_ns,omitempty"`
 	Slow     uint32        `json:"slow,omitempty"`
 	Slowness time.Duration `json:"slowness_ns,omitempty"`
+	// Old has a change of members, or a transfer, asked of who leads the earliest term, too, and of a server that is no voter.
+	Old bool `json:"old,omitempty"`
 }
 
 // Faults that a plan can inject.
@@ -48,9 +53,10 @@ const (
 	FaultDecay      = "disk-bit"   // a bit flips at rest, while the process is down
 	FaultMembership = "membership" // voters are removed, and added again
 	FaultTransfer   = "leader"     // leadership is handed over
+	FaultOldLeader  = "old-leader" // what is sent to a leader takes ever longer, then nobody hears it any more: it leads on for a while
 )
 
-var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer}
+var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer, FaultOldLeader}
 
 // minFlaps bounds how often a partition comes and goes.
 const minFlaps = 100 * time.Microsecond
@@ -80,10 +86,30 @@ func (in *Injection) check(nodes int) error {
 	case in.Fault == FaultClock && (in.Rate <= 0 || in.Rate > maxClockRate*million):
 		return fmt.Errorf("a clock does not go at the rate %d: want 1 to %d millionths", in.Rate, maxClockRate*million)
 	}
+	if err := in.checkMoment(); err != nil {
+		return err
+	}
 	if in.Storm != nil {
 		return in.Storm.check()
 	}
 	return checkOdds([]likely{{"slow disks", in.Slow}})
+}
+
+// checkMoment checks what strikes at a moment.
+func (in *Injection) checkMoment() error {
+	if in.When == "" {
+		return nil
+	}
+	_, ofDisk := diskMoments[in.When]
+	switch {
+	case !ofDisk && !slices.Contains(moments, in.When):
+		return fmt.Errorf("there is no moment %q; there are %s", in.When, strings.Join(slices.Concat(moments, diskMomentNames), ", "))
+	case len(in.Nodes)+len(in.Links) > 0:
+		return errors.New("it strikes at a moment, and so whom it happens to: it cannot name nodes or links")
+	case ofDisk && in.Fault != FaultKill && in.Fault != FaultPower:
+		return fmt.Errorf("at a moment of the disk there is %s or %s, not %s", FaultKill, FaultPower, in.Fault)
+	}
+	return nil
 }
 
 // planInjections has the plan's injections take place at their times, from now on.
@@ -91,7 +117,9 @@ func (w *world) planInjections(begin time.Duration) {
 	for i := range w.plan.Injections {
 		in := &w.plan.Injections[i]
 		w.at(begin+in.At, func() {
-			if !w.calm && w.fault(Inject, Choice{Seq: uint64(in.ID)}, million, 1) > 0 {
+			if in.When != "" {
+				w.arm(in)
+			} else if !w.calm && w.fault(Inject, Choice{Seq: uint64(in.ID)}, million, 1) > 0 {
 				w.inject(in)
 			}
 		})
@@ -104,12 +132,19 @@ func (w *world) inject(in *Injection) {
 	if len(targets) == 0 && len(in.Links) == 0 {
 		return // nobody leads
 	}
+	w.injectOn(in, targets)
+}
+
+func (w *world) injectOn(in *Injection, targets []*simNode) {
 	begin, end := w.effect(in, targets)
 	if begin == nil {
 		return
 	}
 	w.faults[in.Fault]++
 	text := strings.TrimSpace(in.Fault + " " + w.describe(in, targets))
+	if in.When != "" {
+		text += ", when it " + in.When
+	}
 	w.tell(Event{At: w.now, Kind: FaultBegan, Number: uint64(in.ID), Text: text})
 	begin()
 	w.note(in, nemesis.PhaseInject, text, targets)
@@ -203,6 +238,8 @@ func (w *world) effect(in *Injection, targets []*simNode) (begin, end func()) {
 		return w.changeMembers(in, targets)
 	case FaultTransfer:
 		return func() { w.transfer(in) }, func() {}
+	case FaultOldLeader:
+		return w.ageLeader(in, targets[0])
 	}
 	w.fail(fmt.Errorf("the plan injects %q, which is no fault", in.Fault))
 	return nil, nil

@@ -203,6 +203,7 @@ func (v *invariants) started(n *simNode, hard raft.HardState, start raft.LogStar
 		v.append(n, &entries[i])
 	}
 	switch k, ok := f.at(floor.index); {
+	case floor.index <= newest.LastIncludedIndex: // its place may just not have been taken yet by the snapshot, which covers it
 	case floor.index > f.last():
 		v.broken("durability", n, "had entries up to %d on its disk, and starts with %d", floor.index, f.last())
 	case ok && floor.hash != 0 && k.hash != floor.hash:
@@ -299,6 +300,7 @@ func (v *invariants) replaces(n *simNode, st raft.Status, first uint64) {
 		return
 	}
 	v.world.coverage.Count(EntriesTruncated)
+	v.world.moment(MomentTruncates, n)
 	if st.Role == raft.Leader && f.role == raft.Leader && f.term == st.Term {
 		v.broken("leader append-only", n, "leads term %d and replaces its entries %d to %d", st.Term, first, last)
 	}
@@ -316,6 +318,7 @@ func (v *invariants) replaces(n *simNode, st raft.Status, first uint64) {
 func (v *invariants) installed(n *simNode, w *node.Write) {
 	f, meta := &n.follow, w.Installed
 	v.world.coverage.Count(SnapshotsInstalled)
+	v.world.moment(MomentInstalls, n)
 	v.world.tell(Event{At: v.world.now, Kind: SnapshotTaken, Node: n.id, Term: meta.LastIncludedTerm, Index: meta.LastIncludedIndex})
 	if hash := v.committedAt(meta.LastIncludedIndex); hash != 0 {
 		if k, ok := v.find(meta.LastIncludedIndex, meta.LastIncludedTerm); ok && k.hash != hash {
@@ -377,6 +380,7 @@ func (f *follow) holds(index, hash uint64) bool {
 func (v *invariants) saves(n *simNode, meta raft.SnapshotMeta, m *kv.Machine) {
 	w := v.world
 	w.coverage.Count(SnapshotsSaved)
+	w.moment(MomentSaves, n)
 	w.tell(Event{At: w.now, Kind: SnapshotSaved, Node: n.id, Term: meta.LastIncludedTerm, Index: meta.LastIncludedIndex})
 	if c := n.follow.configs; len(c) > 0 && c[len(c)-1].Joint() {
 		w.coverage.Count(SnapshotWhileJoint)
@@ -399,10 +403,12 @@ func (v *invariants) sent(n *simNode, m *raft.Message) {
 		v.votes(n, m.Term, n.id)
 	case raft.RequestVoteReply:
 		if !m.Reject && !m.Removed {
+			v.world.moment(MomentVotes, n)
 			v.votes(n, m.Term, m.To)
 		}
 	case raft.TimeoutNow:
 		v.world.coverage.Count(Transfers)
+		v.world.moment(MomentHandsOver, n)
 	}
 	if m.Kind == raft.InstallSnapshot && m.Offset > 0 {
 		v.resumes(n, m)

@@ -16,6 +16,7 @@ type link struct {
 	busy    time.Duration // until when it carries what it was given, where it has a rate
 	stopped uint64        // messages dropped since the link was cut
 	worse   NetworkPlan   // what a fault adds
+	lag     time.Duration // by how much longer everything takes
 	counts  counts        // of what came of that
 }
 
@@ -64,7 +65,7 @@ func (w *world) send(m raft.Message) {
 		w.tellMessage(MessageDropped, &m, l.sent, "lost")
 		return
 	}
-	at := w.now + p.Delay + w.jitter(c, p.Jitter) + l.worse.Delay + w.jitter(c, l.worse.Jitter)
+	at := w.now + p.Delay + w.jitter(c, p.Jitter) + l.worse.Delay + w.jitter(c, l.worse.Jitter) + l.lag
 	if l.worse.Delay+l.worse.Jitter > 0 {
 		l.counts.delayed++
 	}
@@ -125,6 +126,12 @@ func (w *world) deliver(m raft.Message, number uint64) {
 		return
 	}
 	w.tellMessage(MessageDelivered, &m, number, "")
+	switch m.Kind {
+	case raft.InstallSnapshot:
+		w.moment(MomentReceives, n)
+	case raft.TimeoutNow:
+		w.moment(MomentIsTold, n)
+	}
 	w.judge.answered(&m)
 	if w.plan.Network.Encoded {
 		w.encode(n, m)

@@ -48,6 +48,8 @@ type process struct {
 	turning  bool          // a turn is planned
 	alarm    time.Duration // when the next look at the driver's deadline is planned; 0: none
 	logBusy  bool          // work of the disk is planned
+	logBegun bool          // and begun: it is about the first begun of the node's unwritten writes
+	begun    int
 	snapBusy bool
 	leaving  bool // it was removed, and ends soon
 	calls    map[uint64]*call
@@ -86,9 +88,13 @@ func (n *simNode) boot() {
 		n.clock.set(w.now, million, 0)
 	}
 	n.guard(func() {
-		n.troubleDisk()
+		stroke := n.watchDisk()
 		defer n.mem.Inject(nil)
 		engine, err := node.OpenEngine(n.options())
+		if stroke.by != nil {
+			n.struck(stroke.by)
+			return
+		}
 		if err != nil {
 			n.exit(err)
 			return
@@ -98,14 +104,22 @@ func (n *simNode) boot() {
 		hard, start, entries, newest := engine.Recovered()
 		w.judge.started(n, hard, start, entries, newest)
 		random := w.decider.Draw(Choice{Kind: NodeRandom, From: int32(n.id), Seq: n.life}, 1<<63)
-		if err := engine.Start(p, n.clock.at(w.now), rand.New(rand.NewPCG(random, n.life))); err != nil {
+		err = engine.Start(p, n.clock.at(w.now), rand.New(rand.NewPCG(random, n.life)))
+		if err != nil || stroke.by != nil {
 			n.process = nil
+		}
+		if stroke.by != nil {
+			n.struck(stroke.by)
+			return
+		}
+		if err != nil {
 			n.exit(err)
 			return
 		}
 		st, applied := engine.Driver().Brief()
 		w.tell(Event{At: w.now, Kind: NodeStarted, Node: n.id, Term: st.Term, Index: st.LastIndex})
 		w.judge.began(n, st, applied)
+		w.moment(MomentStarts, n)
 		n.schedule()
 	})
 }
@@ -222,6 +236,10 @@ func (n *simNode) schedule() {
 	log, snapshots := p.Waiting()
 	if log && !p.logBusy {
 		p.logBusy = true
+		if !p.logBegun { // else it stood still amid this work
+			p.BeginLog()
+			p.logBegun, p.begun = true, len(n.follow.unwritten)
+		}
 		w.queue.push(happening{at: w.now + n.syncTime(), kind: logWork, node: n.index, life: n.life})
 	}
 	if snapshots && !p.snapBusy {

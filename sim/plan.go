@@ -35,6 +35,9 @@ type Plan struct {
 	Schedule   *nemesis.Schedule `json:"schedule,omitempty"`
 	Asked      []string          `json:"asked,omitempty"`
 	Injections []Injection       `json:"injections,omitempty"`
+
+	// FaultsFirst has the injections' times count from the start of the nodes, not from the first leader on.
+	FaultsFirst bool `json:"faults_first,omitempty"`
 }
 
 // Troubles are kinds of trouble.

@@ -92,9 +92,14 @@ func (w *world) perform(ctx context.Context, t *test) {
 		n.boot()
 	}
 	given := func() bool { return ctx.Err() != nil }
+	if w.plan.FaultsFirst {
+		w.planInjections(w.now)
+	}
 	w.until(w.startLimit(), func() bool { return given() || w.leader() != nil })
 	begin := w.now
-	w.planInjections(begin)
+	if !w.plan.FaultsFirst {
+		w.planInjections(begin)
+	}
 	tormented, err := w.torment()
 	if err != nil {
 		w.fail(err)

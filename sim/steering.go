@@ -9,7 +9,8 @@ import (
 var troubleNames = [troubles]string{troubleLoss: "loss", troubleSlow: "slow", troubleRepeat: "repeat", troubleOvertake: "overtake", troubleBreaks: "breaks",
 	troubleTornWork: "torn-work", troubleFailedWork: "failed-work", troubleSlowDisk: "slow-disk", troubleBatches: "batches", troubleKill: "kill",
 	troublePower: "power", troublePause: "pause", troublePartition: "partition", troubleFlap: "flap", troubleStorm: "storm", troubleClock: "clock",
-	troubleDisk: "disk", troubleMembership: "membership", troubleTransfer: "transfer"}
+	troubleDisk: "disk", troubleMembership: "membership", troubleTransfer: "transfer", troubleMoment: "moment",
+	troubleOldLeader: "old-leader", troubleHang: "hang", troubleEarly: "early", troubleHurry: "hurry"}
 
 // String names the weights that are not the usual ones: "kill=500,loss=120". ParseWeights reads it.
 func (w Weights) String() string {

@@ -47,9 +47,14 @@ func (v *invariants) changedRole(n *simNode, st raft.Status) {
 	if f.role == raft.Leader && st.Term > f.term {
 		w.coverage.Count(LeaderDeposed)
 	}
-	if st.Role != raft.Leader {
+	switch st.Role {
+	case raft.Candidate:
+		w.moment(MomentStands, n)
+		return
+	case raft.Follower:
 		return
 	}
+	w.moment(MomentLeads, n)
 	w.coverage.Count(LeadersElected)
 	v.reigns = append(v.reigns, store.Leadership{Term: st.Term, Node: n.name(), Start: w.now, End: never})
 	for _, other := range w.nodes {
@@ -205,6 +210,9 @@ func (v *invariants) configures(n *simNode, st raft.Status) {
 	before := f.configuration(len(f.configs) - 1)
 	if disjoint(before.Configuration, now.Configuration) {
 		v.broken("configuration safety", n, "takes up a configuration at entry %d with a majority that meets none of the one at entry %d", now.index, before.index)
+	}
+	if now.Joint() {
+		v.world.moment(MomentJoint, n)
 	}
 	if st.Role != raft.Leader || f.chain[now.index-f.base].term != st.Term {
 		return

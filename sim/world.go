@@ -24,6 +24,8 @@ type world struct {
 	links      [][]link // by sender and receiver
 	calm       bool     // no faults any more: the liveness phase
 	onCalm     []func() // end the faults that stand
+	armed      []*armed // injections that wait for a moment of a node's
+	armedDisks []*armed // likewise, of its disk's
 	coroutines []*coroutine
 	current    *coroutine // that runs
 	deferred   slots[func()]
