@@ -346,7 +346,7 @@ func drawOperation(d *drawing, op history.Operation, y float64, scale orderScale
 		class += " reads"
 	}
 	about := explainOperation(op)
-	d.open("g", "tabindex", "0", "role", "img", "aria-label", about)
+	d.open("g", "tabindex", "-1", "role", "img", "aria-label", about)
 	d.title(about)
 	d.element("rect", "", "x", percent(x), "width", percent(max(end-x, 0.3)), "y", number(y+22), "height", fmt.Sprint(evidenceBar), "rx", "3", "class", class)
 	room := 100 - x

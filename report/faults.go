@@ -140,7 +140,7 @@ func (v *faultView) strip() plot {
 		if !f.Took {
 			class, fill = "fault missed", "none"
 		}
-		d.open("g", "tabindex", "0", "role", "img", "aria-label", f.explain())
+		d.open("g", "tabindex", "-1", "role", "img", "aria-label", f.explain())
 		d.title(f.explain())
 		d.element("rect", "", "x", percent(x), "width", percent(max(width, 0.25)), "y", number(y), "height", fmt.Sprint(faultLane-2),
 			"class", class+" "+kindOf(f.Fault).class, "fill", fill)

@@ -132,7 +132,7 @@ func drawSegment(d *drawing, s segment, y float64, a axis) {
 		return
 	}
 	x, width := a.span(s.start, s.end)
-	d.open("g", "tabindex", "0", "role", "img", "aria-label", explainSegment(s))
+	d.open("g", "tabindex", "-1", "role", "img", "aria-label", explainSegment(s))
 	d.title(explainSegment(s))
 	d.element("rect", "", "x", percent(x), "width", percent(max(width, 0.15)), "y", number(y+3), "height", fmt.Sprint(nodeLane-6), "class", class)
 	if label != "" {

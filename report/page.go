@@ -23,7 +23,7 @@ var pageFiles embed.FS
 func pageScript() string {
 	var script strings.Builder
 	script.WriteString("'use strict';\n(() => {\n")
-	for _, part := range []string{"base", "plots", "operations", "logs", "pictures", "keys", "start"} {
+	for _, part := range []string{"base", "marks", "walk", "plots", "operations", "logs", "pictures", "keys", "start"} {
 		script.WriteString(pageFile(part + ".js"))
 	}
 	script.WriteString("})();\n")

@@ -78,6 +78,12 @@ func (p *Page) Media(medium string, preferences ...string) {
 	}))
 }
 
+// Keys presses keys, as kb names those that have no character.
+func (p *Page) Keys(keys string) {
+	p.t.Helper()
+	p.Do(chromedp.KeyEvent(keys))
+}
+
 // Say runs a script in the page, the body of an async function, and returns the lines that it said. The script has
 //
 //	say(...words)        adds a line

@@ -110,10 +110,10 @@ document.addEventListener('pointermove', e => {
 });
 document.addEventListener('pointerleave', hide);
 document.addEventListener('focusin', e => {
-  const mark = e.target.matches(':focus-visible') && markAt(e.target);
-  if (!mark) return hide();
-  const box = mark.getBoundingClientRect();
-  show(words(mark), box.left, box.bottom - 10);
+  const keyboard = e.target.matches(':focus-visible'), mark = keyboard && markAt(e.target), box = e.target.getBoundingClientRect();
+  if (mark) show(words(mark), box.left, box.bottom - 10);
+  else if (keyboard && e.target.matches('svg.draw')) show(e.target.getAttribute('aria-label') + '\nThe arrow keys go from mark to mark.', box.left, box.top + 10);
+  else hide();
 });
 document.addEventListener('focusout', hide);
 document.addEventListener('keydown', e => { if (e.key === 'Escape') hide(); });

@@ -14,7 +14,7 @@
   const level = text => /level=(ERROR|WARN)/.exec(text)?.[1] || (/^panic:/.test(text) ? 'ERROR' : '');
   const row = i => {
     const text = lines.text[i], at = lines.at[i] / 1e3, kind = level(text);
-    const time = element('a', { href: '#', class: 'n' }, at.toFixed(3));
+    const time = element('a', { href: '#', class: 'n', tabindex: '-1' }, at.toFixed(3));
     time.addEventListener('click', e => { e.preventDefault(); go({ view: 'logs', at: short(at) }); });
     return element('li', { class: kind.toLowerCase(), 'data-line': i }, time, element('span', { class: 'node c' + lines.log[i] % 8 }, lines.logs[lines.log[i]]), element('code', {}, text));
   };
@@ -61,6 +61,14 @@
   if (body) {
     $('log-earlier').addEventListener('click', () => { from = Math.max(0, from - page); fill(); });
     $('log-later').addEventListener('click', () => { to = Math.min(found.length, to + page); fill(); });
+    // The list is one stop of Tab; the arrow keys go from line to line.
+    body.addEventListener('keydown', e => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[e.key], links = [...body.querySelectorAll('a')];
+      if (!step || !links.length) return;
+      e.preventDefault();
+      const at = links.indexOf(document.activeElement), now = $('log-now'), next = now && now.nextElementSibling && now.nextElementSibling.querySelector('a');
+      links[Math.min(Math.max(at < 0 ? links.indexOf(next || links[0]) : at + step, 0), links.length - 1)].focus();
+    });
     grep.addEventListener('input', () => go({ view: 'logs', grep: grep.value }));
     nodes.addEventListener('change', () => {
       const boxes = [...nodes.querySelectorAll('input')], on = boxes.filter(b => b.checked).map(b => b.value);
