@@ -80,6 +80,15 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
 
+# How many runs each seeded bug is given at most: make detection CLUSTER=local DETECTION=20 PARALLEL=4
+DETECTION ?= 8
+PARALLEL  ?= 4
+
+.PHONY: detection
+detection: build ## the table of docs/detection.md: how many runs, and how long, until each seeded bug is found on CLUSTER
+	@$(BUILD)/ordeal mutants run --runs $(DETECTION) --markdown --cluster $(CLUSTER) --nodes 3 --clients $(CLIENTS) --rate $(RATE) --time 5s \
+	  --workload $(WORKLOAD) --faults "$(FAULTS)" --seed 1 --parallel $(PARALLEL) $(ARGS)
+
 # How often test-compare compares a version with itself.
 REPETITIONS ?= 20
 

@@ -14,6 +14,7 @@ import (
 	"github.com/ordeal-dev/ordeal/campaign"
 	"github.com/ordeal-dev/ordeal/campaign/versions"
 	"github.com/ordeal-dev/ordeal/mutants"
+	"github.com/ordeal-dev/ordeal/report"
 )
 
 // measureFlags are those of `ordeal mutants run` on real clusters: how many runs a bug is given.
@@ -47,7 +48,7 @@ func (m *measureFlags) measure(ctx context.Context, f *runFlags, names []string,
 	if c == nil {
 		return err
 	}
-	if printed := m.print(stdout, c, all, f.json); printed != nil {
+	if printed := m.print(stdout, c, all, f.json, m.command(c, f, names)); printed != nil {
 		return failure{exitFailed, printed}
 	}
 	switch {
@@ -76,27 +77,47 @@ func measured(c *campaign.Campaign) error {
 	return nil
 }
 
-func (m *measureFlags) print(w io.Writer, c *campaign.Campaign, all []mutants.Mutant, asJSON bool) error {
+// command is the command line that measures the same again.
+func (m *measureFlags) command(c *campaign.Campaign, f *runFlags, names []string) string {
+	p := &c.Plan
+	args := append([]string{"ordeal", "mutants", "run"}, names...)
+	args = append(args, "--runs", fmt.Sprint(p.Runs), "--markdown", "--cluster", p.Cluster, "--workload", p.Workloads[0])
+	if f.schedule != "" {
+		args = append(args, "--schedule", f.schedule)
+	} else {
+		args = append(args, "--nodes", fmt.Sprint(p.Nodes), "--faults", p.Faults[0])
+	}
+	args = append(append(args, "--seed", fmt.Sprint(p.Seed)), p.Shape()...)
+	for _, flag := range p.NodeFlags {
+		args = append(args, "--node-flag="+flag)
+	}
+	if m.parallel > 1 {
+		args = append(args, "--parallel", fmt.Sprint(m.parallel))
+	}
+	return report.Shell(args)
+}
+
+func (m *measureFlags) print(w io.Writer, c *campaign.Campaign, all []mutants.Mutant, asJSON bool, command string) error {
 	detections := c.Detections()
 	if asJSON {
-		return json.NewEncoder(w).Encode(map[string]any{"folder": c.Folder, "command": c.Plan.Command, "detections": detections})
+		return json.NewEncoder(w).Encode(map[string]any{"folder": c.Folder, "command": command, "detections": detections})
 	}
 	rows := map[string]string{versions.Current: "—"}
 	for _, mutant := range all {
 		rows[versions.MutantPrefix+mutant.Name] = mutant.Row
 	}
 	if m.markdown {
-		return markdownDetections(w, c, detections, rows)
+		return markdownDetections(w, c, detections, rows, command)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ROW\tVERSION\tFOUND\tRUNS\tTIME\tBY")
 	for _, d := range detections {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%v\t%s\n", rows[d.Version], d.Version, found(d), d.Runs, d.Took.Round(time.Second), strings.Join(d.By, ", "))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%v\t%s\n", rows[d.Version], d.Version, yesNo(d), d.Runs, d.Took.Round(time.Second), strings.Join(d.By, ", "))
 	}
 	return table.Flush()
 }
 
-func found(d campaign.Detection) string {
+func yesNo(d campaign.Detection) string {
 	if d.Found {
 		return "yes"
 	}
@@ -104,14 +125,22 @@ func found(d campaign.Detection) string {
 }
 
 // markdownDetections is the table of docs/detection.md.
-func markdownDetections(w io.Writer, c *campaign.Campaign, all []campaign.Detection, rows map[string]string) error {
+func markdownDetections(w io.Writer, c *campaign.Campaign, all []campaign.Detection, rows map[string]string, command string) error {
 	var b strings.Builder
 	p := c.Plan
-	fmt.Fprintf(&b, "%s, %s cluster, %s with %s cores:\n`ordeal mutants run --markdown --cluster %s --nodes %d --clients %d --rate %g --time %v --workload %s --faults %s --runs %d --seed %d`\n\n",
-		p.Started.Format("2006-01-02"), p.Cluster, p.Machine["os"], p.Machine["cores"], p.Cluster, p.Nodes, p.Clients, p.Rate, p.Duration, p.Workloads[0], p.Faults[0], p.Runs, p.Seed)
+	found, of := 0, 0
+	for _, d := range all {
+		if d.Version != versions.Current {
+			of++
+			if d.Found {
+				found++
+			}
+		}
+	}
+	fmt.Fprintf(&b, "%s, %s cluster, %s with %s cores, %d of %d found:\n`%s`\n\n", p.Started.Format("2006-01-02"), p.Cluster, p.Machine["os"], p.Machine["cores"], found, of, command)
 	fmt.Fprintln(&b, "| row | version | found | runs | time until found | by |\n|---|---|---|---|---|---|")
 	for _, d := range all {
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %v | %s |\n", rows[d.Version], strings.TrimPrefix(d.Version, versions.MutantPrefix), found(d), d.Runs, d.Took.Round(time.Second), strings.Join(d.By, ", "))
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %v | %s |\n", rows[d.Version], strings.TrimPrefix(d.Version, versions.MutantPrefix), yesNo(d), d.Runs, d.Took.Round(time.Second), strings.Join(d.By, ", "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
