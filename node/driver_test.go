@@ -282,12 +282,12 @@ func TestInboxIsBounded(t *testing.T) {
 
 	q := Request{Command: make([]byte, 4<<20)}
 	taken := 0
-	for in.putRequest(q) {
+	for in.putRequests([]Request{q}) == 1 {
 		taken++
 	}
 	require.Equal(t, MaxPendingBytes/len(q.Command), taken)
 	in.take(batch{})
-	require.True(t, in.putRequest(q))
+	require.True(t, in.putRequests([]Request{q}) == 1)
 }
 
 // An entry that cannot be applied ends the node: to skip it would let this replica differ from the others (R3).

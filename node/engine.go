@@ -120,16 +120,23 @@ func (e *Engine) Driver() *Driver { return e.driver }
 func (e *Engine) Receive(messages ...raft.Message) { e.inbox.putMessages(messages) }
 
 // Take checks a client's request and takes it in for the next Turn.
-func (e *Engine) Take(q Request) {
-	if q.Kind == wire.Transact {
-		parsed, err := kv.DecodeCommand(q.Command)
-		if err != nil {
-			q.refuse("%v", err)
-			return
+func (e *Engine) Take(q Request) { e.TakeAll([]Request{q}) }
+
+// TakeAll checks the requests of a client and takes them in for the next Turn.
+func (e *Engine) TakeAll(qs []Request) {
+	sound := qs[:0]
+	for _, q := range qs {
+		if q.Kind == wire.Transact {
+			parsed, err := kv.DecodeCommand(q.Command)
+			if err != nil {
+				q.refuse("%v", err)
+				continue
+			}
+			q.Parsed = parsed
 		}
-		q.Parsed = parsed
+		sound = append(sound, q)
 	}
-	if !e.inbox.putRequest(q) {
+	for _, q := range sound[e.inbox.putRequests(sound):] {
 		q.refuse("node is overloaded: at most %d requests of %d bytes may wait", MaxPendingRequests, MaxPendingBytes)
 	}
 }

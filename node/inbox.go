@@ -12,6 +12,8 @@ type inbox struct {
 	mu     sync.Mutex
 	batch  batch
 	notify chan struct{} // holds one token while there may be something
+	// arrived is called by whoever has put something in; it may take the batch at once. As it is made it leaves a token.
+	arrived func()
 }
 
 type batch struct {
@@ -24,6 +26,8 @@ type batch struct {
 	statuses []chan<- Status
 
 	messageBytes, requestBytes int
+
+	some bool // something was put in
 }
 
 // Limits on what messages may wait for the driver. A leader keeps below them by its window; what is beyond them is
@@ -51,28 +55,47 @@ func (in *inbox) putMessages(messages []raft.Message) {
 	})
 }
 
-// putRequest takes in a client's request, or reports that too many are waiting.
-func (in *inbox) putRequest(q Request) bool {
-	taken := false
+// putRequests takes in requests of a client, up to the first that is too much beside those that wait, and returns how many.
+func (in *inbox) putRequests(qs []Request) (taken int) {
 	in.put(func(b *batch) {
-		if taken = len(b.requests) < MaxPendingRequests && b.requestBytes+len(q.Command) <= MaxPendingBytes; taken {
+		for _, q := range qs {
+			if len(b.requests) >= MaxPendingRequests || b.requestBytes+len(q.Command) > MaxPendingBytes {
+				return
+			}
 			b.requests = append(b.requests, q)
 			b.requestBytes += len(q.Command)
+			taken++
 		}
 	})
 	return taken
 }
 
-func newInbox() *inbox { return &inbox{notify: make(chan struct{}, 1)} }
+func newInbox() *inbox {
+	in := &inbox{notify: make(chan struct{}, 1)}
+	in.arrived = in.leaveToken
+	return in
+}
 
-func (in *inbox) put(add func(*batch)) {
-	in.mu.Lock()
-	add(&in.batch)
-	in.mu.Unlock()
+func (in *inbox) leaveToken() {
 	select {
 	case in.notify <- struct{}{}:
 	default:
 	}
+}
+
+func (in *inbox) put(add func(*batch)) {
+	in.mu.Lock()
+	add(&in.batch)
+	in.batch.some = true
+	in.mu.Unlock()
+	in.arrived()
+}
+
+// holds reports whether anything has arrived that was not taken.
+func (in *inbox) holds() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.batch.some
 }
 
 // drive gives what has arrived to the driver, which was told the time, and has it done. Writes that have finished come

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,9 +33,14 @@ type Server struct {
 
 	*Engine
 
+	turning sync.Mutex   // held by who is the driver's thread
+	armed   atomic.Int64 // until when run's timer sleeps
+	toFlush flushList    // connections of clients that have answers
+
 	mu      sync.Mutex // guards senders
 	senders map[raft.NodeID]*runningSender
-	sending context.Context // of all senders; set by Run
+	spoken  []*runningSender // who was given messages in this turn; the driver's thread's
+	sending context.Context  // of all senders; set by Run
 
 	peers, clients, http net.Listener
 	connections          sync.WaitGroup
@@ -115,16 +121,6 @@ func (s *Server) listen() error {
 // now is the node's monotonic time since the server started.
 func (s *Server) now() time.Duration { return s.clock.Now() }
 
-// Send is for the driver.
-func (s *Server) Send(m raft.Message) {
-	s.mu.Lock()
-	sender := s.senders[m.To]
-	s.mu.Unlock()
-	if sender != nil {
-		sender.Send(m)
-	}
-}
-
 // errRemoved ends the node that is no member of its cluster any more.
 var errRemoved = errors.New("removed from the cluster")
 
@@ -137,6 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	group, inner := errgroup.WithContext(serving)
 	s.startSenders(inner)
+	s.inbox.arrived = s.arrived
 	group.Go(func() error { return s.disk.run(inner) })
 	group.Go(func() error { return s.snapshotter.run(inner) })
 	group.Go(func() error { return s.drive(inner) })
@@ -194,30 +191,6 @@ func (s *Server) handOver(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-// drive is the driver's thread.
-func (s *Server) drive(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	for {
-		timer.Reset(s.clock.Until(s.driver.Deadline()))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.clock.Changed():
-			continue
-		case <-s.inbox.notify:
-		case <-timer.C:
-		}
-		s.Turn(s.now)
-		if s.driver.Removed() {
-			select { // what a leader says at its leaving is on its way
-			case <-ctx.Done():
-			case <-time.After(2 * s.options.Heartbeat):
-			}
-			return errRemoved
 		}
 	}
 }

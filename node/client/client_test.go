@@ -269,7 +269,7 @@ func TestNodeThatDoesNotRead(t *testing.T) {
 		_, err := conn.Do(first, big)
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return len(conn.writing) == 1 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return conn.out.Busy() }, time.Minute, time.Millisecond)
 	cancelSecond()
 	_, err = conn.Do(second, big)
 	require.ErrorAs(t, err, new(ErrNotSent))

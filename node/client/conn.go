@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
+	"runtime"
 	"sync"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/node/outbox"
 	"github.com/ordeal-dev/ordeal/node/wire"
 	"github.com/ordeal-dev/ordeal/raft"
 )
@@ -19,8 +20,7 @@ type Conn struct {
 	conn net.Conn
 	Node raft.NodeID // as it introduced itself
 
-	writing chan struct{} // holds a token while somebody writes
-	buf     []byte
+	out *outbox.Box
 
 	mu      sync.Mutex
 	last    uint64
@@ -50,7 +50,8 @@ func Dial(ctx context.Context, address, clusterID string, node raft.NodeID) (*Co
 		conn.Close()
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
-	c := &Conn{conn: conn, Node: h.From, writing: make(chan struct{}, 1), waiting: map[uint64]chan<- wire.Response{}}
+	c := &Conn{conn: conn, Node: h.From, waiting: map[uint64]chan<- wire.Response{}}
+	c.out = outbox.New(conn, outbox.Options{Failed: c.end})
 	go c.read()
 	return c, nil
 }
@@ -69,80 +70,74 @@ func introduce(conn net.Conn, deadline time.Time, hello wire.Hello) (wire.Hello,
 	return h, conn.SetDeadline(time.Time{})
 }
 
+// answers are channels for one response each, to be used again.
+var answers = sync.Pool{New: func() any { return make(chan wire.Response, 1) }}
+
 // Do sends a request and waits for its response. Any error but ErrNotSent leaves the outcome unknown.
 func (c *Conn) Do(ctx context.Context, q wire.Request) (wire.Response, error) {
-	answer := make(chan wire.Response, 1)
-	id, err := c.register(answer)
+	answer := answers.Get().(chan wire.Response)
+	id, others, err := c.register(answer)
 	if err != nil {
 		return wire.Response{}, ErrNotSent{err}
 	}
-	defer c.unregister(id)
 	if err := ctx.Err(); err != nil {
+		c.unregister(id)
 		return wire.Response{}, ErrNotSent{err}
 	}
 	q.ID = id
-	if err := c.write(ctx, q); err != nil {
-		return wire.Response{}, err
+	if !c.out.Put(id, func(b []byte) []byte { return appendFrame(b, q) }) {
+		c.unregister(id)
+		return wire.Response{}, ErrNotSent{c.Err()}
 	}
+	if others {
+		runtime.Gosched() // they may have something to say as well: it goes out together
+	}
+	c.out.Flush()
 	select {
 	case p, ok := <-answer:
 		if !ok {
-			return wire.Response{}, fmt.Errorf("connection lost while waiting: %w", c.Err())
+			return wire.Response{}, c.unanswered(id, fmt.Errorf("connection lost while waiting: %w", c.Err()))
 		}
+		answers.Put(answer) // nobody else holds it any more
 		return p, nil
 	case <-ctx.Done():
-		return wire.Response{}, fmt.Errorf("no answer: %w", ctx.Err())
+		c.unregister(id)
+		return wire.Response{}, c.unanswered(id, fmt.Errorf("no answer: %w", ctx.Err()))
 	}
 }
 
-func (c *Conn) register(answer chan<- wire.Response) (uint64, error) {
+func appendFrame(b []byte, q wire.Request) []byte {
+	b, start := wire.BeginFrame(b)
+	return wire.EndFrame(wire.AppendRequest(b, q), start)
+}
+
+// unanswered tells whether a request that nobody waits for any more was sent.
+func (c *Conn) unanswered(id uint64, err error) error {
+	switch c.out.TakeBack(id) {
+	case outbox.Withdrawn:
+		return ErrNotSent{err}
+	case outbox.Flying:
+		c.end(err) // a node that does not read: the connection is of no use any more
+	}
+	return err
+}
+
+// register gives a request its id, and reports whether others wait.
+func (c *Conn) register(answer chan<- wire.Response) (id uint64, others bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return 0, c.err
+		return 0, false, c.err
 	}
 	c.last++
 	c.waiting[c.last] = answer
-	return c.last, nil
+	return c.last, len(c.waiting) > 1, nil
 }
 
 func (c *Conn) unregister(id uint64) {
 	c.mu.Lock()
 	delete(c.waiting, id)
 	c.mu.Unlock()
-}
-
-func (c *Conn) write(ctx context.Context, q wire.Request) error {
-	select {
-	case c.writing <- struct{}{}:
-		defer func() { <-c.writing }()
-	case <-ctx.Done():
-		return ErrNotSent{ctx.Err()}
-	}
-	b, start := wire.BeginFrame(c.buf[:0])
-	c.buf = wire.EndFrame(wire.AppendRequest(b, q), start)
-	deadline, _ := ctx.Deadline() // none: the zero time, which is none for the connection too
-	if err := c.conn.SetWriteDeadline(deadline); err != nil {
-		return ErrNotSent{err}
-	}
-	// A node that does not read may hold the write up for longer than ctx lasts.
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(interrupted)
-		c.conn.SetWriteDeadline(time.Unix(1, 0))
-	})
-	n, err := c.conn.Write(c.buf)
-	if !stop() {
-		<-interrupted // the deadline must not meet the next who writes
-	}
-	switch {
-	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
-		return ErrNotSent{err} // the connection is as it was
-	case err != nil:
-		c.end(err) // a part of the frame may have left: the connection is of no use any more
-		return err
-	}
-	return nil
 }
 
 func (c *Conn) read() {

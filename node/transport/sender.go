@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/node/outbox"
 	"github.com/ordeal-dev/ordeal/node/wire"
 	"github.com/ordeal-dev/ordeal/raft"
 )
@@ -21,6 +23,7 @@ const (
 	silence      = time.Second // a ping unanswered for so long ends the connection
 	frameBytes   = 1 << 20     // messages are gathered in a frame up to about here
 	queueLength  = 1 << 14     // messages waiting for a peer; beyond it they are dropped
+	inlineBytes  = 64 << 10    // what Flush sends itself, at most
 )
 
 // Sender sends to one peer.
@@ -31,7 +34,20 @@ type Sender struct {
 
 	mu      sync.Mutex
 	queue   []raft.Message
-	pending chan struct{} // a token while queue may hold something
+	bytes   int           // of entries and chunks in the queue
+	link    *link         // nil: there is no connection
+	pending chan struct{} // a token while Run has something to do
+
+	encoding sync.Mutex // held by who puts what was queued into frames
+	spare    []raft.Message
+}
+
+// link is a connection.
+type link struct {
+	box      *outbox.Box
+	failed   chan error
+	answered atomic.Bool // the last ping
+	pinged   time.Time   // guarded by encoding
 }
 
 // NewSender makes a sender that introduces itself with hello at address (host:port, resolved anew at each dial). Run
@@ -40,13 +56,40 @@ func NewSender(address string, hello wire.Hello, log *slog.Logger) *Sender {
 	return &Sender{hello: hello, address: address, log: log.With("peer", hello.To, "address", address), pending: make(chan struct{}, 1)}
 }
 
-// Send queues m and never blocks.
+// Send queues m, to be sent by the next Flush. It never blocks.
 func (s *Sender) Send(m raft.Message) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.queue) < queueLength {
 		s.queue = append(s.queue, m)
+		s.bytes += size(m)
 	}
+}
+
+// size is what a message takes for the most part, in bytes.
+func size(m raft.Message) int {
+	n := len(m.Chunk)
+	for i := range m.Entries {
+		n += len(m.Entries[i].Data)
+	}
+	return n
+}
+
+// Flush sees to it that what is queued is sent. A little is sent at once, by the caller; more is left to Run, so that the caller, who
+// drives the node, is not held up.
+func (s *Sender) Flush() {
+	s.mu.Lock()
+	l, little := s.link, s.bytes <= inlineBytes
 	s.mu.Unlock()
+	if l == nil || !little || !s.encoding.TryLock() {
+		s.wake()
+		return
+	}
+	s.transmit(l)
+	s.encoding.Unlock()
+}
+
+func (s *Sender) wake() {
 	select {
 	case s.pending <- struct{}{}:
 	default:
@@ -58,8 +101,42 @@ func (s *Sender) take(spare []raft.Message) []raft.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := s.queue
-	s.queue = spare[:0]
+	s.queue, s.bytes = spare[:0], 0
 	return q
+}
+
+// transmit sends what is queued, and a ping if it is time for one. s.encoding is held.
+func (s *Sender) transmit(l *link) {
+	now := time.Now()
+	if !l.answered.Load() && now.Sub(l.pinged) > silence {
+		l.fail(errSilent)
+		return
+	}
+	messages := s.take(s.spare)
+	ping := l.answered.Load() && now.Sub(l.pinged) > pingInterval
+	l.box.Put(0, func(b []byte) []byte {
+		b = appendFrames(b, messages)
+		if ping {
+			var start int
+			b, start = wire.BeginFrame(b)
+			b = wire.EndFrame(b, start)
+		}
+		return b
+	})
+	if ping {
+		l.answered.Store(false)
+		l.pinged = now
+	}
+	s.spare = messages
+	l.box.Flush()
+}
+
+// fail ends the connection.
+func (l *link) fail(err error) {
+	select {
+	case l.failed <- err:
+	default: // it has failed already
+	}
 }
 
 // Run keeps a connection and sends, until ctx ends.
@@ -112,14 +189,20 @@ func (s *Sender) connection(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
 	s.log.Info("connected to peer")
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	pongs := make(chan error)
-	go readPongs(ctx, conn, pongs)
-	return true, s.send(ctx, conn, pongs)
+	l := &link{failed: make(chan error, 1), pinged: time.Now()}
+	l.answered.Store(true)
+	l.box = outbox.New(conn, outbox.Options{Timeout: silence, Failed: l.fail})
+	go l.readPongs(conn)
+	s.connect(l)
+	defer s.connect(nil)
+	return true, s.send(ctx, l)
+}
+
+func (s *Sender) connect(l *link) {
+	s.mu.Lock()
+	s.link = l
+	s.mu.Unlock()
 }
 
 func (s *Sender) dial(ctx context.Context) (net.Conn, error) {
@@ -153,57 +236,32 @@ func (s *Sender) introduce(conn net.Conn) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// readPongs tells of each answered ping with nil, and of the end of the connection with the error.
-func readPongs(ctx context.Context, conn net.Conn, pongs chan<- error) {
+// readPongs takes in answers to pings until the connection ends.
+func (l *link) readPongs(conn net.Conn) {
 	for {
-		_, err := wire.ReadFrame(conn, nil)
-		select {
-		case pongs <- err:
-		case <-ctx.Done():
+		if _, err := wire.ReadFrame(conn, nil); err != nil {
+			l.fail(err)
 			return
 		}
-		if err != nil {
-			return
-		}
+		l.answered.Store(true)
 	}
 }
 
 var errSilent = errors.New("no answer to a ping: the connection is given up")
 
-func (s *Sender) send(ctx context.Context, conn net.Conn, pongs <-chan error) error {
-	var spare []raft.Message
-	var buf []byte
-	pinged, answered := time.Now(), true
+// send sends what Flush leaves to it, until ctx or the connection ends.
+func (s *Sender) send(ctx context.Context, l *link) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-pongs:
-			if err != nil {
-				return err
-			}
-			answered = true
-			continue
+		case err := <-l.failed:
+			return err
 		case <-s.pending:
 		}
-		now := time.Now()
-		if !answered && now.Sub(pinged) > silence {
-			return errSilent
-		}
-		messages := s.take(spare)
-		buf = appendFrames(buf[:0], messages)
-		if answered && now.Sub(pinged) > pingInterval {
-			b, start := wire.BeginFrame(buf)
-			buf = wire.EndFrame(b, start)
-			pinged, answered = now, false
-		}
-		if err := conn.SetWriteDeadline(now.Add(silence)); err != nil {
-			return err
-		}
-		if _, err := conn.Write(buf); err != nil {
-			return err
-		}
-		spare = messages
+		s.encoding.Lock()
+		s.transmit(l)
+		s.encoding.Unlock()
 	}
 }
 

@@ -126,6 +126,7 @@ func startSender(t *testing.T, address string) *lines {
 	all.Go(func() {
 		for term := uint64(1); ctx.Err() == nil; term++ {
 			s.Send(vote(1, 2, term))
+			s.Flush()
 			time.Sleep(time.Millisecond)
 		}
 	})
@@ -211,6 +212,7 @@ func TestSenderIsBounded(t *testing.T) {
 	s := NewSender("127.0.0.1:1", wire.Hello{}, slog.New(slog.DiscardHandler))
 	for range queueLength + 10 {
 		s.Send(vote(1, 2, 1))
+		s.Flush()
 	}
 	require.Len(t, s.take(nil), queueLength)
 

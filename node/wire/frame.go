@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // BeginFrame appends room for a header to b; the payload follows, then EndFrame with the position that this returns.
 func BeginFrame(b []byte) ([]byte, int) {
-	return append(b, make([]byte, frameHeader)...), len(b)
+	return append(b, 0, 0, 0, 0, 0, 0, 0, 0), len(b)
 }
 
 // EndFrame fills in the header of the frame that began at start.
@@ -63,4 +64,17 @@ func ReadFrameUpTo(r io.Reader, buf []byte, limit int) ([]byte, error) {
 		return nil, ErrCorrupt
 	}
 	return buf, nil
+}
+
+// HasFrame reports whether r holds a whole frame, or a header that no frame has, so that reading one does not wait.
+func HasFrame(r *bufio.Reader) bool {
+	if r.Buffered() < frameHeader {
+		return false
+	}
+	header, err := r.Peek(frameHeader)
+	if err != nil {
+		return false
+	}
+	n := binary.LittleEndian.Uint32(header)
+	return uint64(n) <= uint64(r.Buffered()-frameHeader) || n > MaxFrame
 }
