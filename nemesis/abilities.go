@@ -14,7 +14,8 @@ type Abilities struct {
 	Data       DataCutter
 	Clients    ClientCutter
 	Packets    Packets
-	Clocks     Clocks
+	Clocks     Clocks // of the nodes' own
+	Patched    Clocks // of the processes that they are, whatever these are
 	Disks      Disks
 	Logs       Logs
 }
@@ -29,6 +30,9 @@ func AbilitiesOf(cluster any) Abilities {
 	a.Clients, _ = cluster.(ClientCutter)
 	a.Packets, _ = cluster.(Packets)
 	a.Clocks, _ = cluster.(Clocks)
+	if p, ok := cluster.(Patchable); ok {
+		a.Patched = p.PatchedClocks()
+	}
 	a.Disks, _ = cluster.(Disks)
 	a.Logs, _ = cluster.(Logs)
 	return a
@@ -64,7 +68,7 @@ func (a ability) lacking(have Abilities) error {
 		return errors.New("a cluster that can keep clients from a node, and this one cannot")
 	case a == toShapePackets && have.Packets == nil:
 		return errors.New("a cluster whose packets can be shaped, and those of this one cannot")
-	case a == toSetClocks && have.Clocks == nil:
+	case a == toSetClocks && have.Clocks == nil && have.Patched == nil:
 		return errors.New("a cluster whose clocks can be set, and those of this one cannot")
 	case a == toHurtDisks && have.Disks == nil:
 		return errors.New("a cluster whose disks can be hurt, and those of this one cannot")
@@ -180,6 +184,12 @@ type ClockReading struct {
 
 // Skew is what the wall clock is ahead.
 func (r ClockReading) Skew() time.Duration { return r.Wall.Sub(r.TrueWall) }
+
+// Patchable is a cluster that can set the clocks of its nodes' processes, though these know nothing of it, by a patch of their vDSO. What
+// it gives may tell, by a method Lacks(context.Context) error, why that cannot be done here.
+type Patchable interface {
+	PatchedClocks() Clocks
+}
 
 // Clocks is the part of a cluster that sets the nodes' clocks. A process that is started anew has a clock that is right.
 type Clocks interface {

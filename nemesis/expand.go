@@ -20,7 +20,7 @@ func Expand(ctx context.Context, specs []Spec, nodes int, cluster any, have Abil
 		}
 		if spec.Mode != "" {
 			m, _ := findMode(k, spec.Mode)
-			if err := m.lacking(ctx, k, cluster, have); err != nil {
+			if err := m.lacking(ctx, k, spec.Parameters, cluster, have); err != nil {
 				return nil, nil, &UnableError{spec, err}
 			}
 			expanded = append(expanded, spec)
@@ -31,7 +31,7 @@ func Expand(ctx context.Context, specs []Spec, nodes int, cluster any, have Abil
 			if !m.suits(k, nodes, spec.Parameters) {
 				continue
 			}
-			if err := m.lacking(ctx, k, cluster, have); err != nil {
+			if err := m.lacking(ctx, k, spec.Parameters, cluster, have); err != nil {
 				cannot = err
 				left = append(left, fmt.Sprintf("%s:%s: %v", k.name(), m.name, err))
 				continue
@@ -49,10 +49,15 @@ func Expand(ctx context.Context, specs []Spec, nodes int, cluster any, have Abil
 	return expanded, left, nil
 }
 
-// lacking tells why the cluster cannot do the mode.
-func (m mode) lacking(ctx context.Context, k kind, cluster any, have Abilities) error {
+// lacking tells why the cluster cannot do the mode with the parameters.
+func (m mode) lacking(ctx context.Context, k kind, parameters map[string]string, cluster any, have Abilities) error {
 	if err := m.of.lacking(have); err != nil {
 		return fmt.Errorf("needs %w", err)
+	}
+	if c, ok := k.(chooser); ok {
+		if err := c.lacks(ctx, parameters, have); err != nil {
+			return fmt.Errorf("needs %w", err)
+		}
 	}
 	if limited, ok := cluster.(Limited); ok {
 		return limited.Lacks(ctx, k.name(), m.name)

@@ -41,6 +41,11 @@ type closer interface {
 	closed() string
 }
 
+// chooser is a kind whose parameters say by what means it does what it does; lacks tells why it cannot be done by those.
+type chooser interface {
+	lacks(ctx context.Context, parameters map[string]string, have Abilities) error
+}
+
 // turner is a kind with modes that change while they stand: the schedule has steps of PhaseTurn between injection and heal.
 // What they show is evidence of the heal's event.
 type turner interface {

@@ -41,8 +41,8 @@ type Nemesis struct {
 	schedule  Schedule
 	options   Options
 	events    []Event
-	late      []string // nodes that stood still when their clock was to be set right
-	owed      []string // removed nodes that could not be brought back when their fault was healed
+	late      []lateClock // of nodes that stood still when their clock was to be set right
+	owed      []string    // removed nodes that could not be brought back when their fault was healed
 
 	mu     sync.Mutex
 	active []*fault // in the order of injection
@@ -76,6 +76,11 @@ func New(world World, schedule Schedule, options Options) (*Nemesis, error) {
 		m, _ := findMode(k, step.Mode)
 		for _, a := range []ability{k.needs(), m.of} {
 			if err := a.lacking(options.Abilities); err != nil {
+				return nil, fmt.Errorf("schedule: step at %v: %s needs %w", step.At, step.Fault, err)
+			}
+		}
+		if c, ok := k.(chooser); ok && step.Phase == PhaseInject {
+			if err := c.lacks(context.Background(), step.Parameters, options.Abilities); err != nil {
 				return nil, fmt.Errorf("schedule: step at %v: %s needs %w", step.At, step.Fault, err)
 			}
 		}

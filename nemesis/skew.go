@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +29,13 @@ const (
 	rateParameter   = "rate"
 	offsetParameter = "offset"
 	periodParameter = "period"
+	byParameter     = "by"
+)
+
+// Values of byParameter: by what clocks are set. Without it, by their own where they have such ones.
+const (
+	byOwn  = "own"
+	byVDSO = "vdso"
 )
 
 const (
@@ -52,6 +61,7 @@ var skewing = skew{basic{title: ClockSkew, of: toSetClocks, ways: []mode{
 func (skew) parameters() []parameter {
 	return []parameter{
 		{name: nodesParameter, help: "whose clocks: leader, one, minority, majority or all", check: oneOf(nodeSetNames...)},
+		{name: byParameter, help: "by what they are set: own (the node's own clock) or vdso (a patch of its process)", check: oneOf(byOwn, byVDSO)},
 		{name: rateParameter, help: "seconds that they count in a second: 0.01 to 100", check: numberWithin(0.01, 100), modes: []string{rateMode}},
 		{name: offsetParameter, help: "how far they jump: 100ms to 100h", check: durationWithin(100*time.Millisecond, 100*time.Hour), modes: []string{aheadMode, backMode, strobeMode}},
 		{name: periodParameter, help: "time between two jumps: 10ms to 1s", check: durationWithin(10*time.Millisecond, time.Second), modes: []string{strobeMode}},
@@ -104,6 +114,30 @@ func skewText(mode string, targets []string, parameters map[string]string) strin
 	return "clock of " + words(targets) + " " + what
 }
 
+// lacks tells why clocks cannot be set by what the parameters name.
+func (skew) lacks(ctx context.Context, parameters map[string]string, have Abilities) error {
+	by := parameters[byParameter]
+	if by == byOwn && have.Clocks == nil {
+		return errors.New("nodes with clocks of their own that can be set, and these have none")
+	}
+	means := have.clocks(by)
+	if means == nil {
+		return errors.New("processes whose vDSO can be patched, and those of this cluster cannot: use --cluster local or docker, on Linux on amd64")
+	}
+	if limited, ok := means.(interface{ Lacks(context.Context) error }); ok {
+		return limited.Lacks(ctx)
+	}
+	return nil
+}
+
+// clocks are the means to set clocks by what was asked for; nil: there are none.
+func (a Abilities) clocks(by string) Clocks {
+	if by == byVDSO || by == "" && a.Clocks == nil {
+		return a.Patched
+	}
+	return a.Clocks
+}
+
 // resolve finds the leader.
 func (skew) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error) {
 	leader, err := n.leader(ctx)
@@ -145,6 +179,7 @@ type misled struct {
 
 func (skew) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	to, err := f.step.clock()
+	by := f.step.Parameters[byParameter]
 	var against []string
 	if err != nil {
 		against = append(against, err.Error())
@@ -163,7 +198,7 @@ func (skew) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			e.observe(node + " does not run now, and is left alone")
 		default:
 			f.misled[node] = misled{process: state} // also where the call reports an error: it may have been done
-			if err := n.abilities.Clocks.SetClock(ctx, node, to); err != nil {
+			if err := n.abilities.clocks(by).SetClock(ctx, node, to); err != nil {
 				against = append(against, fmt.Sprintf("set the clock of %s: %v", node, err))
 				continue
 			}
@@ -171,7 +206,7 @@ func (skew) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 		}
 	}
 	e.Done = n.now()
-	firsts, reasons := n.watchClocks(ctx, set, to, n.now()-began, e)
+	firsts, reasons := n.watchClocks(ctx, by, set, to, n.now()-began, e)
 	against = append(against, reasons...)
 	for node, first := range firsts {
 		f.misled[node] = misled{process: f.misled[node].process, first: first}
@@ -187,17 +222,17 @@ func (skew) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 
 // watchClocks gathers evidence that the nodes' clocks go as they were just set to, within the time that setting them took. It gives the
 // first reading of each.
-func (n *Nemesis) watchClocks(ctx context.Context, nodes []string, to ClockSetting, took time.Duration, e *Event) (firsts map[string]ClockReading, against []string) {
+func (n *Nemesis) watchClocks(ctx context.Context, by string, nodes []string, to ClockSetting, took time.Duration, e *Event) (firsts map[string]ClockReading, against []string) {
 	if len(nodes) == 0 {
 		return nil, nil
 	}
 	if to.Strobe != 0 {
-		return nil, n.watchStrobe(ctx, nodes, to, e)
+		return nil, n.watchStrobe(ctx, by, nodes, to, e)
 	}
 	firsts = map[string]ClockReading{}
 	for _, node := range nodes {
 		began := n.now()
-		first, err := n.abilities.Clocks.ReadClock(ctx, node)
+		first, err := n.abilities.clocks(by).ReadClock(ctx, node)
 		if err != nil {
 			against = append(against, fmt.Sprintf("the clock of %s cannot be read: %v", node, err))
 			continue
@@ -215,7 +250,7 @@ func (n *Nemesis) watchClocks(ctx context.Context, nodes []string, to ClockSetti
 	}
 	for _, node := range nodes {
 		if first, ok := firsts[node]; ok {
-			if reason := n.checkGoes(ctx, node, to, first, e); reason != "" {
+			if reason := n.checkGoes(ctx, by, node, to, first, e); reason != "" {
 				against = append(against, reason)
 			}
 		}
@@ -224,8 +259,8 @@ func (n *Nemesis) watchClocks(ctx context.Context, nodes []string, to ClockSetti
 }
 
 // checkGoes gathers evidence that the node's clock has gone as it was to since the reading.
-func (n *Nemesis) checkGoes(ctx context.Context, node string, to ClockSetting, first ClockReading, e *Event) string {
-	last, err := n.abilities.Clocks.ReadClock(ctx, node)
+func (n *Nemesis) checkGoes(ctx context.Context, by, node string, to ClockSetting, first ClockReading, e *Event) string {
+	last, err := n.abilities.clocks(by).ReadClock(ctx, node)
 	if err != nil {
 		return fmt.Sprintf("the clock of %s cannot be read: %v", node, err)
 	}
@@ -244,11 +279,11 @@ func (n *Nemesis) checkGoes(ctx context.Context, node string, to ClockSetting, f
 }
 
 // watchStrobe gathers evidence that the nodes' wall clocks jump to and fro; with no offset, that they do so no more.
-func (n *Nemesis) watchStrobe(ctx context.Context, nodes []string, to ClockSetting, e *Event) (against []string) {
+func (n *Nemesis) watchStrobe(ctx context.Context, by string, nodes []string, to ClockSetting, e *Event) (against []string) {
 	right, off, bad := map[string]int{}, map[string]int{}, map[string]string{}
 	for range strobeLooks {
 		for _, node := range nodes {
-			r, err := n.abilities.Clocks.ReadClock(ctx, node)
+			r, err := n.abilities.clocks(by).ReadClock(ctx, node)
 			slack := to.slack(0) + r.Within
 			switch {
 			case err != nil:
@@ -294,6 +329,7 @@ func absolute(d time.Duration) time.Duration { return max(d, -d) }
 
 func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	to, err := f.step.clock()
+	by := f.step.Parameters[byParameter]
 	any := len(f.misled) > 0
 	var early, against, strobing, right []string
 	if err != nil {
@@ -313,12 +349,12 @@ func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 			delete(f.misled, node)
 		case state.Paused:
 			e.observe(node + " stands still: its clock is set right when it goes on")
-			n.late = append(n.late, node)
+			n.late = append(n.late, lateClock{by, node})
 			delete(f.misled, node)
 		case to.Strobe != 0:
 			strobing = append(strobing, node)
 		case m.first != (ClockReading{}):
-			if reason := n.checkGoes(ctx, node, to, m.first, e); reason != "" {
+			if reason := n.checkGoes(ctx, by, node, to, m.first, e); reason != "" {
 				early = append(early, reason)
 			}
 		default:
@@ -326,7 +362,7 @@ func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 		}
 	}
 	if len(strobing) > 0 {
-		early = append(early, n.watchStrobe(ctx, strobing, to, e)...)
+		early = append(early, n.watchStrobe(ctx, by, strobing, to, e)...)
 	}
 	e.Stood = any && len(early) == 0
 	if len(early) > 0 {
@@ -336,14 +372,14 @@ func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 		if _, ok := f.misled[node]; !ok {
 			continue
 		}
-		if err := n.abilities.Clocks.SetClock(ctx, node, n.clockBesides(node, f)); err != nil {
+		if err := n.abilities.clocks(by).SetClock(ctx, node, n.clockBesides(by, node, f)); err != nil {
 			against = append(against, fmt.Sprintf("set the clock of %s right: %v", node, err))
-		} else if n.clockBesides(node, f) == (ClockSetting{}) {
+		} else if n.clockBesides(by, node, f) == (ClockSetting{}) {
 			right = append(right, node)
 		}
 	}
 	e.Done = n.now()
-	against = append(against, n.watchRight(ctx, right, to.Strobe, e)...)
+	against = append(against, n.watchRight(ctx, by, right, to.Strobe, e)...)
 	if !any {
 		e.observe("there is nothing to set right: it set no clock")
 	}
@@ -353,20 +389,24 @@ func (skew) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	}
 }
 
+// lateClock is the clock of a node that stood still when it was to be set right, and by what.
+type lateClock struct{ by, node string }
+
 // setLateClocks sets the clocks right of nodes that go on again.
 func (n *Nemesis) setLateClocks(ctx context.Context, e *Event) {
 	still := n.late[:0]
-	for _, node := range n.late {
+	for _, clock := range n.late {
+		node := clock.node
 		state, err := n.world.Process(ctx, node)
 		if err == nil && (state.Paused || !state.Running) { // one that is started anew has a clock that is right
 			if state.Paused {
-				still = append(still, node)
+				still = append(still, clock)
 			}
 			continue
 		}
-		if err := n.abilities.Clocks.SetClock(ctx, node, n.clockBesides(node, nil)); err != nil {
+		if err := n.abilities.clocks(clock.by).SetClock(ctx, node, n.clockBesides(clock.by, node, nil)); err != nil {
 			e.observe(fmt.Sprintf("the clock of %s, which is late to be set right, is not: %v", node, err))
-			still = append(still, node)
+			still = append(still, clock)
 			continue
 		}
 		e.observe(node + " goes on: its clock is set right")
@@ -374,11 +414,11 @@ func (n *Nemesis) setLateClocks(ctx context.Context, e *Event) {
 	n.late = still
 }
 
-// clockBesides is how the node's clock is to go by the latest other fault that stands.
-func (n *Nemesis) clockBesides(node string, f *fault) ClockSetting {
+// clockBesides is how the node's clock, set by the same means, is to go by the latest other fault that stands.
+func (n *Nemesis) clockBesides(by, node string, f *fault) ClockSetting {
 	var to ClockSetting
 	for _, other := range n.standing() {
-		if _, ok := other.misled[node]; ok && other != f {
+		if _, ok := other.misled[node]; ok && other != f && other.step.Parameters[byParameter] == by {
 			to, _ = other.step.clock()
 		}
 	}
@@ -386,49 +426,61 @@ func (n *Nemesis) clockBesides(node string, f *fault) ClockSetting {
 }
 
 // watchRight gathers evidence that the nodes' clocks are right, where they may have strobed.
-func (n *Nemesis) watchRight(ctx context.Context, nodes []string, strobed time.Duration, e *Event) []string {
-	_, against := n.watchClocks(ctx, nodes, ClockSetting{}, 0, e)
+func (n *Nemesis) watchRight(ctx context.Context, by string, nodes []string, strobed time.Duration, e *Event) []string {
+	_, against := n.watchClocks(ctx, by, nodes, ClockSetting{}, 0, e)
 	if len(nodes) > 0 && strobed != 0 {
-		against = append(against, n.watchStrobe(ctx, nodes, ClockSetting{Strobe: strobed}, e)...)
+		against = append(against, n.watchStrobe(ctx, by, nodes, ClockSetting{Strobe: strobed}, e)...)
 	}
 	return against
 }
 
 func (skew) closed() string { return "all clocks are right" }
 
-// close sets every clock right, whatever was set.
+// close sets every clock right, whatever was set, by all means that the schedule has.
 func (skew) close(ctx context.Context, n *Nemesis, e *Event) error {
-	var against, set []string
+	strobed := map[string]time.Duration{} // by means
+	for _, step := range n.schedule.Steps {
+		if step.Fault == ClockSkew && step.Phase == PhaseInject {
+			to, _ := step.clock()
+			by := step.Parameters[byParameter]
+			strobed[by] = max(strobed[by], to.Strobe)
+		}
+	}
+	var against []string
+	for _, by := range slices.Sorted(maps.Keys(strobed)) {
+		against = append(against, n.closeClocks(ctx, by, strobed[by], e)...)
+	}
+	if len(against) > 0 {
+		return errors.New(strings.Join(against, "; "))
+	}
+	return nil
+}
+
+// closeClocks sets every clock right by one means, and tells which are not.
+func (n *Nemesis) closeClocks(ctx context.Context, by string, strobed time.Duration, e *Event) (against []string) {
+	var set []string
 	for _, node := range n.world.Nodes() {
 		if err := n.revive(ctx, node, e); err != nil {
 			continue // that it does not run is told of by the closing itself
 		}
-		if err := n.awaitClock(ctx, node); err != nil {
+		if err := n.awaitClock(ctx, by, node); err != nil {
 			against = append(against, fmt.Sprintf("set the clock of %s right: %v", node, err))
 			continue
 		}
 		set = append(set, node)
 	}
-	var strobed time.Duration
-	for _, step := range n.schedule.Steps {
-		if step.Fault == ClockSkew && step.Phase == PhaseInject {
-			to, _ := step.clock()
-			strobed = max(strobed, to.Strobe)
-		}
-	}
 	var looks Event
-	against = append(against, n.watchRight(ctx, set, strobed, &looks)...)
-	if len(against) > 0 {
-		return errors.New(strings.Join(against, "; "))
+	against = append(against, n.watchRight(ctx, by, set, strobed, &looks)...)
+	if len(against) == 0 {
+		e.observe(fmt.Sprintf("the clocks of %d nodes go as the machine's", len(set)))
 	}
-	e.observe(fmt.Sprintf("the clocks of %d nodes go as the machine's", len(set)))
-	return nil
+	return against
 }
 
 // awaitClock sets the node's clock right. A process that has just been started may not answer yet.
-func (n *Nemesis) awaitClock(ctx context.Context, node string) error {
+func (n *Nemesis) awaitClock(ctx context.Context, by, node string) error {
 	for end := n.now() + clockAwaited; ; {
-		err := n.abilities.Clocks.SetClock(ctx, node, ClockSetting{})
+		err := n.abilities.clocks(by).SetClock(ctx, node, ClockSetting{})
 		if err == nil || n.now() >= end || n.options.Clock.Sleep(ctx, memberPoll) != nil {
 			return err
 		}

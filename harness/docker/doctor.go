@@ -111,6 +111,7 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 	}
 	defer a.Close()
 	able, err := a.Able(ctx)
+	defer d.clocks(able.VDSO, err)
 	if err == nil && able.Queue != "" {
 		err = errors.New(able.Queue)
 	}
@@ -118,6 +119,16 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 		"load the kernel's queue (modprobe nfnetlink_queue, and nft_queue or xt_NFQUEUE with nft_compat), or use --cluster local for faults packet:delay, loss and bandwidth")
 	d.saw("packet filter in a container", partitionOnce(ctx, a), "a rule was set, listed and removed by nftables via netlink",
 		"load the kernel's nf_tables (modprobe nf_tables nf_tables_inet), or use --cluster local")
+}
+
+// clocks tells whether the clocks of any process can be set.
+func (d *doctor) clocks(lacks string, err error) {
+	if err == nil && lacks != "" {
+		err = errors.New(lacks)
+	}
+	d.saw("clocks of any process in a container (vDSO), for --faults clock:by=vdso", err, "the agent can patch a process of its container",
+		"an engine on Linux on amd64 is needed; for processes of another user than the agent's, SYS_PTRACE too")
+	d.findings[len(d.findings)-1].Optional = true
 }
 
 // disks starts an agent that may mount, and asks it whether it could.

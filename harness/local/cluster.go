@@ -451,6 +451,7 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 		return err
 	}
 	for _, n := range c.nodes {
+		n.clock.Close()
 		_ = n.log.Close() // which those beside write to as well
 	}
 	if _, err := c.record.removeDir(); err != nil {

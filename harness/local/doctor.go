@@ -14,6 +14,7 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/disk"
 	"github.com/ordeal-dev/ordeal/nemesis/link"
+	"github.com/ordeal-dev/ordeal/nemesis/vdso"
 )
 
 // Finding is one thing that the local cluster needs or can use of this machine.
@@ -38,6 +39,7 @@ func Doctor() []Finding {
 		finding("local: links between processes can be cut", tryLinks(ctx), "TCP on 127.0.0.1 is needed; is this a sandbox without a loopback interface?"),
 		finding("local: the records of runs can be written", tryState(), "set ORDEAL_STATE to a folder that can be written"),
 		tryDisks(),
+		tryClocks(),
 		tryDeathSignal(),
 		tryFiles(),
 	}
@@ -96,6 +98,14 @@ func tryLinks(ctx context.Context) error {
 // tryDisks is of use for faults of disks only, so the cluster can be had without.
 func tryDisks() Finding {
 	f := finding("local: disks that can be hurt (FUSE), for --faults disk", disk.Probe(), "without them --faults disk is refused on local; --cluster docker or sim may have them")
+	f.Optional = true
+	return f
+}
+
+// tryClocks is of use for clocks of systems that have none of their own to be set.
+func tryClocks() Finding {
+	f := finding("local: clocks of any process (vDSO), for --faults clock:by=vdso", vdso.Probe(os.Getpid()),
+		"Linux on amd64 is needed, and the right to trace one's own processes (sysctl kernel.yama.ptrace_scope below 2); nodes that have a clock of their own to be set need none of it")
 	f.Optional = true
 	return f
 }

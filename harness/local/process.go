@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/vdso"
 )
 
 // poll is how often a state that only the kernel knows is looked at.
@@ -23,6 +24,7 @@ type process struct {
 	record *record
 	log    *os.File
 
+	clock  vdso.Follower
 	acting sync.Mutex // one start, kill, pause or resume at a time
 
 	mu      sync.Mutex

@@ -99,6 +99,7 @@ type ShapeCounts struct {
 type Able struct {
 	Netfilter string `json:"netfilter,omitempty"`
 	Queue     string `json:"queue,omitempty"`
+	VDSO      string `json:"vdso,omitempty"`
 }
 
 // ResetRequest asks to destroy the TCP connections with these peers.

@@ -18,6 +18,7 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis/disk"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
 	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
+	"github.com/ordeal-dev/ordeal/nemesis/vdso"
 )
 
 const (
@@ -38,6 +39,7 @@ type server struct {
 	disk       *disk.Disk // nil: none
 	filter     netfilter.Filter
 	shaper     nfqueue.Shaper
+	clock      vdso.Follower
 	note       func(format string, args ...any)
 
 	mu     sync.Mutex // one change of rules at a time
@@ -70,6 +72,7 @@ func (s *server) handler(secret string) http.Handler {
 	mux.HandleFunc("GET "+pathPorts, s.getPorts)
 	mux.HandleFunc("GET "+pathLog, s.getLog)
 	s.handleDisk(mux)
+	s.handleClock(mux)
 	return authorize(secret, plainErrorsAsJSON(mux))
 }
 

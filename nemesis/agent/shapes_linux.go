@@ -63,5 +63,8 @@ func (s *server) getAble(w http.ResponseWriter, _ *http.Request) {
 	if err := nfqueue.Probe(); err != nil {
 		able.Queue = err.Error()
 	}
+	if err := s.ableToSetClock(); err != nil {
+		able.VDSO = err.Error()
+	}
 	answer(w, able)
 }

@@ -30,6 +30,8 @@ type supervisor struct {
 	output io.Writer                 // what the child prints
 	ended  func(pid int, how string) // told of every end of a child, after its last output; may be nil
 
+	acting sync.Mutex // one who stops the child and lets it go on at a time
+
 	mu     sync.Mutex // also held over fork, so that reapOrphans knows every child of ours
 	child  *child
 	starts int
@@ -171,6 +173,8 @@ func (s *supervisor) resume(ctx context.Context) error {
 }
 
 func (s *supervisor) setStopped(ctx context.Context, sig syscall.Signal, want bool) error {
+	s.acting.Lock()
+	defer s.acting.Unlock()
 	c, err := s.current()
 	if err != nil {
 		return err
@@ -191,6 +195,17 @@ func (s *supervisor) setStopped(ctx context.Context, sig syscall.Signal, want bo
 			return fmt.Errorf("process %d was sent %v and the kernel does not show it: %w", c.pid, sig, ctx.Err())
 		}
 	}
+}
+
+// whileThere does something with the running child while nobody else stops it or lets it go on.
+func (s *supervisor) whileThere(do func(pid int) error) error {
+	s.acting.Lock()
+	defer s.acting.Unlock()
+	c, err := s.current()
+	if err != nil {
+		return err
+	}
+	return do(c.pid)
 }
 
 // state tells the child's state now.

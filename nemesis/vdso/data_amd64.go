@@ -107,7 +107,8 @@ const (
 	leastStrobe      = time.Millisecond
 )
 
-func check(s nemesis.ClockSetting) error {
+// Check tells what is wrong with a setting.
+func Check(s nemesis.ClockSetting) error {
 	switch {
 	case s.Rate != 0 && !(s.Rate >= slowest && s.Rate <= fastest):
 		return fmt.Errorf("vdso: the rate is %v: want %v to %v, or 0 for the machine's", s.Rate, slowest, fastest)

@@ -16,6 +16,7 @@ type Process struct{}
 
 func Open(int) (*Process, error)                     { return nil, ErrUnsupported }
 func Probe(int) error                                { return ErrUnsupported }
+func Check(nemesis.ClockSetting) error               { return ErrUnsupported }
 func (*Process) Close()                              {}
 func (*Process) PID() int                            { return 0 }
 func (*Process) Set(nemesis.ClockSetting) error      { return ErrUnsupported }

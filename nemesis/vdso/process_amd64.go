@@ -149,7 +149,7 @@ func machine(clock int32) (int64, error) {
 
 // Set sets how the process's clocks go from now on. Whoever in the process reads one meanwhile waits until it is done.
 func (p *Process) Set(to nemesis.ClockSetting) error {
-	if err := check(to); err != nil {
+	if err := Check(to); err != nil {
 		return err
 	}
 	p.mu.Lock()
