@@ -13,16 +13,13 @@ import (
 // of all appends that were seen; the others must be its beginnings; appends nobody saw come at the end. That is the legal
 // order, if there is one, and what is left to check is that nothing in it returned before what comes earlier was called.
 // Crashed appends that were seen took effect, the others can be left out.
-func decideAppends(ops []*history.Operation) (Verdict, []int32, string, bool) {
+func decideAppends(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	d := &appendsDecision{ops: ops}
 	if !d.findPieces() {
 		return Unknown, nil, "", false
 	}
-	if conflict := d.findOrder(); conflict != nil {
-		return Invalid, conflict, byPrefixes, true
-	}
-	conflict := d.checkOrder()
-	return verdictOf(conflict), conflict, byPrefixes, true
+	verdict, conflict := inSteps(b, d.findOrder, d.checkOrder)
+	return verdict, conflict, byPrefixes, true
 }
 
 // appendsDecision is the state of the check of one text.

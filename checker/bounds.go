@@ -66,6 +66,9 @@ func (b *bounds) fits(bytes int64) bool {
 	return !b.stopped()
 }
 
+// fitsQuietly tells whether so many bytes may still be taken.
+func (b *bounds) fitsQuietly(bytes int64) bool { return bytes <= b.limit-b.used }
+
 // size is a number of bytes for people.
 func size(bytes int64) string {
 	switch {

@@ -90,15 +90,8 @@ func decideChains(b *bounds, ops []*history.Operation, m *registerMachine) (verd
 	if !c.findWriters(len(m.values.values)) {
 		return Unknown, nil, false
 	}
-	for _, step := range []func() []int32{c.findSeen, c.linkValues, c.walkChains, c.orderZones} {
-		if conflict := step(); conflict != nil {
-			return Invalid, conflict, true
-		}
-		if b.stopped() {
-			return Unknown, nil, true
-		}
-	}
-	return Valid, nil, true
+	verdict, conflict = inSteps(b, c.findSeen, c.linkValues, c.walkChains, c.orderZones)
+	return verdict, conflict, true
 }
 
 // wrote is the value an operation writes if it takes effect; ok is false for one that writes none.

@@ -15,6 +15,7 @@ import (
 // confirmLimits are what porcupine may cost as the arbiter of keys that another algorithm decided. A key beyond them keeps
 // the verdict of that algorithm alone.
 type confirmLimits struct {
+	first      bool          // porcupine alone decides most keys within the limits, and confirms some
 	operations int           // of one key
 	together   int           // operations of all keys
 	cost       int64         // of one key, see searchCost
@@ -27,6 +28,7 @@ type confirmLimits struct {
 // usualConfirm is for hundreds of keys of some hundred operations, in about a second; a history of millions is not to
 // take noticeably longer for it.
 var usualConfirm = confirmLimits{
+	first:      true,
 	operations: 2_000, together: 100_000, cost: 40_000_000, steps: 2_000_000,
 	memory: 64 << 20, keyTime: 250 * time.Millisecond, time: 2 * time.Second,
 }
@@ -87,7 +89,7 @@ func (r *run) questions() []confirmation {
 		if k.Verdict == Unknown {
 			continue
 		}
-		if k.DecidedBy != byPorcupine {
+		if k.DecidedBy != byPorcupine && !r.objects[i].asked && (!r.confirm.first || r.objects[i].confirm) {
 			add(confirmation{key: i, ops: r.objects[i].ops})
 		}
 		if len(k.Evidence) > 0 {
@@ -116,37 +118,81 @@ func pointers(operations []history.Operation) []*history.Operation {
 // history, and the steps double with each operation that may go in any of two places. For that count half of the crashed
 // operations, which stay open, and of the others as many as are open at once above what a search does without turning back.
 func searchCost(ops []*history.Operation) int64 {
-	const easy = 6
-	crashed, open := 0, 0
-	var ends []time.Duration // of the definite ones
-	for _, op := range ops {
+	const easy, hopeless = 6, 60
+	crashed, most := 0, 0
+	open := make([]time.Duration, 0, hopeless) // ends of the definite ones that are open
+	for i, op := range ops {
+		if i > 0 && op.Call < ops[i-1].Call {
+			return searchCost(byCall(ops))
+		}
 		if op.Type != history.OK {
 			crashed++
-		} else {
-			ends = append(ends, op.Return)
+			continue
 		}
-	}
-	slices.Sort(ends)
-	calls := make([]time.Duration, 0, len(ends))
-	for _, op := range ops {
-		if op.Type == history.OK {
-			calls = append(calls, op.Call)
+		open = slices.DeleteFunc(open, func(end time.Duration) bool { return end < op.Call })
+		if open = append(open, op.Return); len(open) == hopeless {
+			return 1 << 62
 		}
-	}
-	slices.Sort(calls)
-	ended := 0
-	for i, call := range calls {
-		for ended < len(ends) && ends[ended] < call {
-			ended++
-		}
-		open = max(open, i+1-ended)
+		most = max(most, len(open))
 	}
 	n := int64(len(ops))
-	cost, doublings := n*(n/64+16), crashed/2+max(open-easy, 0)
+	cost, doublings := n*(n/64+16), crashed/2+max(most-easy, 0)
 	if bits.Len64(uint64(cost))+doublings > 62 {
 		return 1 << 62
 	}
 	return cost << doublings
+}
+
+func byCall(ops []*history.Operation) []*history.Operation {
+	return slices.SortedStableFunc(slices.Values(ops), func(a, b *history.Operation) int { return compareTimes(a.Call, b.Call) })
+}
+
+// confirmEvery is of how many keys that porcupine could decide one is decided by another algorithm and confirmed, so that
+// real histories go on to hold these against porcupine.
+const confirmEvery = 16
+
+// chooseFirst chooses the keys that porcupine decides by itself: where it is quick, anything beside it only takes longer.
+func (r *run) chooseFirst() {
+	if !r.confirm.first || r.options.Unconfirmed {
+		return
+	}
+	type candidate struct {
+		o    *object
+		cost int64
+	}
+	var all []candidate
+	total := 0
+	for _, o := range r.objects {
+		if len(o.ops) > r.confirm.operations || o.bad != "" {
+			continue
+		}
+		if cost := searchCost(o.ops); cost <= r.confirm.cost {
+			all = append(all, candidate{o, cost})
+			total += len(o.ops)
+		}
+	}
+	if total > r.confirm.together {
+		slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.cost, b.cost) })
+	}
+	operations := 0
+	for i, c := range all {
+		if operations += len(c.o.ops); operations > r.confirm.together {
+			return
+		}
+		c.o.first = i%confirmEvery != confirmEvery-1
+		c.o.confirm = !c.o.first
+	}
+}
+
+// decideFirst asks porcupine where it is to be asked first; Unknown: another algorithm has to decide.
+func (r *run) decideFirst(b *bounds, o *object) decision {
+	if !o.first || o.asked || !b.fitsQuietly(porcupineNeeds(len(o.ops))) {
+		return decision{verdict: Unknown}
+	}
+	o.asked = true
+	first := b.part(0, r.confirm.memory)
+	defer first.release()
+	return decision{verdict: decidePorcupine(first, o.ops, machineOf(r.model, o.ops), r.confirm.steps), by: byPorcupine}
 }
 
 // ask is porcupine's answer within the limits.

@@ -39,7 +39,7 @@ func TestDisagreementIsUnknown(t *testing.T) {
 	illegal := parseOperations(t, "0 put 1 [10, 20]\n1 get -> nil [30, 40]")
 	wrong := func(v Verdict) Model {
 		m := Register()
-		m.exact = func(ops []*history.Operation) (Verdict, []int32, string, bool) { return v, nil, "wrong", true }
+		m.exact = func(*bounds, []*history.Operation) (Verdict, []int32, string, bool) { return v, nil, "wrong", true }
 		return m
 	}
 	for _, c := range []struct {
@@ -102,13 +102,17 @@ func TestATypicalRunIsConfirmed(t *testing.T) {
 	const keys = 70
 	r := (&linearizable{model: Register(), confirm: usual}).Check(context.Background(), typical(keys), Options{})
 	require.Equal(t, Valid, r.Verdict, r.Reason)
-	agreed := 0
+	alone, agreed := 0, 0
 	for _, k := range r.Keys {
-		if strings.HasSuffix(k.DecidedBy, ", porcupine agrees") {
+		switch {
+		case k.DecidedBy == byPorcupine:
+			alone++
+		case strings.HasSuffix(k.DecidedBy, ", porcupine agrees"):
 			agreed++
 		}
 	}
-	require.GreaterOrEqual(t, agreed, keys-2)
+	require.GreaterOrEqual(t, alone+agreed, keys-2)
+	require.Equal(t, keys/confirmEvery, agreed, "of some keys porcupine is the second opinion")
 }
 
 func TestConfirmationLimits(t *testing.T) {

@@ -55,7 +55,7 @@ func counterStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 }
 
 // decideCounter is exact when every add is positive, certain and told its result: the results are the order.
-func decideCounter(ops []*history.Operation) (Verdict, []int32, string, bool) {
+func decideCounter(_ *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	order := make([]int32, len(ops))
 	for i, op := range ops {
 		order[i] = int32(i)

@@ -21,6 +21,19 @@ const (
 	byPrefixes  = "prefixes"  // appended texts: the longest read is the order
 )
 
+// inSteps goes through the steps of an exact checker until one finds a conflict, or the bounds are reached.
+func inSteps(b *bounds, steps ...func() (conflict []int32)) (Verdict, []int32) {
+	for _, step := range steps {
+		if b.stopped() {
+			return Unknown, nil
+		}
+		if conflict := step(); conflict != nil {
+			return Invalid, conflict
+		}
+	}
+	return Valid, nil
+}
+
 // decision is what an algorithm found out about one object.
 type decision struct {
 	verdict  Verdict
@@ -39,7 +52,7 @@ func decideObject(b *bounds, m *Model, ops []*history.Operation) decision {
 	b.charge(cost)
 	defer b.charge(-cost)
 	if m.exact != nil {
-		if verdict, numbers, by, ok := m.exact(ops); ok {
+		if verdict, numbers, by, ok := m.exact(b, ops); ok {
 			return decision{verdict: verdict, by: by, conflict: numbered(ops, numbers)}
 		}
 	}

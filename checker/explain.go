@@ -17,24 +17,37 @@ const (
 // explainAll adds evidence and a reason to the first invalid keys, in the order of their names, within what is left of
 // the run's time.
 func (r *run) explainAll() {
-	ctx, cancel := context.WithTimeout(r.ctx, explainTime)
+	ctx, cancel := context.WithTimeout(r.ctx, r.explainLimit())
 	defer cancel()
-	explained := 0
 	for _, i := range byKey(r.objects) {
 		k := &r.results[i]
-		if k.Verdict != Invalid {
+		if k.Verdict != Invalid || k.Reason != "" {
 			continue
 		}
 		k.Reason = "its operations fit in no legal order"
-		if explained++; explained <= explainKeys {
+		if r.explained++; r.explained <= explainKeys {
 			r.explain(ctx, k, r.objects[i], r.heap.share(1))
 		}
 	}
 }
 
+// explainLimit leaves half of the time to keys that are not decided.
+func (r *run) explainLimit() time.Duration {
+	left, bounded := r.left()
+	if bounded && slices.ContainsFunc(r.results, func(k KeyResult) bool { return k.Verdict == Unknown }) {
+		return min(left/2, explainTime)
+	}
+	return explainTime
+}
+
 func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64) {
 	some := o.conflict
-	if some == nil && len(o.ops) > evidenceLimit { // the frontier can tell where to look
+	if some == nil { // porcupine decided; an exact checker can tell where to look
+		b := newBounds(ctx, memory)
+		some = decideObject(b, r.model, o.ops).conflict
+		b.release()
+	}
+	if some == nil && len(o.ops) > evidenceLimit { // or the frontier
 		b := newBounds(ctx, memory)
 		verdict, numbers := decideFrontier(b, r.model, o.ops, machineOf(r.model, o.ops))
 		b.release()

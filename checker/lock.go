@@ -103,7 +103,7 @@ type hold struct {
 // come before another when something of it returned before something of the other was called, and as with the chains of a
 // register it is enough to look at two at a time. A hold that is not released lasts for ever; a release that crashed
 // returns at the end of time. A read belongs to the hold it saw; one that saw nobody is between the holds.
-func decideLock(ops []*history.Operation) (Verdict, []int32, string, bool) {
+func decideLock(_ *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	holds, tokens, ok := pairHolds(ops)
 	if !ok {
 		return Unknown, nil, "", false

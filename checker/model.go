@@ -24,9 +24,9 @@ type Model struct {
 
 	// compile is a faster form of Init and Step for the operations of one object; nil: made from them.
 	compile func(ops []*history.Operation) machine
-	// exact decides the operations of one object without a search; ok is false where it does not apply. For an illegal
-	// object it may return operations that are illegal together, by number. nil: there is no such way.
-	exact func(ops []*history.Operation) (verdict Verdict, conflict []int32, by string, ok bool)
+	// exact decides the operations of one object without a search; ok is false where it does not apply, and
+	// the verdict Unknown where the bounds stop it. For an illegal object it may return operations that are illegal together, by number. nil: there is no such way.
+	exact func(b *bounds, ops []*history.Operation) (verdict Verdict, conflict []int32, by string, ok bool)
 	// pure tells operations that change no state that allows them with their output; nil: those of ReadOnly.
 	pure func(op *history.Operation) bool
 	// values tells what values an operation names, for the reduction of evidence; nil: unknown.

@@ -16,6 +16,10 @@ type object struct {
 	crashed int                  // of ops
 	bad     string               // why it cannot be judged
 
+	first   bool // porcupine is asked first
+	asked   bool // and was
+	confirm bool // another algorithm decides, and porcupine is asked whether it agrees
+
 	conflict []*history.Operation // some that are illegal together, once decided; nil: not known
 }
 

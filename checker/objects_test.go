@@ -15,8 +15,8 @@ import (
 // The exact checkers of texts, sets, queues, locks and counters against porcupine.
 
 // askExact asks a model's exact checker.
-func askExact(_ *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
-	v, _, _, ok := m.exact(ops)
+func askExact(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+	v, _, _, ok := m.exact(b, ops)
 	return v, ok
 }
 

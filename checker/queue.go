@@ -81,17 +81,13 @@ type queueDecision struct {
 //
 // T. Henzinger, A. Sezgin, V. Vafeiadis: Aspect-oriented linearizability proofs, CONCUR 2013. A crashed enqueue took effect
 // if its element was taken; otherwise it can be left out.
-func decideQueue(ops []*history.Operation) (Verdict, []int32, string, bool) {
+func decideQueue(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	d := &queueDecision{ops: ops, values: newInterner(), number: make(map[uint32]int)}
 	if !d.findPuts() {
 		return Unknown, nil, "", false
 	}
-	for _, step := range []func() []int32{d.findTakes, d.checkOrder, d.checkEmpty} {
-		if conflict := step(); conflict != nil {
-			return Invalid, conflict, byPatterns, true
-		}
-	}
-	return Valid, nil, byPatterns, true
+	verdict, conflict := inSteps(b, d.findTakes, d.checkOrder, d.checkEmpty)
+	return verdict, conflict, byPatterns, true
 }
 
 func (d *queueDecision) findPuts() bool {

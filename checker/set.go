@@ -66,18 +66,13 @@ func sortedJSON(vs []history.Value) string {
 // decideSet is exact when each element is added once. Reads see ever more: sorted by size, each must hold the one before.
 // That is the legal order, if there is one: the adds of the first read, the reads of that size, the adds of the next, ...,
 // and at the end the adds nobody saw. Crashed adds that were seen took effect, the others can be left out.
-func decideSet(ops []*history.Operation) (Verdict, []int32, string, bool) {
+func decideSet(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	d := setDecision{ops: ops, values: newInterner()}
 	if !d.findAdds() {
 		return Unknown, nil, "", false
 	}
-	if conflict := d.findPlaces(); conflict != nil {
-		return Invalid, conflict, byInclusion, true
-	}
-	if conflict := d.checkOrder(); conflict != nil {
-		return Invalid, conflict, byInclusion, true
-	}
-	return Valid, nil, byInclusion, true
+	verdict, conflict := inSteps(b, d.findPlaces, d.checkOrder)
+	return verdict, conflict, byInclusion, true
 }
 
 type setDecision struct {

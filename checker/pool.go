@@ -1,0 +1,162 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// decideAll decides the keys in a pool of workers. A hard key must not take the time of the others: at first each may have
+// a slice of half of it, and what is not decided then shares what is left. Each worker may use its share of the memory; keys
+// that need more are tried again at the end, one at a time with all of it.
+func (r *run) decideAll() {
+	workers := r.workers(len(r.objects))
+	order := make([]int, len(r.objects))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(r.objects[b].ops) - len(r.objects[a].ops) }) // long ones first
+	r.chooseFirst()
+	slices := r.slices(len(order), workers)
+	again := r.pool(order, workers, slices)
+	r.explainAll()
+	again.lacked = append(again.lacked, r.pool(again.late, workers, r.rest(len(again.late), workers)).lacked...)
+	if workers > 1 && len(again.lacked) > 0 {
+		r.pool(again.lacked, 1, r.rest(len(again.lacked), 1))
+	}
+	r.explainAll()
+}
+
+// workers is how many work at once on so many jobs.
+func (r *run) workers(jobs int) int {
+	workers := r.options.Parallel
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	return max(1, min(workers, jobs))
+}
+
+// undecided are the numbers of objects that are to be tried again.
+type undecided struct {
+	late   []int // their slice of the time was over
+	lacked []int // memory lacked
+}
+
+// leastSlice is what any key may take at first.
+const leastSlice = 20 * time.Millisecond
+
+// slices gives each key the same part of half the time; the time a key may take itself, 0: all there is.
+func (r *run) slices(keys, workers int) func() time.Duration {
+	left, bounded := r.left()
+	if !bounded || keys <= workers {
+		return func() time.Duration { return 0 }
+	}
+	slice := max(left/2*time.Duration(workers)/time.Duration(keys), leastSlice)
+	return func() time.Duration { return slice }
+}
+
+// rest divides what is left of the time among the keys that are left whenever one begins.
+func (r *run) rest(keys, workers int) func() time.Duration {
+	var mu sync.Mutex
+	return func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		rounds := (keys + workers - 1) / workers
+		keys--
+		left, bounded := r.left()
+		if !bounded || rounds <= 1 {
+			return 0
+		}
+		return max(left/time.Duration(rounds), time.Millisecond)
+	}
+}
+
+// left is the time that is left; bounded tells whether it ends.
+func (r *run) left() (left time.Duration, bounded bool) {
+	end, ok := r.ctx.Deadline()
+	return max(time.Until(end), time.Millisecond), ok
+}
+
+// pool decides the objects of these numbers, each in a slice of the time.
+func (r *run) pool(order []int, workers int, slice func() time.Duration) (again undecided) {
+	jobs := make(chan int)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := range jobs {
+				result, late, lacked := r.decide(i, workers, slice())
+				r.results[i] = result
+				mu.Lock()
+				if late {
+					again.late = append(again.late, i)
+				} else if lacked {
+					again.lacked = append(again.lacked, i)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, i := range order {
+		jobs <- i
+	}
+	close(jobs)
+	wg.Wait()
+	slices.Sort(again.late)
+	slices.Sort(again.lacked)
+	return again
+}
+
+// sliceOver is the cause for which a key that may be tried again was left.
+type sliceOver struct{ limitReached }
+
+// decide is the verdict on one key; late tells that its slice of the time was over (0: it has none), lacked that memory
+// lacked.
+func (r *run) decide(i, workers int, slice time.Duration) (result KeyResult, late, lacked bool) {
+	start := time.Now()
+	o, before := r.objects[i], r.results[i].Elapsed
+	result = KeyResult{Key: o.key, Verdict: Unknown, Operations: len(o.ops) - o.crashed, Crashed: o.crashed}
+	defer func() {
+		if p := recover(); p != nil {
+			result.Verdict, result.Reason = Unknown, fmt.Sprintf("the model panicked: %v", p)
+		}
+		result.Elapsed = before + time.Since(start)
+	}()
+	if o.bad != "" {
+		result.Reason = o.bad
+		return result, false, false
+	}
+	ctx, cancel := r.keyContext(before, slice)
+	defer cancel()
+	b := newBounds(ctx, r.heap.share(workers))
+	defer b.release()
+	defer r.heap.watch(b)()
+	d := r.decideFirst(b, o)
+	if d.verdict == Unknown && !b.stopped() {
+		d = decideObject(b, r.model, o.ops)
+	}
+	result.Verdict, result.DecidedBy = d.verdict, d.by
+	o.conflict = d.conflict
+	if result.Verdict == Unknown {
+		result.Reason, result.DecidedBy = *b.why.Load(), ""
+		late = errors.As(context.Cause(ctx), new(sliceOver)) && !b.oom.Load()
+	}
+	return result, late, b.oom.Load()
+}
+
+// keyContext is the context of a key that took so much time before.
+func (r *run) keyContext(before, slice time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := r.ctx, func() {}
+	if key := r.options.KeyTimeout; key > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, max(key-before, 1), notWithin("the time for one key", key))
+	}
+	if slice <= 0 {
+		return ctx, cancel
+	}
+	ctx, over := context.WithTimeoutCause(ctx, slice, sliceOver{limitReached{fmt.Sprintf("not decided within its share, %v, of the time for all keys", slice.Round(time.Millisecond))}})
+	return ctx, func() { over(); cancel() }
+}
