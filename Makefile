@@ -120,7 +120,7 @@ bench-nemesis: build ## what each fault takes to apply and to heal, with its evi
 	$(BUILD)/ordeal bench nemesis --cluster $(CLUSTER) --rounds $(ROUNDS)
 
 bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
-	$(GO) test ./checker -run '^$$' -bench 'Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
+	$(GO) test ./checker -run '^$$' -bench 'Beside|Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
 
 # What bench-peers passes on: make bench-peers PEERS='--rounds 3 --time 5s --dir /mnt/disk'
 PEERS ?=

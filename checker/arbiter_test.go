@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,4 +189,57 @@ func TestStatesCountAsMemory(t *testing.T) {
 	require.Equal(t, Unknown, decidePorcupine(b, ops, machineOf(&m, ops), 0))
 	require.True(t, b.oom.Load())
 	require.Equal(t, Valid, decidePorcupine(unbounded(t), ops, machineOf(&m, ops), 0))
+}
+
+// Keys that are too hard must not take the time of those that are not, nor that of the evidence: a step of theirs ends only
+// with its context. The first of them that is tried again ends the check.
+func TestHardKeysLeaveTheOthersTheirTime(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	tries := map[string]int{}
+	m := sum()
+	easy := m.Step
+	m.Step = func(ctx context.Context, s any, op *history.Operation) (any, bool) {
+		if !strings.HasPrefix(op.Key, "hard") {
+			return easy(ctx, s, op)
+		}
+		if ctx.Err() != nil {
+			return s, true
+		}
+		mu.Lock()
+		if tries[op.Key]++; tries[op.Key] > 1 {
+			cancel()
+		}
+		mu.Unlock()
+		<-ctx.Done()
+		return s, true
+	}
+	h := &history.History{}
+	add := func(key, lines string) {
+		for _, op := range parseOperations(t, lines) {
+			op.Key = key
+			h.Operations = append(h.Operations, op)
+		}
+	}
+	for k := range 4 {
+		add(fmt.Sprintf("hard%d", k), strings.Repeat("0 add 1 -> 1 [10, 20]\n", 9))
+	}
+	for k := range 20 {
+		add(fmt.Sprintf("easy%02d", k), "0 add 1 -> 1 [10, 20]\n1 add 1 -> 2 [30, 40]")
+	}
+	add("wrong", "0 add 1 -> 1 [10, 20]\n1 add 1 -> 1 [30, 40]")
+	result := Linearizable(m).Check(ctx, h, Options{Timeout: 10 * time.Second, Parallel: 2})
+	for _, k := range result.Keys {
+		switch {
+		case strings.HasPrefix(k.Key, "hard"):
+			require.Equal(t, Unknown, k.Verdict)
+			require.Positive(t, tries[k.Key])
+		case k.Key == "wrong":
+			require.Equal(t, Invalid, k.Verdict, k.Reason)
+			require.NotEmpty(t, k.Evidence)
+		default:
+			require.Equal(t, Valid, k.Verdict, "%s: %s", k.Key, k.Reason)
+		}
+	}
 }

@@ -43,6 +43,15 @@ func (b *bounds) give(why string) { b.why.CompareAndSwap(nil, &why) }
 
 func (b *bounds) stopped() bool { return b.why.Load() != nil || b.parent != nil && b.parent.stopped() }
 
+// ended is stopped for the end of an algorithm: what a step returned after the context had ended must not count, and the
+// word of that may still be on its way.
+func (b *bounds) ended() bool {
+	if b.ctx.Err() != nil {
+		b.give(b.reason(b.ctx))
+	}
+	return b.stopped()
+}
+
 func (b *bounds) outOfMemory() {
 	b.oom.Store(true)
 	b.give(fmt.Sprintf("not decided with %s of memory", size(b.limit)))

@@ -44,5 +44,5 @@ func followsLog(ctx context.Context, mo *Model, ops []*history.Operation, m mach
 			return false
 		}
 	}
-	return true
+	return ctx.Err() == nil // else the steps need not be right
 }

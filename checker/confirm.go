@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -56,20 +55,7 @@ func (r *run) confirmAll() {
 	ctx, cancel := context.WithTimeout(r.ctx, r.confirm.time)
 	defer cancel()
 	workers := r.workers(len(questions))
-	jobs := make(chan *confirmation)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for q := range jobs {
-				q.answer = r.ask(ctx, q, workers)
-			}
-		})
-	}
-	for i := range questions {
-		jobs <- &questions[i]
-	}
-	close(jobs)
-	wg.Wait()
+	inParallel(workers, len(questions), func(i int) { questions[i].answer = r.ask(ctx, &questions[i], workers) })
 	r.settle(questions)
 }
 

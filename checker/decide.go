@@ -120,7 +120,7 @@ func decideGeneral(b *bounds, m *Model, ops []*history.Operation, machine machin
 	first := b.part(0, firstMemory)
 	verdict := decidePorcupine(first, ops, machine, firstSteps(len(ops)))
 	first.release()
-	if verdict != Unknown || b.stopped() {
+	if verdict != Unknown || b.ended() {
 		return decision{verdict: verdict, by: byPorcupine}
 	}
 	half := b.remaining() / 2
@@ -130,7 +130,7 @@ func decideGeneral(b *bounds, m *Model, ops []*history.Operation, machine machin
 	second := b.part(half, b.limit)
 	verdict, numbers := decideFrontier(second, m, ops, machine)
 	second.release()
-	if verdict != Unknown || b.stopped() {
+	if verdict != Unknown || b.ended() {
 		return decision{verdict: verdict, by: byFrontier, conflict: numbered(ops, numbers)}
 	}
 	return decision{verdict: decidePorcupine(b, ops, machine, 0), by: byPorcupine}

@@ -79,13 +79,16 @@ func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (
 			f.call(i)
 			continue
 		}
-		if !f.ret(i) {
+		if !f.ret(i) || len(f.rows) == 0 && b.ended() {
 			return Unknown, nil
 		}
 		if len(f.rows) == 0 {
 			return Invalid, f.conflict(i)
 		}
 		f.findAnchor(i)
+	}
+	if b.ended() {
+		return Unknown, nil
 	}
 	return Valid, nil
 }

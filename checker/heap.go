@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,12 +16,12 @@ import (
 // heapLimit keeps the heap below a limit while keys are checked. Algorithms account for what they hold against their
 // share; because such an account is an estimate, the heap is watched as well, and the collector is told the limit.
 type heapLimit struct {
-	limit int64 // bytes of heap
-	room  int64 // bytes, what was free of it at the start
-	stop  chan struct{}
-	done  chan struct{}
+	limit int64       // bytes of heap
+	room  int64       // bytes, what was free of it at the start
+	tick  *time.Timer // looks at the heap; set again as long as there is something to watch
 
 	mu     sync.Mutex
+	over   bool
 	active map[*watched]bool
 }
 
@@ -36,19 +37,20 @@ func limitHeap(limit int64) *heapLimit {
 	if limit <= 0 {
 		limit = live + freeMemory()/4*3
 	}
-	h := &heapLimit{
-		limit: limit, room: max(limit-live, 0) / 10 * 9,
-		stop: make(chan struct{}), done: make(chan struct{}), active: make(map[*watched]bool),
-	}
+	h := &heapLimit{limit: limit, room: max(limit-live, 0) / 10 * 9, active: make(map[*watched]bool)}
 	pushMemoryLimit(limit)
-	go h.look()
+	h.mu.Lock()
+	h.tick = time.AfterFunc(heapWatchEvery, h.look)
+	h.mu.Unlock()
 	return h
 }
 
 func (h *heapLimit) release() {
-	close(h.stop)
-	<-h.done
-	popMemoryLimit()
+	h.mu.Lock()
+	h.over = true
+	h.tick.Stop()
+	h.mu.Unlock()
+	popMemoryLimit(h.limit)
 }
 
 // share is what one of several workers may hold, in bytes.
@@ -82,33 +84,27 @@ func (h *heapLimit) fits(bytes int64) bool {
 	return int64(heapObjects())+bytes <= h.limit
 }
 
+// look ends what is watched when the heap is full, and looks again later, sooner where it is nearly so.
 func (h *heapLimit) look() {
-	defer close(h.done)
-	tick := time.NewTicker(heapWatchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-h.stop:
-			return
-		case <-tick.C:
+	next := heapWatchEvery
+	if used := int64(heapObjects()); used > h.limit/4*3 || h.limit < smallHeap {
+		next = heapWatchEvery / 10
+		if used >= h.limit && !h.fits(0) {
+			h.endAll()
 		}
-		used := int64(heapObjects())
-		if used < h.limit {
-			if used > h.limit/4*3 || h.limit < smallHeap {
-				tick.Reset(heapWatchEvery / 10)
-			} else {
-				tick.Reset(heapWatchEvery)
-			}
-			continue
-		}
-		if runtime.GC(); int64(heapObjects()) < h.limit {
-			continue
-		}
-		h.mu.Lock()
-		for w := range h.active {
-			w.full()
-		}
-		h.mu.Unlock()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.over {
+		h.tick.Reset(next)
+	}
+}
+
+func (h *heapLimit) endAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for w := range h.active {
+		w.full()
 	}
 }
 
@@ -145,20 +141,35 @@ func pushMemoryLimit(limit int64) {
 		memoryLimit.before = debug.SetMemoryLimit(-1)
 	}
 	memoryLimit.active = append(memoryLimit.active, limit)
-	debug.SetMemoryLimit(min(limit, debug.SetMemoryLimit(-1)))
+	debug.SetMemoryLimit(min(memoryLimit.before, slices.Min(memoryLimit.active)))
 }
 
-func popMemoryLimit() {
+func popMemoryLimit(limit int64) {
 	memoryLimit.Lock()
 	defer memoryLimit.Unlock()
-	memoryLimit.active = memoryLimit.active[:len(memoryLimit.active)-1]
-	if len(memoryLimit.active) == 0 {
-		debug.SetMemoryLimit(memoryLimit.before)
-	}
+	i := slices.Index(memoryLimit.active, limit)
+	memoryLimit.active = slices.Delete(memoryLimit.active, i, i+1)
+	debug.SetMemoryLimit(min(memoryLimit.before, slices.Min(append([]int64{memoryLimit.before}, memoryLimit.active...))))
 }
 
-// freeMemory is what the machine, or the container, can still give, in bytes; 4 GiB where that is unknown.
+// freeMemory is what the machine, or the container, can still give, in bytes; 4 GiB where that is unknown. It is asked anew
+// ten times a second at most: a check of a small history takes less than the question.
 func freeMemory() int64 {
+	lastFree.Lock()
+	defer lastFree.Unlock()
+	if lastFree.at.IsZero() || time.Since(lastFree.at) > 100*time.Millisecond {
+		lastFree.bytes, lastFree.at = askFreeMemory(), time.Now()
+	}
+	return lastFree.bytes
+}
+
+var lastFree struct {
+	sync.Mutex
+	at    time.Time
+	bytes int64
+}
+
+func askFreeMemory() int64 {
 	free := int64(4 << 30)
 	if n := meminfo("MemAvailable:"); n > 0 {
 		free = n

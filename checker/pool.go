@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -83,32 +84,38 @@ func (r *run) left() (left time.Duration, bounded bool) {
 
 // pool decides the objects of these numbers, each in a slice of the time.
 func (r *run) pool(order []int, workers int, slice func() time.Duration) (again undecided) {
-	jobs := make(chan int)
 	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := range jobs {
-				result, late, lacked := r.decide(i, workers, slice())
-				r.results[i] = result
-				mu.Lock()
-				if late {
-					again.late = append(again.late, i)
-				} else if lacked {
-					again.lacked = append(again.lacked, i)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	for _, i := range order {
-		jobs <- i
-	}
-	close(jobs)
-	wg.Wait()
+	inParallel(workers, len(order), func(n int) {
+		i := order[n]
+		result, late, lacked := r.decide(i, workers, slice())
+		mu.Lock()
+		defer mu.Unlock()
+		r.results[i] = result
+		if late {
+			again.late = append(again.late, i)
+		} else if lacked {
+			again.lacked = append(again.lacked, i)
+		}
+	})
 	slices.Sort(again.late)
 	slices.Sort(again.lacked)
 	return again
+}
+
+// inParallel calls job with each number below n, by so many workers.
+func inParallel(workers, n int, job func(i int)) {
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			job(i)
+		}
+	}
+	var wg sync.WaitGroup
+	for range workers - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
 }
 
 // sliceOver is the cause for which a key that may be tried again was left.
@@ -136,7 +143,7 @@ func (r *run) decide(i, workers int, slice time.Duration) (result KeyResult, lat
 	defer b.release()
 	defer r.heap.watch(b)()
 	d := r.decideFirst(b, o)
-	if d.verdict == Unknown && !b.stopped() {
+	if d.verdict == Unknown && !b.ended() {
 		d = decideObject(b, r.model, o.ops)
 	}
 	result.Verdict, result.DecidedBy = d.verdict, d.by

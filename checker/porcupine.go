@@ -47,7 +47,7 @@ func decidePorcupine(b *bounds, ops []*history.Operation, m machine, steps int64
 	s := &search{m: m, b: b, entry: configurationSize(len(ops)), steps: steps}
 	legal := porcupine.CheckOperations(s.model(), porcupineOperations(ops))
 	switch {
-	case b.stopped():
+	case b.ended():
 		return Unknown
 	case legal:
 		return Valid
@@ -64,7 +64,7 @@ func (s *search) model() porcupine.Model {
 	}
 }
 
-func (s *search) step(ctx context.Context, from, input, _ any) (ok bool, next any) {
+func (s *search) step(_ context.Context, from, input, _ any) (ok bool, next any) {
 	if s.steps--; s.steps == 0 {
 		s.b.give("not decided within the steps allowed")
 	}
@@ -77,7 +77,7 @@ func (s *search) step(ctx context.Context, from, input, _ any) (ok bool, next an
 			ok, next = false, from
 		}
 	}()
-	to, ok := s.m.step(ctx, from.(state), int(*input.(*int32)))
+	to, ok := s.m.step(s.b.ctx, from.(state), int(*input.(*int32)))
 	if !ok || !s.b.charge(s.entry+s.grown()) {
 		return false, from
 	}
