@@ -9,6 +9,6 @@
 // level asked for, after Holm's correction for all the tests that are made: violations and runs without a verdict, in every cell, for
 // every side. Where nothing can be said the comparison says what it would take: how many more runs.
 //
-// What clients felt is the median over runs, with an interval of order statistics; two medians differ where the bootstrapped interval of
+// What clients felt is the median over runs, with an interval of order statistics; two medians differ where the interval of
 // their ratio, corrected for the number of such tests (Bonferroni), leaves out 1.
 package compare

@@ -17,7 +17,7 @@ import (
 // selfComparisons is how often a version is compared with itself; none if the variable is not set (make test-compare).
 const selfComparisons = "ORDEAL_SELF_COMPARISONS"
 
-// A version that fails now and then is compared with itself, on other seeds, again and again: a difference that is not there is seen once in
+// A version that fails now and then is compared with itself, again and again: a difference that is not there is seen once in
 // twenty times at most. (All words are counted, those about what clients felt too, as --strict does.)
 func TestTheSameVersionAgainstItself(t *testing.T) {
 	text := os.Getenv(selfComparisons)
@@ -31,9 +31,10 @@ func TestTheSameVersionAgainstItself(t *testing.T) {
 	for _, c := range []struct {
 		cluster, command string
 		flags            []string
+		campaigns        func(t *testing.T, out string, i int, program string, args []string) []string
 	}{
-		{"sim", "./cmd/ordeal", []string{"--runs", "40", "--parallel", "2"}},
-		{"local", "./cmd/ordeal-node", []string{"--runs", "12", "--parallel", "4", "--nodes", "3", "--clients", "10", "--rate", "1000", "--time", "2s"}},
+		{"sim", "./cmd/ordeal", []string{"--runs", "40", "--parallel", "2"}, onOtherSeeds},
+		{"local", "./cmd/ordeal-node", []string{"--runs", "12", "--parallel", "4", "--nodes", "3", "--clients", "10", "--rate", "1000", "--time", "2s"}, inTurns},
 	} {
 		t.Run(c.cluster, func(t *testing.T) {
 			m, err := mutants.Find("unconfirmed-read")
@@ -43,11 +44,10 @@ func TestTheSameVersionAgainstItself(t *testing.T) {
 			require.NoError(t, m.Build(t.Context(), root, c.command, program))
 			alarms, failures, runs := 0, 0, 0
 			for i := range repetitions {
-				args := append([]string{"--cluster", c.cluster, "--versions", "binary:" + program, "--reproduce", "0", "--keep", "none", "--quiet"}, c.flags...)
-				first := side(t, root, filepath.Join(folder, "a", strconv.Itoa(i)), append(args, "--seed", strconv.Itoa(1_000_000+2000*i)))
-				second := side(t, root, filepath.Join(folder, "b", strconv.Itoa(i)), append(args, "--seed", strconv.Itoa(1_001_000+2000*i)))
-				sides, err := compare.Sides(first, second)
+				args := append([]string{"--cluster", c.cluster, "--reproduce", "0", "--keep", "none", "--quiet"}, c.flags...)
+				sides, err := compare.Sides(c.campaigns(t, filepath.Join(folder, strconv.Itoa(i)), i, program, args)...)
 				require.NoError(t, err)
+				require.Len(t, sides, 2)
 				o := compare.Default
 				o.Strict = true
 				comparison, err := compare.Compare(sides, o)
@@ -80,9 +80,28 @@ func betterThanItself(c *compare.Comparison) bool {
 	return false
 }
 
-// side runs a campaign and gives its folder.
-func side(t *testing.T, root, out string, args []string) string {
+// onOtherSeeds are two campaigns: simulated runs on the same seeds are the same.
+func onOtherSeeds(t *testing.T, out string, i int, program string, args []string) []string {
+	args = append(args, "--versions", "binary:"+program)
+	return []string{carriedOut(t, filepath.Join(out, "a"), append(args, "--seed", strconv.Itoa(1_000_000+2000*i))),
+		carriedOut(t, filepath.Join(out, "b"), append(args, "--seed", strconv.Itoa(1_001_000+2000*i)))}
+}
+
+// inTurns is a campaign of the program and its copy, whose runs come in turns: what else the machine does meets both alike.
+func inTurns(t *testing.T, out string, i int, program string, args []string) []string {
+	text, err := os.ReadFile(program)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(out, 0o755))
+	copied := filepath.Join(out, "copy")
+	require.NoError(t, os.WriteFile(copied, text, 0o755))
+	return []string{carriedOut(t, out, append(args, "--versions", "binary:"+program+",binary:"+copied, "--seed", strconv.Itoa(1_000_000+2000*i)))}
+}
+
+// carriedOut runs a campaign and gives its folder.
+func carriedOut(t *testing.T, out string, args []string) string {
 	t.Helper()
+	root, err := mutants.ModuleRoot()
+	require.NoError(t, err)
 	program, err := filepath.Abs(filepath.Join(root, "build", "ordeal"))
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), program, append([]string{"torture", "--out", out}, args...)...)
