@@ -27,6 +27,9 @@ var (
 	_ nemesis.ClientCutter = &cluster{}
 	_ nemesis.Packets      = &cluster{}
 	_ nemesis.Clocks       = &cluster{}
+	_ nemesis.Disks        = &cluster{}
+	_ nemesis.Logs         = &cluster{}
+	_ nemesis.Containers   = &cluster{}
 )
 
 // Abilities are what a simulated cluster can do beside nemesis.World.

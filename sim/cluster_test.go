@@ -35,7 +35,7 @@ func named(t *testing.T, seed uint64, faults string) Plan {
 
 // The nemesis of other clusters hurts the simulated one too, with evidence, and twice the same way.
 func TestNemesisOnTheSimulatedCluster(t *testing.T) {
-	p := named(t, 11, "kill,partition,membership,leader,pause,packet,clock")
+	p := named(t, 11, "kill,partition,membership,leader,pause,packet,clock,disk")
 	r, err := Run(context.Background(), Options{Plan: p})
 	require.NoError(t, err)
 	require.Equal(t, checker.Valid, r.Verdict, r.Reason)
@@ -50,6 +50,35 @@ func TestNemesisOnTheSimulatedCluster(t *testing.T) {
 		require.Positive(t, took[fault], fault)
 	}
 	require.NoError(t, Repeat(context.Background(), Options{Plan: p}, r))
+}
+
+// Each mode of each fault takes hold on a simulated cluster, those included that only come when they are asked for.
+func TestEveryModeTakesHold(t *testing.T) {
+	all, err := nemesis.ParseFaults("kill,partition,membership,leader,pause,packet,clock,disk,disk:lose-majority,kill:container")
+	require.NoError(t, err)
+	specs, left, err := nemesis.Expand(t.Context(), all, 5, nil, Abilities())
+	require.NoError(t, err)
+	require.Empty(t, left)
+	modes := map[string]bool{}
+	for _, s := range specs {
+		p := named(t, 3, s.Fault+":"+s.Mode)
+		modes[p.Asked[0]] = true
+		p.Duration, p.Rate = 12*time.Second, 60
+		schedule, err := nemesis.NewSchedule([]nemesis.Spec{s}, p.Schedule.Nodes, p.Seed, p.Duration)
+		require.NoError(t, err)
+		p.Schedule = &schedule
+		r, err := Run(t.Context(), Options{Plan: p})
+		require.NoError(t, err)
+		require.NotEqual(t, checker.Invalid, r.Verdict, "%s: %s", p.Asked[0], r.Reason)
+		took := 0
+		for _, f := range r.Judged.Faults {
+			if f.Took {
+				took++
+			}
+		}
+		require.Positive(t, took, p.Asked[0])
+	}
+	require.Greater(t, len(modes), 30)
 }
 
 // A run leaves the folder that runs on other clusters leave, and one that can be judged again.

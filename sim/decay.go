@@ -66,8 +66,8 @@ func (n *simNode) decayable() []decaying {
 			}
 		}
 	}
-	add("/data", ".wal")
-	add("/data/snapshots", ".snap")
+	add(dataFolder, ".wal")
+	add(dataFolder+"/snapshots", ".snap")
 	return files
 }
 

@@ -20,27 +20,31 @@ func (n *simNode) syncTime() time.Duration {
 	if by := w.fault(SlowSync, c, d.Slow+n.disk.slow, 1000); by > 0 {
 		t += max(d.Slowness, n.disk.slowness) / 1000 * time.Duration(by)
 	}
-	return t
+	return t + n.disk.longer
 }
 
 // diskTrouble is what faults of the plan do to a node's disk.
 type diskTrouble struct {
 	slow     uint32 // likelihood that a work is slow, added to the plan's
 	slowness time.Duration
-	fails    bool // every sync fails
+	longer   time.Duration // what every work takes longer
+	fails    bool          // every sync fails
 	full     bool
 	excuse   bool // the process may end by itself: its disk was made to fail
 }
 
-// refuses is the error of an operation that the trouble does not let through.
-func (d *diskTrouble) refuses(op vfs.Op) error {
+// refuses is the error of an operation that the trouble of the node's disk does not let through.
+func (n *simNode) refuses(op vfs.Op) error {
+	d := &n.disk
 	switch op.Kind {
 	case vfs.OpWrite, vfs.OpCreate, vfs.OpReserve:
 		if d.full {
+			n.counts.refused++
 			return syscall.ENOSPC
 		}
 	case vfs.OpSync, vfs.OpSyncDir:
 		if d.fails {
+			n.counts.failed++
 			return syscall.EIO
 		}
 	}
@@ -49,7 +53,7 @@ func (d *diskTrouble) refuses(op vfs.Op) error {
 
 // excused reports whether the node's disk has been made to fail since it was asked last.
 func (n *simNode) excused() bool {
-	e := n.disk.excuse || n.disk.fails || n.disk.full
+	e := n.disk.excuse || n.disk.fails || n.disk.full || len(n.flips) > 0 || n.world.judge.beyond
 	n.disk.excuse = false
 	return e
 }
@@ -58,6 +62,10 @@ func (n *simNode) excused() bool {
 func (n *simNode) amid(work func() error) {
 	w, d := n.world, &n.world.plan.Disk
 	n.worked++
+	n.counts.works++
+	if n.disk.longer > 0 {
+		n.counts.slowed++
+	}
 	c := Choice{From: int32(n.id), Seq: n.worked}
 	power := w.fault(LosePower, c, d.PowerLoss, 8)
 	failure := w.fault(FailSync, c, d.Failure, 8)
@@ -75,7 +83,7 @@ func (n *simNode) amid(work func() error) {
 	}
 	left := power + failure // operations until the one that is struck; all after it fail too
 	n.mem.Inject(func(op vfs.Op) error {
-		if err := n.disk.refuses(op); err != nil || power+failure == 0 {
+		if err := n.refuses(op); err != nil || power+failure == 0 {
 			return err
 		}
 		if left--; left > 0 {

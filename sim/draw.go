@@ -154,6 +154,9 @@ func (d *drawing) network(p *Plan) {
 	n.Jitter = d.between(n.Delay/4+1, 2*n.Delay+2)
 	n.Encoded = d.IntN(8) == 0
 	d.storm(n, p.Node.ElectionTimeout, 1)
+	if d.IntN(3) == 0 {
+		d.flood(n)
+	}
 }
 
 // storm draws what messages suffer.

@@ -114,7 +114,7 @@ func (n *simNode) watchDisk() *diskStroke {
 	w := n.world
 	if w.calm || len(w.armedDisks) == 0 {
 		if n.disk.full || n.disk.fails {
-			n.mem.Inject(n.disk.refuses)
+			n.mem.Inject(n.refuses)
 		}
 		return s
 	}
@@ -122,7 +122,7 @@ func (n *simNode) watchDisk() *diskStroke {
 		if s.by != nil {
 			return errPower
 		}
-		if err := n.disk.refuses(op); err != nil {
+		if err := n.refuses(op); err != nil {
 			return err
 		}
 		if *s = w.strikesAt(op); s.by != nil && !s.after {

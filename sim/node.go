@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/node"
 	"github.com/ordeal-dev/ordeal/node/kv"
 	"github.com/ordeal-dev/ordeal/node/vfs"
@@ -31,6 +32,10 @@ type simNode struct {
 
 	follow follow // for the invariants: its log as it should be
 	disk   diskTrouble
+	fault  nemesis.DiskFault // of those, what the nemesis of other clusters has in force
+	counts diskCounts
+	flips  []flipped
+	said   string      // what its last process ended with
 	held   int         // faults that keep it down
 	sender raft.NodeID // who sent it a snapshot's later chunk last
 
@@ -82,7 +87,7 @@ func (n *simNode) boot() {
 	w := n.world
 	n.life++
 	n.starts++
-	n.ended = ""
+	n.ended, n.said = "", ""
 	if n.wall.set {
 		n.wall = wallClock{}
 		n.clock.set(w.now, million, 0)
@@ -127,7 +132,7 @@ func (n *simNode) boot() {
 // options are what the process is started with.
 func (n *simNode) options() node.Options {
 	p := &n.world.plan.Node
-	o := node.Options{ID: n.id, ClusterID: "simulated", Data: "/data", FS: n.mem, Peers: map[raft.NodeID]string{}, Heartbeat: p.Heartbeat,
+	o := node.Options{ID: n.id, ClusterID: "simulated", Data: dataFolder, FS: n.mem, Peers: map[raft.NodeID]string{}, Heartbeat: p.Heartbeat,
 		ElectionTimeout: p.ElectionTimeout, ClockDrift: p.ClockDrift, PreVote: p.PreVote, CheckQuorum: p.CheckQuorum,
 		SnapshotEntries: p.SnapshotEntries, SegmentSize: p.SegmentSize, ChunkBytes: p.ChunkBytes, Join: n.joins}
 	for _, other := range n.world.nodes {
@@ -289,6 +294,7 @@ func (n *simNode) tear() {
 func (n *simNode) exit(err error) {
 	w := n.world
 	n.mem.Inject(nil)
+	n.said = err.Error()
 	expected := n.excused()
 	if n.process == nil { // it did not come up
 		n.mem.Kill()

@@ -127,7 +127,7 @@ func (w *world) torment() (done func() bool, err error) {
 			return leader.name()
 		}
 		return ""
-	}})
+	}, LogFiles: ordeal.System{}.LogFiles()})
 	if err != nil {
 		return nil, err
 	}

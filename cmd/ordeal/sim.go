@@ -53,7 +53,7 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 
 // plan is what the flags ask to be simulated, and the faults in words.
 func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (sim.Plan, []string, error) {
-	for _, flag := range []string{"mutant", "node-binary", "agent-binary", "compose-file", "node-flag"} {
+	for _, flag := range []string{"mutant", "node-binary", "agent-binary", "compose-file"} {
 		if changed(flag) {
 			return sim.Plan{}, nil, badArgument("--%s is not for --cluster sim, whose nodes are in this program; for a seeded bug: ordeal mutants run --cluster sim", flag)
 		}
@@ -65,6 +65,32 @@ func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (si
 		return f.drawnPlan(changed)
 	}
 	return f.namedPlan(ctx)
+}
+
+// setNodes sets the plan's nodes up as the node flags say, of which the simulator knows those that do not concern sockets and files.
+func (f *runFlags) setNodes(n *sim.NodePlan) error {
+	flags := pflag.NewFlagSet("--node-flag", pflag.ContinueOnError)
+	flags.DurationVar(&n.Heartbeat, "heartbeat", n.Heartbeat, "")
+	flags.DurationVar(&n.ElectionTimeout, "election-timeout", n.ElectionTimeout, "")
+	flags.BoolVar(&n.PreVote, "pre-vote", n.PreVote, "")
+	flags.BoolVar(&n.CheckQuorum, "check-quorum", n.CheckQuorum, "")
+	flags.Float64Var(&n.ClockDrift, "clock-drift", n.ClockDrift, "")
+	flags.Uint64Var(&n.SnapshotEntries, "snapshot-entries", n.SnapshotEntries, "")
+	for _, text := range f.nodeFlags {
+		name, _, _ := strings.Cut(strings.TrimLeft(text, "-"), "=")
+		if flags.Lookup(name) == nil {
+			var known []string
+			flags.VisitAll(func(flag *pflag.Flag) { known = append(known, "--"+flag.Name) })
+			return badArgument("--node-flag %s: simulated nodes take %s", text, strings.Join(known, ", "))
+		}
+	}
+	if err := flags.Parse(f.nodeFlags); err != nil {
+		return badArgument("--node-flag: %w", err)
+	}
+	if flags.NArg() > 0 {
+		return badArgument("--node-flag %q: want a flag of ordeal-node, such as --election-timeout=500ms", flags.Arg(0))
+	}
+	return nil
 }
 
 // drawnPlan is drawn from the seed, but for what the flags say.
@@ -87,6 +113,9 @@ func (f *runFlags) drawnPlan(changed func(flag string) bool) (sim.Plan, []string
 	if changed("timeout") {
 		plan.Timeout = f.timeout
 	}
+	if err := f.setNodes(&plan.Node); err != nil {
+		return plan, nil, err
+	}
 	if err := plan.Check(); err != nil {
 		return plan, nil, badArgument("%w", err)
 	}
@@ -101,6 +130,9 @@ func (f *runFlags) namedPlan(ctx context.Context) (sim.Plan, []string, error) {
 	}
 	plan := sim.Usual(f.seed, f.workload, f.nodes)
 	plan.Workers, plan.Rate, plan.Duration, plan.Timeout = f.clients, f.rate, f.duration, f.timeout
+	if err := f.setNodes(&plan.Node); err != nil {
+		return plan, nil, err
+	}
 	if err := plan.Check(); err != nil {
 		return plan, nil, badArgument("%w", err)
 	}
@@ -118,8 +150,10 @@ func (f *runFlags) namedPlan(ctx context.Context) (sim.Plan, []string, error) {
 		plan.Schedule, plan.Asked = f.planned, harness.Owed(test.Faults, specs)
 		return plan, harness.SpecNames(test.Faults), nil
 	}
-	schedule, err := nemesis.NewSchedule(specs, nodeNames(f.nodes), f.seed, f.duration)
-	if err != nil {
+	var schedule nemesis.Schedule
+	if f.planned != nil {
+		schedule = *f.planned
+	} else if schedule, err = nemesis.NewSchedule(specs, nodeNames(f.nodes), f.seed, f.duration); err != nil {
 		return plan, nil, badArgument("--faults %s with --nodes %d: %w", f.faults, f.nodes, err)
 	}
 	plan.Schedule, plan.Asked = &schedule, harness.Owed(test.Faults, specs)

@@ -103,6 +103,42 @@ func (m *Mem) Crash(rng *rand.Rand) {
 	}
 }
 
+// Forget is a loss of power that takes all that was not synced, and ends all processes.
+func (m *Mem) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kill()
+	for _, dir := range m.dirs {
+		dir.forget()
+	}
+}
+
+// Unsynced is how many sectors of files, and names, a loss of power could take away now.
+func (m *Mem) Unsynced() (sectors, names int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, dir := range m.dirs {
+		names += len(dir.pending)
+		for _, f := range dir.seen {
+			sectors += f.unsynced()
+		}
+	}
+	return sectors, names
+}
+
+// Wipe removes all files, for good, ends all processes, and returns how many files there were.
+func (m *Mem) Wipe() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kill()
+	files := 0
+	for name, dir := range m.dirs {
+		files += len(dir.seen)
+		m.dirs[name] = newMemDir()
+	}
+	return files
+}
+
 // Clone is a copy of the disk, with what is unsynced on it, that no process uses and nobody injects errors into.
 func (m *Mem) Clone() *Mem {
 	m.mu.Lock()

@@ -44,6 +44,14 @@ func (d *memDir) crash(rng *rand.Rand) {
 	d.seen = maps.Clone(d.disk)
 }
 
+// forget loses all that is pending.
+func (d *memDir) forget() {
+	d.pending, d.seen = nil, maps.Clone(d.disk)
+	for _, f := range d.disk {
+		f.forget()
+	}
+}
+
 // apply also holds where earlier changes were lost: a file has one name, whichever it had before.
 func (l link) apply(names map[string]*memFile) {
 	if l.to == "" {

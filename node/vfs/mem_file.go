@@ -89,6 +89,21 @@ func (f *memFile) crash(rng *rand.Rand) {
 	f.seen = slices.Clone(f.disk)
 }
 
+// forget loses all that is pending.
+func (f *memFile) forget() {
+	f.pending, f.reserved = nil, 0
+	f.seen = slices.Clone(f.disk)
+}
+
+// unsynced is how many sectors are pending; a change of length is one.
+func (f *memFile) unsynced() int {
+	n := 0
+	for _, c := range f.pending {
+		n += max(1, (len(c.sectors)+SectorSize-1)/SectorSize)
+	}
+	return n
+}
+
 // apply puts the change, or the sectors of it for which keep says so, on the disk.
 func (c change) apply(disk []byte, keep func() bool) []byte {
 	if c.truncate {
