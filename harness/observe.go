@@ -31,7 +31,7 @@ type observer struct {
 	now     func() time.Duration
 	file    *store.Observations
 	http    *http.Client
-	monitor systems.Monitor // of a deployed system; nil: the nodes' own /status is asked
+	monitor systems.Monitor // of a system that has one; nil: the nodes' own /status is asked
 
 	mu          sync.Mutex
 	last        map[string]store.Observation
@@ -63,7 +63,7 @@ func (o *observer) watch(ctx context.Context, node string) {
 }
 
 func monitorOf(system systems.System, c Cluster) systems.Monitor {
-	deployed, ok := system.(systems.Deployed)
+	monitored, ok := system.(systems.Monitored)
 	if !ok {
 		return nil
 	}
@@ -71,7 +71,7 @@ func monitorOf(system systems.System, c Cluster) systems.Monitor {
 	for _, node := range c.Nodes() {
 		addresses[node] = c.StatusAddress(node)
 	}
-	return deployed.Monitor(addresses)
+	return monitored.Monitor(addresses)
 }
 
 func (o *observer) close() {
@@ -83,7 +83,7 @@ func (o *observer) close() {
 
 func (o *observer) ask(ctx context.Context, node string) store.Observation {
 	if o.monitor != nil {
-		return o.askDeployed(ctx, node)
+		return o.askMonitor(ctx, node)
 	}
 	s, err := o.status(ctx, node)
 	if err != nil {
@@ -95,7 +95,7 @@ func (o *observer) ask(ctx context.Context, node string) store.Observation {
 // follower is the role of a node that answers and does not lead, where no more is known.
 const follower = "follower"
 
-func (o *observer) askDeployed(ctx context.Context, node string) store.Observation {
+func (o *observer) askMonitor(ctx context.Context, node string) store.Observation {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	s, err := o.monitor.Status(ctx, node)

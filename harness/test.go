@@ -74,8 +74,8 @@ func (t *Test) Check() error {
 			return fmt.Errorf("--faults %s: nobody knows how to change the members of %s", spec, t.System.Name())
 		}
 	}
-	if d, ok := t.System.(systems.Deployed); ok && !slices.Contains(d.Workloads(), t.Workload) {
-		return fmt.Errorf("--workload %s: the adapter of %s knows how to do %s", t.Workload, d.Name(), strings.Join(d.Workloads(), ", "))
+	if d, ok := t.System.(systems.Selective); ok && !slices.Contains(d.Workloads(), t.Workload) {
+		return fmt.Errorf("--workload %s: the clients of %s know how to do %s", t.Workload, d.Name(), strings.Join(d.Workloads(), ", "))
 	}
 	if _, err := workloads.NewGenerator(t.Workload, workloads.Options{Workers: t.Clients}); err != nil {
 		return fmt.Errorf("--workload %s: %w", t.Workload, err)

@@ -12,7 +12,6 @@ import (
 // Deployed is a System whose nodes are programs that know nothing of this project. An adapter says how they are started, and a
 // cluster of any kind starts them: as processes of this machine, or in containers of their own.
 type Deployed interface {
-	System
 	// Programs are the programs that a node needs, by the name that Command calls them by: paths of files on this machine. An error says how to come by
 	// one that is missing.
 	Programs() (map[string]string, error)
@@ -20,12 +19,23 @@ type Deployed interface {
 	Ports() []Port
 	// Command is how a node is started, every time that it is.
 	Command(Site) Command
-	// Monitor makes the means to ask nodes what they are. Addresses (host:port) are those of all nodes' status ports, or of their
-	// clients' where there is none.
-	Monitor(addresses map[string]string) Monitor
+	Monitored
 	// ServiceBound is how long nothing may be served while a majority is alive and connected; 0: the system promises nothing of that sort.
 	ServiceBound() time.Duration
-	// Workloads are those whose operations the adapter knows how to do.
+	Selective
+}
+
+// Monitored is a System that has means of its own to ask nodes what they are.
+type Monitored interface {
+	System
+	// Monitor makes them. Addresses (host:port) are those of all nodes' status ports, or of their clients' where there is none.
+	Monitor(addresses map[string]string) Monitor
+}
+
+// Selective is a System whose clients do not know the operations of all workloads.
+type Selective interface {
+	System
+	// Workloads are those whose operations they know how to do.
 	Workloads() []string
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/harness/docker"
 	"github.com/ordeal-dev/ordeal/harness/local"
+	"github.com/ordeal-dev/ordeal/harness/managed"
 	"github.com/ordeal-dev/ordeal/mutants"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/scratch"
@@ -30,6 +31,9 @@ func (c *ownedCluster) close() {
 
 // makeCluster makes the kind of cluster asked for, and says which one auto has chosen.
 func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedCluster, error) {
+	if f.program != nil {
+		return &ownedCluster{cluster: managed.New(f.program, nodeNames(f.nodes))}, nil
+	}
 	switch f.cluster {
 	case "docker":
 		if err := docker.Available(ctx); err != nil {

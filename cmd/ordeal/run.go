@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/harness/managed/external"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/store"
@@ -46,7 +47,8 @@ type runFlags struct {
 	name     string
 	mutant   string
 	system   string
-	deployed systems.Deployed // what system names; nil: the project's own
+	deployed systems.Deployed  // what system names; nil: the project's own
+	program  *external.Program // the user's, where system names one
 
 	nodeBinary, agentBinary, compose string
 	nodeFlags                        []string
@@ -106,6 +108,7 @@ Faults:
 			if err := f.findSystem(cmd.Flags().Changed("availability-bound")); err != nil {
 				return err
 			}
+			defer f.endProgram()
 			seeded := cmd.Flags().Changed("seed") || f.planned != nil
 			if f.cluster == "sim" {
 				if !seeded {
@@ -117,7 +120,7 @@ Faults:
 		},
 	}
 	f.register(cmd.Flags())
-	cmd.Flags().StringVar(&f.system, "system", catalog.Own, "what is tested: NAME[@VERSION][:CONSISTENCY] of "+strings.Join(catalog.Names(), ", ")+" (see below)")
+	cmd.Flags().StringVar(&f.system, "system", catalog.Own, "what is tested: NAME[@VERSION][:CONSISTENCY] of "+strings.Join(catalog.Names(), ", ")+", or exec:PROGRAM, which runs the nodes itself (see below)")
 	return cmd
 }
 
@@ -211,8 +214,11 @@ func nodeNames(n int) []string {
 // command is the command line that repeats the run.
 func (f *runFlags) command() []string {
 	c := []string{"ordeal", "run", "--cluster", f.cluster}
-	if f.deployed != nil {
+	switch {
+	case f.deployed != nil:
 		c = append(c, "--system", f.deployed.Name())
+	case f.program != nil:
+		c = append(c, "--system", f.system)
 	}
 	if f.planned == nil {
 		c = append(c, "--nodes", fmt.Sprint(f.nodes), "--faults", f.faults)

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/campaign"
 	"github.com/ordeal-dev/ordeal/campaign/versions"
+	"github.com/ordeal-dev/ordeal/harness/managed"
+	"github.com/ordeal-dev/ordeal/harness/managed/external"
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/systems/catalog"
 	"github.com/ordeal-dev/ordeal/systems/ordeal"
@@ -14,6 +18,9 @@ import (
 func (f *runFlags) findSystem(bounded bool) (err error) {
 	if f.system == catalog.Own || f.system == "" {
 		return nil
+	}
+	if command, ok := strings.CutPrefix(f.system, execPrefix); ok {
+		return f.startProgram(command, bounded)
 	}
 	if f.deployed, err = catalog.Find(f.system, sibling("systems")); err != nil {
 		return badArgument("--system %s: %w", f.system, err)
@@ -35,8 +42,39 @@ func (f *runFlags) findSystem(bounded bool) (err error) {
 	return nil
 }
 
+// execPrefix stands before a program that runs the nodes itself.
+const execPrefix = "exec:"
+
+// startProgram starts the user's program that runs the nodes.
+func (f *runFlags) startProgram(command string, bounded bool) (err error) {
+	switch {
+	case f.cluster != "auto" && f.cluster != "local":
+		return badArgument("--cluster %s: the program of --system %s runs the nodes: leave --cluster out", f.cluster, f.system)
+	case f.mutant != "" || f.nodeBinary != "" || f.compose != "" || len(f.nodeFlags) > 0:
+		return badArgument("--mutant, --node-binary, --node-flag and --compose-file are of nodes that ordeal starts; those of --system %s it does not", f.system)
+	}
+	if f.program, err = external.Start(context.Background(), strings.Fields(command)); err != nil {
+		return badArgument("--system %s: %w", f.system, err)
+	}
+	if !bounded {
+		f.bound = f.program.Abilities().ServiceBound
+	}
+	return nil
+}
+
+// endProgram ends what startProgram started.
+func (f *runFlags) endProgram() error {
+	if f.program == nil {
+		return nil
+	}
+	return f.program.Teardown(context.Background())
+}
+
 // tested is the system under test.
 func (f *runFlags) tested() systems.System {
+	if f.program != nil {
+		return managed.System{Manager: f.program}
+	}
 	if f.deployed != nil {
 		return f.deployed
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/systems/etcd"
 	"github.com/ordeal-dev/ordeal/systems/hashicorp"
+	"github.com/ordeal-dev/ordeal/systems/redis"
 )
 
 // entry is an adapter.
@@ -21,6 +22,7 @@ type entry struct {
 var entries = []entry{
 	{"etcd", etcd.Choice, etcd.New},
 	{"hashicorp", hashicorp.Choice, hashicorp.New},
+	{"redis", redis.Choice, redis.New},
 }
 
 // Own is the name of the project's own node, which is no entry: the clusters know it.

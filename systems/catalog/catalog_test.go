@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestEveryAdapter(t *testing.T) {
 			c := s.Command(site)
 			require.NotEmpty(t, c.Program)
 			require.Contains(t, c.Args, "--one-more", "flags of the run reach the program")
-			commands[strings.Join(c.Args, " ")] = true
+			commands[fmt.Sprint(c)] = true
 		}
 		require.Len(t, commands, 3, "nodes are told apart")
 		_, err = s.Open("n9", map[string]string{"n1": "127.0.0.1:1"})
@@ -49,7 +50,7 @@ func TestEveryAdapter(t *testing.T) {
 
 func TestUnknownSystems(t *testing.T) {
 	_, err := Find("mongo", "")
-	require.ErrorContains(t, err, `there is no system "mongo"; there are ordeal, etcd`)
+	require.ErrorContains(t, err, `there is no system "mongo"; there are ordeal, etcd, `)
 	_, err = Find("etcd@", "")
 	require.ErrorContains(t, err, "want NAME")
 	for text, is := range map[string]bool{"etcd@3.5.2": true, "etcd:serializable": true, "etcd": false, "HEAD@{1}": false, "mutant:etcd": false, "main": false} {
