@@ -34,7 +34,7 @@ func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet)
 	if !flags.Changed("reproduce") {
 		f.reproduce = 1 // it is the same run
 	}
-	for _, name := range []string{"node-binary", "agent-binary", "compose-file", "node-flag"} {
+	for _, name := range []string{"node-binary", "agent-binary", "compose-file"} {
 		if flags.Changed(name) {
 			return badArgument("--%s is not for --cluster sim, whose nodes are in a program", name)
 		}
@@ -107,6 +107,9 @@ func (f runFlags) simulateOther(ctx context.Context, built versions.Built) (camp
 	}
 	if !campaign.Drawn(f.faults) {
 		args = append(args, "--clients", fmt.Sprint(f.clients), "--rate", fmt.Sprint(f.rate), "--time", f.duration.String(), "--timeout", f.timeout.String())
+	}
+	for _, flag := range f.nodeFlags {
+		args = append(args, "--node-flag="+flag)
 	}
 	cmd := exec.CommandContext(ctx, built.Path, args...)
 	var stdout, stderr bytes.Buffer
