@@ -40,14 +40,17 @@ type Options struct {
 // Default are the usual options.
 var Default = Options{Error: 0.05, Failures: 4, Most: 500, Parallel: 1}
 
+// surest is the smallest chance of an error that can be asked for: shared among the steps it still is a number that can be reckoned with.
+const surest = 1e-6
+
 // mostParallel bounds runs at once: each has a cluster of its own.
 const mostParallel = 1000
 
 // Check says what is wrong with options.
 func (o Options) Check() error {
 	switch {
-	case !(o.Error > 0 && o.Error < 0.5):
-		return fmt.Errorf("--error %v: want a chance above 0 and below 0.5", o.Error)
+	case !(o.Error >= surest && o.Error < 0.5):
+		return fmt.Errorf("--error %v: want a chance of %v to below 0.5", o.Error, surest)
 	case !(o.GoodRate >= 0 && o.GoodRate < 1):
 		return fmt.Errorf("--good-rate %v: want a rate of 0 to below 1", o.GoodRate)
 	case o.Failures < 1 || o.Most < o.Failures:
