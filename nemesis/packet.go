@@ -17,7 +17,7 @@ const PacketTrouble = "packet"
 
 // Modes of PacketTrouble.
 const (
-	// Duplication cannot be done by what hands each packet out once, Reordering not to streams.
+	// Duplication and Reordering cannot be done to streams.
 	Duplication   = "duplicate"
 	Reordering    = "reorder"
 	delayMode     = "delay"

@@ -50,7 +50,7 @@ func TestPlanOfTheRepositorysFile(t *testing.T) {
 	require.Equal(t, "n2", config.Labels[composeService])
 	require.Equal(t, "test", config.Labels[labelRun])
 	require.False(t, host.Privileged)
-	require.Equal(t, []string{"NET_ADMIN"}, []string(host.CapAdd))
+	require.Equal(t, []string{"NET_ADMIN", "NET_RAW"}, []string(host.CapAdd))
 	require.Equal(t, []string{"ALL"}, []string(host.CapDrop))
 	require.Len(t, host.PortBindings, 3)
 	for port, bindings := range host.PortBindings {

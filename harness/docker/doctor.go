@@ -100,8 +100,8 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 	defer d.discard(ctx, run, image.tag())
 	defer d.disks(ctx, run, image.tag())
 	id, secret, err := d.startAgent(ctx, run, image.tag(), false)
-	if !d.saw("container with NET_ADMIN", err, "started with cap_add NET_ADMIN",
-		"allow NET_ADMIN to containers (rootless engines and some CI services forbid it), or use --cluster local") {
+	if !d.saw("container with NET_ADMIN and NET_RAW", err, "started with both",
+		"allow NET_ADMIN and NET_RAW to containers (rootless engines and some CI services forbid it), or use --cluster local") {
 		return
 	}
 	a, err := d.reachAgent(ctx, id, secret)
@@ -112,6 +112,7 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 	defer a.Close()
 	able, err := a.Able(ctx)
 	defer d.clocks(able.VDSO, err)
+	defer d.copies(able.Copies, err)
 	if err == nil && able.Queue != "" {
 		err = errors.New(able.Queue)
 	}
@@ -119,6 +120,15 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 		"load the kernel's queue (modprobe nfnetlink_queue, and nft_queue or xt_NFQUEUE with nft_compat), or use --cluster local for faults packet:delay, loss and bandwidth")
 	d.saw("packet filter in a container", partitionOnce(ctx, a), "a rule was set, listed and removed by nftables via netlink",
 		"load the kernel's nf_tables (modprobe nf_tables nf_tables_inet), or use --cluster local")
+}
+
+// copies tells whether packets can come twice.
+func (d *doctor) copies(lacks string, err error) {
+	if err == nil && lacks != "" {
+		err = errors.New(lacks)
+	}
+	d.saw("copies of packets in a container, for --faults packet:duplicate", err, "a raw socket was opened", "allow NET_RAW to containers")
+	d.findings[len(d.findings)-1].Optional = true
 }
 
 // clocks tells whether the clocks of any process can be set.
@@ -160,7 +170,7 @@ func (d *doctor) startAgent(ctx context.Context, run, image string, disks bool) 
 	secret = rand.Text()
 	port := nat.Port(fmt.Sprintf("%d/tcp", agentPort))
 	host := &container.HostConfig{
-		CapDrop: []string{"ALL"}, CapAdd: []string{"NET_ADMIN"},
+		CapDrop: []string{"ALL"}, CapAdd: []string{"NET_ADMIN", "NET_RAW"},
 		PortBindings: nat.PortMap{port: {{HostIP: "127.0.0.1"}}},
 	}
 	name, command := "ordeal-"+run, []string{fmt.Sprintf("--control=0.0.0.0:%d", agentPort)}

@@ -122,9 +122,6 @@ func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.S
 
 // lacksPackets tells why packets cannot be shaped in this way, after Setup.
 func (c *Cluster) lacksPackets(ctx context.Context, mode string) error {
-	if mode == nemesis.Duplication {
-		return errors.New("packets are shaped by the kernel's queue, which cannot send one twice: use --cluster sim")
-	}
 	m, err := c.member(c.Nodes()[0]) // they share a kernel
 	if err != nil {
 		return err
@@ -135,6 +132,9 @@ func (c *Cluster) lacksPackets(ctx context.Context, mode string) error {
 	}
 	if able.Queue != "" {
 		return errors.New(able.Queue)
+	}
+	if mode == nemesis.Duplication && able.Copies != "" {
+		return errors.New(able.Copies)
 	}
 	return nil
 }

@@ -99,6 +99,7 @@ type ShapeCounts struct {
 type Able struct {
 	Netfilter string `json:"netfilter,omitempty"`
 	Queue     string `json:"queue,omitempty"`
+	Copies    string `json:"copies,omitempty"` // of packets that are to come twice
 	VDSO      string `json:"vdso,omitempty"`
 }
 

@@ -63,6 +63,9 @@ func (s *server) getAble(w http.ResponseWriter, _ *http.Request) {
 	if err := nfqueue.Probe(); err != nil {
 		able.Queue = err.Error()
 	}
+	if err := nfqueue.ProbeCopies(); err != nil {
+		able.Copies = err.Error()
+	}
 	if err := s.ableToSetClock(); err != nil {
 		able.VDSO = err.Error()
 	}

@@ -5,6 +5,9 @@
 // The rules live in a table "ordeal_shape" of family ip or ip6, to be seen with `nft list ruleset`, at hook input: behind the cuts of
 // package netfilter, so that a link can be both shaped and cut. Each peer has a queue of its own. A queue that nobody serves lets packets
 // through (bypass), so a killed agent cuts nothing off; what it held is lost.
+//
+// A packet comes twice by a copy that is sent through a raw socket to the address that it was going to, marked so that it is not taken for
+// another one. That takes CAP_NET_RAW beside the CAP_NET_ADMIN that all needs.
 package nfqueue
 
 import (
@@ -37,11 +40,9 @@ func (p Peer) Check() error {
 	switch {
 	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback():
 		return fmt.Errorf("%v is not the address of one peer", a)
-	case s.Duplicate != 0:
-		return errors.New("a packet queue cannot send a packet twice")
 	case s.Delay < 0 || s.Jitter < 0 || s.Rate < 0:
 		return fmt.Errorf("%+v: what is asked is less than nothing", s)
-	case !(s.Loss >= 0 && s.Loss <= 1) || !(s.Reorder >= 0 && s.Reorder <= 1):
+	case !(s.Loss >= 0 && s.Loss <= 1) || !(s.Reorder >= 0 && s.Reorder <= 1) || !(s.Duplicate >= 0 && s.Duplicate <= 1):
 		return fmt.Errorf("%+v: shares are from 0 to 1", s)
 	}
 	return nil

@@ -15,6 +15,7 @@ const (
 	messageConfig  = unix.NFNL_SUBSYS_QUEUE<<8 | 2
 
 	packetHeader  = 1  // of a packet: its id, 4 bytes, first
+	packetPayload = 10 // its bytes
 	packetLength  = 13 // its whole length, where less was copied
 	verdictHeader = 2  // of a verdict: verdict and packet id
 	configCommand = 1
@@ -32,6 +33,8 @@ const (
 	headerSize = 16 + 4 // of netlink and of nfnetlink
 	queueLimit = 1 << 16
 	copyRange  = 4 // bytes of a packet that are wanted: the kernel tells the length only where it copies some
+	copyWhole  = 1<<16 - 1
+	bufferSize = 2 * copyWhole // for a message with a whole packet
 )
 
 // message is a request about a queue.
@@ -68,6 +71,7 @@ type packet struct {
 	queue uint16
 	id    uint32
 	size  int
+	bytes []byte // as many as were copied
 }
 
 // packets reads the packets of what the kernel sent. What is no packet is passed over, and what is cut short ends it.
@@ -103,6 +107,8 @@ func (p *packet) read(b []byte) bool {
 			p.id, known = binary.BigEndian.Uint32(data), true
 		case kind == packetLength && len(data) >= 4:
 			p.size = int(binary.BigEndian.Uint32(data))
+		case kind == packetPayload:
+			p.bytes = data
 		}
 		b = b[min(len(b), align(size)):]
 	}
@@ -141,7 +147,7 @@ func (s socket) configure(queue uint16, took func([]byte), attributes ...[]byte)
 	if err := s.send(message(messageConfig, unix.NLM_F_ACK, queue, attributes...)); err != nil {
 		return err
 	}
-	buf := make([]byte, 1<<16)
+	buf := make([]byte, bufferSize)
 	for {
 		n, _, err := unix.Recvfrom(int(s), buf, 0)
 		if err != nil {
@@ -157,10 +163,16 @@ func (s socket) configure(queue uint16, took func([]byte), attributes ...[]byte)
 	}
 }
 
-func (s socket) bind(queue uint16, took func([]byte)) error {
+// bind makes a queue. Where packets come whole, so that they can be sent again, large segments come in parts: those that have not been
+// cut into packets have no checksum yet.
+func (s socket) bind(queue uint16, whole bool, took func([]byte)) error {
+	wanted, flags := uint32(copyRange), uint32(flagGSO)
+	if whole {
+		wanted, flags = copyWhole, 0
+	}
 	if err := s.configure(queue, took, attribute(configCommand, []byte{commandBind, 0, 0, 0})); err != nil {
 		return err
 	}
-	return s.configure(queue, took, attribute(configParams, append(be32(copyRange), copyPacket)), attribute(configLength, be32(queueLimit)),
-		attribute(configMask, be32(flagGSO)), attribute(configFlags, be32(flagGSO)))
+	return s.configure(queue, took, attribute(configParams, append(be32(wanted), copyPacket)), attribute(configLength, be32(queueLimit)),
+		attribute(configMask, be32(flagGSO)), attribute(configFlags, be32(flags)))
 }

@@ -13,4 +13,7 @@ func (*Shaper) Peers() []Peer                     { return nil }
 func (*Shaper) Close() error                      { return nil }
 
 // Probe fails: see ErrUnsupported.
+// ProbeCopies says so.
+func ProbeCopies() error { return ErrUnsupported }
+
 func Probe() error { return ErrUnsupported }

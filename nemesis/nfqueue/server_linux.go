@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,10 +30,12 @@ type server struct {
 	stop  bool
 	err   error // of a verdict that could not be given
 
-	held  waiting
-	seq   uint64
-	out   []byte
-	ended chan struct{}
+	held   waiting
+	seq    uint64
+	out    []byte
+	copies []copied // to be sent once the verdicts are given
+	copier *copier  // nil: no lane has any
+	ended  chan struct{}
 }
 
 func newServer() (*server, error) {
@@ -50,7 +53,7 @@ func (s *server) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(s.ended)
-	buf := make([]byte, 1<<16)
+	buf := make([]byte, bufferSize)
 	fds := []unix.PollFd{{Fd: int32(s.socket), Events: unix.POLLIN}}
 	for !s.stopped() {
 		wait := idle
@@ -122,11 +125,12 @@ func (s *server) take(b []byte) {
 		if lane != nil {
 			at, lost = lane.Packet(now, p.size)
 		}
+		p.bytes = s.copyOf(lane, p.bytes, lost)
 		switch {
 		case lost:
 			s.out = append(s.out, verdict(p.queue, p.id, drop)...)
 		case at <= now:
-			s.out = append(s.out, verdict(p.queue, p.id, accept)...)
+			s.letPass(p)
 		default:
 			s.seq++
 			heap.Push(&s.held, heldPacket{packet: p, at: at, seq: s.seq})
@@ -138,8 +142,44 @@ func (s *server) take(b []byte) {
 func (s *server) release(now time.Duration) {
 	for len(s.held) > 0 && s.held[0].at <= now {
 		p := heap.Pop(&s.held).(heldPacket)
-		s.out = append(s.out, verdict(p.queue, p.id, accept)...)
+		s.letPass(p.packet)
 	}
+}
+
+// copyOf is what is to be sent beside a packet when it goes on; nil: nothing.
+func (s *server) copyOf(lane *shaping.Lane, bytes []byte, lost bool) []byte {
+	if lane == nil || lost || s.copier == nil || !lane.Twice() {
+		return nil
+	}
+	return slices.Clone(bytes) // they lie in a buffer that is used again
+}
+
+func (s *server) letPass(p packet) {
+	s.out = append(s.out, verdict(p.queue, p.id, accept)...)
+	if p.bytes != nil {
+		s.copies = append(s.copies, copied{p.queue, p.bytes})
+	}
+}
+
+// copied is a packet that is to come again.
+type copied struct {
+	queue uint16
+	bytes []byte
+}
+
+// sendCopies sends what is to come twice. Only what was sent counts.
+func (s *server) sendCopies() {
+	for _, c := range s.copies {
+		err := s.copier.send(c.bytes)
+		s.mu.Lock()
+		if lane := s.lanes[c.queue]; err != nil {
+			s.err = err
+		} else if lane != nil {
+			lane.SentTwice()
+		}
+		s.mu.Unlock()
+	}
+	s.copies = s.copies[:0]
 }
 
 func (s *server) flush() {
@@ -153,6 +193,7 @@ func (s *server) flush() {
 		s.out = s.out[n:]
 	}
 	s.out = s.out[:0]
+	s.sendCopies()
 }
 
 // close ends the server.
@@ -161,8 +202,15 @@ func (s *server) close() error {
 	s.stop = true
 	s.mu.Unlock()
 	<-s.ended
-	s.socket.close()
+	s.closeSockets()
 	return s.err
+}
+
+func (s *server) closeSockets() {
+	s.socket.close()
+	if s.copier != nil {
+		s.copier.close()
+	}
 }
 
 // heldPacket is a packet that goes on later.

@@ -79,11 +79,17 @@ func (s *Shaper) put(peers []Peer) error {
 	if err != nil {
 		return explain(err)
 	}
+	if slices.ContainsFunc(peers, func(p Peer) bool { return p.Shape.Duplicate > 0 }) {
+		if server.copier, err = newCopier(); err != nil {
+			server.closeSockets()
+			return err
+		}
+	}
 	for i, p := range peers {
 		queue := s.queue(i)
 		server.lanes[queue] = shaping.NewLane(p.Shape, rand.Uint64())
-		if err := server.socket.bind(queue, server.take); err != nil {
-			server.socket.close()
+		if err := server.socket.bind(queue, p.Shape.Duplicate > 0, server.take); err != nil {
+			server.closeSockets()
 			return explain(err)
 		}
 	}
@@ -190,6 +196,8 @@ func (s *Shaper) writeRulesWith(peers []Peer, hand func(queue uint16) expr.Any) 
 				offset = 8
 			}
 			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+				&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+				&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binary.NativeEndian.AppendUint32(nil, copyMark)},
 				&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(p.Address.BitLen() / 8)},
 				&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: p.Address.AsSlice()},
 				&expr.Counter{},

@@ -1,6 +1,7 @@
 package nfqueue
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -155,6 +156,71 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// What comes twice comes exactly twice, whole, and its copies are not shaped again.
+func TestDuplicates(t *testing.T) {
+	for name, delay := range map[string]time.Duration{"at once": 0, "late": 10 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			s := shape(t, nemesis.Shape{Duplicate: 1, Delay: delay})
+			a, b := datagrams(t)
+			const sent = 300
+			for i := range uint32(sent) {
+				send(t, a, b.LocalAddr(), i)
+			}
+			got := map[uint32]int{}
+			for range 2 * sent {
+				got[receive(t, b)]++
+			}
+			for i := range uint32(sent) {
+				require.Equal(t, 2, got[i], "packet %d", i)
+			}
+			require.Eventually(t, func() bool { return count(t, s).Duplicated == sent }, 30*time.Second, time.Millisecond)
+			require.EqualValues(t, sent, count(t, s).Passed)
+		})
+	}
+}
+
+// A share of what a connection sends comes twice, its large segments too, and what arrives is what was sent.
+func TestDuplicatesOfAConnection(t *testing.T) {
+	for _, address := range []string{bob, "[" + bobby6 + "]"} {
+		t.Run(address, func(t *testing.T) {
+			s := shape(t, nemesis.Shape{Duplicate: 0.5})
+			got, want := transfer(t, address, 4<<20)
+			require.True(t, bytes.Equal(want, got))
+			counts, err := s.Counts()
+			require.NoError(t, err)
+			require.NotZero(t, counts[0].Duplicated+counts[1].Duplicated)
+		})
+	}
+}
+
+// transfer has alice send so many bytes over a connection.
+func transfer(t *testing.T, address string, size int) (got, sent []byte) {
+	l, err := net.Listen("tcp", address+":0")
+	require.NoError(t, err)
+	defer l.Close()
+	from := net.ParseIP(alice)
+	if address != bob {
+		from = net.ParseIP(alice6)
+	}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+	c, err := d.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	sent = make([]byte, size)
+	for i := range sent {
+		sent[i] = byte(i * 7 >> 3)
+	}
+	go func() { _, _ = c.Write(sent) }()
+	accepted, err := l.Accept()
+	require.NoError(t, err)
+	defer accepted.Close()
+	require.NoError(t, accepted.SetReadDeadline(time.Now().Add(time.Minute)))
+	got = make([]byte, size)
+	_, err = io.ReadFull(accepted, got)
+	require.NoError(t, err)
+	return got, sent
+}
+
 // Reordered packets arrive, in another order.
 func TestReordering(t *testing.T) {
 	s := shape(t, nemesis.Shape{Delay: 5 * time.Millisecond, Reorder: 0.3})
@@ -250,8 +316,8 @@ func TestRefusedPeers(t *testing.T) {
 	good := netip.MustParseAddr(alice)
 	for want, peers := range map[string][]Peer{
 		"is not the address of one peer": {{Address: netip.MustParseAddr("127.0.0.1")}},
-		"cannot send a packet twice":     {{Address: good, Shape: nemesis.Shape{Duplicate: 0.1}}},
-		"shares are from 0 to 1":         {{Address: good, Shape: nemesis.Shape{Loss: 1.5}}},
+		"{Delay:0s Jitter:0s Loss:1.5":   {{Address: good, Shape: nemesis.Shape{Loss: 1.5}}},
+		"shares are from 0 to 1":         {{Address: good, Shape: nemesis.Shape{Duplicate: 1.5}}},
 		"less than nothing":              {{Address: good, Shape: nemesis.Shape{Delay: -1}}},
 		"is named twice":                 {{Address: good}, {Address: netip.MustParseAddr("::ffff:" + alice)}},
 	} {

@@ -63,6 +63,20 @@ func (l *Lane) Packet(now time.Duration, size int) (at time.Duration, lost bool)
 	return at, false
 }
 
+// Twice draws whether a packet that goes on comes twice.
+func (l *Lane) Twice() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.draw(l.shape.Duplicate)
+}
+
+// SentTwice counts one that did.
+func (l *Lane) SentTwice() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Duplicated++
+}
+
 // Chunk tells when a part of a stream that came at now goes on. A stream loses nothing and keeps its order: what a link loses comes
 // when TCP has sent it again.
 func (l *Lane) Chunk(now time.Duration, size int) time.Duration {
