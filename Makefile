@@ -122,6 +122,13 @@ bench-nemesis: build ## what each fault takes to apply and to heal, with its evi
 bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
 	$(GO) test ./checker -run '^$$' -bench 'Beside|Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
 
+# What bench-online passes on: make bench-online ONLINE='--rate 5000 --time 30s --rounds 5'
+ONLINE ?=
+
+.PHONY: bench-online
+bench-online: build ## what checking while a run goes on costs the load generator, as a table
+	$(BUILD)/ordeal bench online $(ONLINE)
+
 # What bench-peers passes on: make bench-peers PEERS='--rounds 3 --time 5s --dir /mnt/disk'
 PEERS ?=
 

@@ -33,9 +33,12 @@ const heapWatchEvery = 20 * time.Millisecond
 
 // limitHeap begins to keep the heap below the limit, in bytes (0: what suits the machine). release ends it.
 func limitHeap(limit int64) *heapLimit {
-	live := int64(liveHeap())
+	live := int64(heapObjects())
 	if limit <= 0 {
 		limit = live + freeMemory()/4*3
+	}
+	if live > limit/2 { // what of it is garbage matters
+		live = int64(liveHeap())
 	}
 	h := &heapLimit{limit: limit, room: max(limit-live, 0) / 10 * 9, active: make(map[*watched]bool)}
 	pushMemoryLimit(limit)

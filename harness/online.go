@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -24,9 +23,10 @@ type onlineCheck struct {
 
 	mu     sync.Mutex
 	recent []history.Event // not taken in yet, about in order
+	spare  []history.Event // its memory when it was looked at last
 
-	waiting []history.Event // recent ones behind one that is not there yet, in order
-	next    int             // index of the event that comes next
+	waiting map[int]history.Event // by index: recent ones behind one that is not there yet
+	next    int                   // index of the event that comes next
 	objects map[string]*onlineObject
 	open    map[int]openOperation // by process
 	sealed  []string              // given up, with operations under way still
@@ -46,6 +46,9 @@ type openOperation struct {
 	number int
 }
 
+// usualOperations is about how many an object has until it is given up.
+const usualOperations = 320
+
 const (
 	onlineEvery   = 100 * time.Millisecond
 	onlineTimeout = 250 * time.Millisecond // for one object; one that takes longer is left to the check at the end
@@ -59,7 +62,8 @@ func newOnlineCheck(g workloads.Generator, workload string, start time.Time) (*o
 		return nil, nil
 	}
 	checkers, err := workloads.CheckersFor(workload)
-	return &onlineCheck{sealer: sealer, checkers: checkers, start: start, objects: map[string]*onlineObject{},
+	checkers = slices.DeleteFunc(checkers, func(c checker.Checker) bool { return c.Name() == checker.Sessions().Name() }) // it only measures
+	return &onlineCheck{sealer: sealer, checkers: checkers, start: start, objects: map[string]*onlineObject{}, waiting: map[int]history.Event{},
 		open: map[int]openOperation{}, gone: map[string]bool{}}, err
 }
 
@@ -83,20 +87,27 @@ func (c *onlineCheck) run(ctx context.Context, violated func(key string, r check
 	}
 }
 
-// takeIn joins the events that are there without a gap before them.
+// takeIn joins the events that are there without a gap before them. Nearly all come in order.
 func (c *onlineCheck) takeIn() {
 	c.mu.Lock()
 	recent := c.recent
-	c.recent = nil
+	c.recent = c.spare[:0]
 	c.mu.Unlock()
-	c.waiting = append(c.waiting, recent...)
-	slices.SortFunc(c.waiting, func(a, b history.Event) int { return cmp.Compare(a.Index, b.Index) })
-	n := 0
-	for ; n < len(c.waiting) && c.waiting[n].Index == c.next; n++ {
-		c.join(&c.waiting[n])
+	for i := range recent {
+		if e := &recent[i]; e.Index != c.next {
+			c.waiting[e.Index] = *e
+			continue
+		}
+		c.join(&recent[i])
 		c.next++
+		for e, ok := c.waiting[c.next]; ok; e, ok = c.waiting[c.next] {
+			delete(c.waiting, c.next)
+			c.join(&e)
+			c.next++
+		}
 	}
-	c.waiting = slices.Delete(c.waiting, 0, n)
+	clear(recent)
+	c.spare = recent
 }
 
 func (c *onlineCheck) join(e *history.Event) {
@@ -117,7 +128,7 @@ func (c *onlineCheck) join(e *history.Event) {
 	}
 	o := c.objects[e.Key]
 	if o == nil {
-		o = &onlineObject{}
+		o = &onlineObject{operations: make([]history.Operation, 0, usualOperations)}
 		c.objects[e.Key] = o
 	}
 	c.open[e.Process] = openOperation{e.Key, len(o.operations)}

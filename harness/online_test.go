@@ -178,3 +178,30 @@ func TestRunThatIsCheckedMeanwhileEnds(t *testing.T) {
 	require.Equal(t, checker.Valid, out.Verdict.Verdict, out.Verdict.Reason)
 	require.NotContains(t, fmt.Sprint(out.Verdict.Results), "first violation")
 }
+
+// BenchmarkOnlineCheck is what an operation costs from its two events to the verdict on its object.
+func BenchmarkOnlineCheck(b *testing.B) {
+	g := &given{}
+	c, err := newOnlineCheck(g, "register", time.Now())
+	require.NoError(b, err)
+	index, process := 0, 0
+	note := func(e history.Event) {
+		e.Index, e.Time = index, time.Duration(index)
+		index++
+		c.note(e)
+	}
+	for n := 0; b.Loop(); n++ {
+		key := fmt.Sprint("r", n/usualOperations)
+		v := int64(n % usualOperations)
+		process = (process + 1) % 5
+		note(history.Event{Process: process, Type: history.Invoke, F: "put", Key: key, Input: history.Int(v + 1)})
+		note(history.Event{Process: process, Type: history.OK, F: "put", Key: key, Node: "n1", LogIndex: uint64(n + 1)})
+		if n%usualOperations == usualOperations-1 {
+			g.sealed = append(g.sealed, key)
+			c.takeIn()
+			c.sealed = append(c.sealed, g.Sealed()...)
+			_, r, found := c.check(context.Background())
+			require.False(b, found, r.Reason)
+		}
+	}
+}

@@ -33,9 +33,12 @@ type Snapshot struct {
 
 const progressEvery = 250 * time.Millisecond
 
+// PhaseRunning is the phase of the main part of a run.
+const PhaseRunning = "running"
+
 // showProgress shows snapshots until the function that it returns is called.
 func (r *run) showProgress(n *nemesis.Nemesis, begin time.Duration) (stop func()) {
-	r.test.Progress.Phase("running")
+	r.test.Progress.Phase(PhaseRunning)
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	r.spawn(&group, "the progress", func() error {
