@@ -245,12 +245,15 @@ func TestAnInterruptionLosesNothing(t *testing.T) {
 		if job.Number == 9 {
 			once.Do(interrupt)
 			<-ctx.Done()
-			return campaign.Run{Verdict: checker.Unknown, Reason: "interrupted"}, nil
+			r, err := seeded(ctx, job) // for its files
+			r.Verdict, r.Reason = checker.Unknown, "interrupted"
+			return r, err
 		}
 		return seeded(ctx, job)
-	}), campaign.Options{Parallel: 2})
+	}), campaign.Options{Parallel: 2, KeepUnknown: true})
 	require.NoError(t, err)
 	require.NotContains(t, outcomes(c), "9/0")
+	require.NoDirExists(t, filepath.Join(c.Folder, campaign.RunsFolder, "000009"), "what does not count leaves nothing")
 	require.NoError(t, c.Close())
 	c, err = campaign.Resume(c.Folder)
 	require.NoError(t, err)

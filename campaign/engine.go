@@ -300,7 +300,11 @@ func (e *engine) take(ctx context.Context, batch []finishedRun) error {
 			return f.err
 		}
 		if ctx.Err() != nil && f.run.Verdict != checker.Invalid {
-			continue // cut short: what it would have come to is not known
+			// Cut short: what it would have come to is not known.
+			if err := os.RemoveAll(e.campaign.path(runFolder(f.run.key()))); err != nil {
+				return fmt.Errorf("removing the files of run %d: %w", f.run.Number, err)
+			}
+			continue
 		}
 		runs = append(runs, f.run)
 	}
