@@ -24,7 +24,7 @@ func (w *world) becalm() {
 	}
 	survivors := w.survivors()
 	for _, n := range w.nodes {
-		n.disk, n.held, n.hidden = diskTrouble{}, 0, false
+		n.disk, n.held, n.hidden, n.shunned = diskTrouble{}, 0, false, 0
 		n.resume()
 		n.setClock(million, 0)
 		if survivors[n.index] || w.options.NoLiveness {

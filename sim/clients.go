@@ -65,7 +65,7 @@ func (c clientWorld) Dial(ctx context.Context, _, _ string, id raft.NodeID) (cli
 			return nil, err
 		}
 	}
-	if n.process == nil {
+	if n.process == nil || n.shuns(c.worker) {
 		return nil, errRefused
 	}
 	return &connection{world: w, worker: c.worker, node: n, process: n.process}, nil
@@ -78,10 +78,28 @@ func (w *world) clientDelay(worker int32, n *simNode) time.Duration {
 
 // Err implements client.Connection.
 func (c *connection) Err() error {
-	if c.err == nil && c.node.process != c.process {
+	if c.err == nil && (c.node.process != c.process || c.node.shuns(c.worker)) {
 		c.err = errReset
 	}
 	return c.err
+}
+
+// shuns reports whether a worker's client does not reach the node.
+func (n *simNode) shuns(worker int32) bool { return n.shunned>>(uint32(worker)%64)&1 == 1 }
+
+// shut keeps clients from the node, and breaks their connections.
+func (n *simNode) shut(workers uint64) {
+	n.shunned |= workers
+	if n.process == nil {
+		return
+	}
+	calls := n.process.calls
+	for _, id := range slices.Sorted(maps.Keys(calls)) {
+		if k := calls[id]; n.shuns(k.connection.worker) {
+			delete(calls, id)
+			k.end(nil, errReset)
+		}
+	}
 }
 
 // Close implements client.Connection.
@@ -137,7 +155,7 @@ func (k *call) arrive(frame []byte, breaks uint64) {
 	if c.node.hidden { // nothing comes through, and nothing tells
 		return
 	}
-	if c.node.process != p || breaks == 1 {
+	if c.node.process != p || breaks == 1 || c.node.shuns(c.worker) {
 		k.end(nil, errReset)
 		return
 	}
@@ -166,7 +184,7 @@ func (k *call) Answer(r wire.Response) {
 	c.node.taps++
 	frame := wire.AppendResponse(nil, r)
 	w.at(w.now+w.clientDelay(c.worker, c.node), func() {
-		if !c.node.hidden {
+		if !c.node.hidden && !k.ended {
 			k.end(frame, nil)
 		}
 	})

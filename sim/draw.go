@@ -377,7 +377,15 @@ func (d *drawing) transfers(p *Plan, at time.Duration) {
 	}
 	if d.IntN(2) == 0 {
 		d.add(p, Injection{At: at, For: d.between(election/2, 4*election), Fault: FaultPartition, Ways: "in", When: MomentHandsOver})
+		d.apart(p, Injection{At: at, When: MomentHandsOver})
 	}
+}
+
+// apart has some clients turn to other nodes than the one that is hurt, while others stay there: what these read may be older than what
+// those have written.
+func (d *drawing) apart(p *Plan, in Injection) {
+	in.For, in.Fault, in.Workers = d.between(p.Node.ElectionTimeout, 8*p.Node.ElectionTimeout), FaultClients, d.Uint64()|1
+	d.add(p, in)
 }
 
 // atMoment draws a fault at a moment of a node's life.
@@ -434,6 +442,9 @@ func (d *drawing) oldLeader(p *Plan, at time.Duration) {
 		in.Rate = million + int64(0.98*drift*million)
 	}
 	d.add(p, in)
+	if d.IntN(3) > 0 {
+		d.apart(p, Injection{At: at + time.Duration(d.Int64N(int64(election)))})
+	}
 	if d.has[troubleMembership] && d.IntN(2) == 0 {
 		change := Injection{At: at + time.Duration(d.Int64N(int64(2*election))), Old: true}
 		if d.membership(p, &change) {

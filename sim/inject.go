@@ -35,6 +35,8 @@ type Injection struct {
 	Ahead    time.Duration `json:"ahead_ns,omitempty"`
 	Slow     uint32        `json:"slow,omitempty"`
 	Slowness time.Duration `json:"slowness_ns,omitempty"`
+	// Workers are the clients that do not reach the node: bit i stands for worker i, i+64, and so on.
+	Workers uint64 `json:"workers,omitempty"`
 	// Old has a change of members, or a transfer, asked of who leads the earliest term, too, and of a server that is no voter.
 	Old bool `json:"old,omitempty"`
 }
@@ -53,10 +55,11 @@ const (
 	FaultDecay      = "disk-bit"   // a bit flips at rest, while the process is down
 	FaultMembership = "membership" // voters are removed, and added again
 	FaultTransfer   = "leader"     // leadership is handed over
+	FaultClients    = "clients"    // some clients do not reach a node, and turn to others
 	FaultOldLeader  = "old-leader" // what is sent to a leader takes ever longer, then nobody hears it any more: it leads on for a while
 )
 
-var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer, FaultOldLeader}
+var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer, FaultClients, FaultOldLeader}
 
 // minFlaps bounds how often a partition comes and goes.
 const minFlaps = 100 * time.Microsecond
@@ -77,6 +80,8 @@ func (in *Injection) check(nodes int) error {
 		return fmt.Errorf("there is no fault %q; there are %s", in.Fault, strings.Join(faultNames, ", "))
 	case in.At < 0 || in.For < 0 || in.Flaps < 0 || in.Slowness < 0:
 		return errors.New("times must not be negative")
+	case in.Fault == FaultClients && in.Workers == 0:
+		return errors.New("it does not say which clients")
 	case in.Fault == FaultStorm && in.Storm == nil:
 		return errors.New("it does not say what the storm does")
 	case in.At > maxTime || in.For > maxTime || in.Slowness > maxTime || in.Ahead < 0 || in.Ahead > maxTime:
@@ -238,6 +243,8 @@ func (w *world) effect(in *Injection, targets []*simNode) (begin, end func()) {
 		return w.changeMembers(in, targets)
 	case FaultTransfer:
 		return func() { w.transfer(in) }, func() {}
+	case FaultClients:
+		return each(func(n *simNode) { n.shut(in.Workers) }), each(func(n *simNode) { n.shunned &^= in.Workers })
 	case FaultOldLeader:
 		return w.ageLeader(in, targets[0])
 	}

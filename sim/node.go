@@ -27,6 +27,7 @@ type simNode struct {
 	paused  bool
 	starts  uint64 // processes that it has had
 	hidden  bool   // from clients
+	shunned uint64 // by those clients, see Injection.Workers
 	wall    wallClock
 	joins   bool // the next process waits to be added, being no member any more
 
