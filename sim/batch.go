@@ -55,7 +55,7 @@ func (b Batch) Run(ctx context.Context) (Totals, error) {
 	if t.Weights == (Weights{}) {
 		t.Weights = UsualWeights()
 	}
-	steering := newSteering(t.Weights)
+	steering := NewSteering(t.Weights)
 	for done := uint64(0); b.Runs == 0 || done < b.Runs; {
 		size := uint64(roundSize)
 		if b.Runs > 0 {
@@ -68,7 +68,7 @@ func (b Batch) Run(ctx context.Context) (Totals, error) {
 		}
 		done += size
 		if b.Steer {
-			t.Weights = steering.weights()
+			t.Weights = steering.Weights()
 		}
 	}
 	return t, nil
@@ -82,7 +82,7 @@ type outcome struct {
 }
 
 // round makes runs from number first on, and takes them in in their order.
-func (b Batch) round(ctx context.Context, first, size uint64, t *Totals, s *steering) (goOn bool, err error) {
+func (b Batch) round(ctx context.Context, first, size uint64, t *Totals, s *Steering) (goOn bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	outcomes := make([]outcome, size)
 	next := make(chan uint64, size)
@@ -116,7 +116,7 @@ func (b Batch) round(ctx context.Context, first, size uint64, t *Totals, s *stee
 			return false, o.err
 		}
 		t.add(&o.result, b.repeats(first+uint64(i)))
-		s.learn(&o.result)
+		s.Learn(&o.result)
 		if b.Done != nil && !b.Done(o.result) {
 			return false, nil
 		}

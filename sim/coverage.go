@@ -62,6 +62,9 @@ func (c Counter) String() string {
 	return fmt.Sprintf("counter %d", uint8(c))
 }
 
+// CounterNames are those of all counters.
+func CounterNames() []string { return append([]string(nil), counterNames[:]...) }
+
 // Coverage is how often each counter's event has happened.
 type Coverage [counters]uint64
 

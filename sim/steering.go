@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 var troubleNames = [troubles]string{troubleLoss: "loss", troubleSlow: "slow", troubleRepeat: "repeat", troubleOvertake: "overtake", troubleBreaks: "breaks",
@@ -47,10 +48,11 @@ func ParseWeights(text string) (Weights, error) {
 	return w, nil
 }
 
-// steering learns which kinds of trouble lead to rare states. A run's worth is what it reached, the rarer the more; a kind of trouble
+// Steering learns which kinds of trouble lead to rare states. A run's worth is what it reached, the rarer the more; a kind of trouble
 // is drawn the more often the more the runs with it were worth than those without. All in whole numbers, and in
-// the order of the runs, so that the same batch is steered the same way everywhere.
-type steering struct {
+// the order of the runs, so that the same batch is steered the same way everywhere. It may be used from several goroutines.
+type Steering struct {
+	mu      sync.Mutex
 	usual   Weights
 	reached [counters]int64 // in how many runs
 	with    [troubles]tally
@@ -61,10 +63,13 @@ type tally struct {
 	runs, worth int64
 }
 
-func newSteering(usual Weights) *steering { return &steering{usual: usual} }
+// NewSteering knows nothing yet, and draws from these weights.
+func NewSteering(usual Weights) *Steering { return &Steering{usual: usual} }
 
-// learn takes in a run.
-func (s *steering) learn(r *Result) {
+// Learn takes in a run.
+func (s *Steering) Learn(r *Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	worth := int64(0)
 	for i, n := range r.Coverage {
 		if n > 0 {
@@ -85,9 +90,11 @@ func (s *steering) learn(r *Result) {
 // fewest is how many runs with and without a trouble have to be known before anything follows from them.
 const fewest = 20
 
-// weights are what the next plans are drawn from: the usual ones, at most doubled or halved, and never so that a trouble is always
+// Weights are what the next plans are drawn from: the usual ones, at most doubled or halved, and never so that a trouble is always
 // or hardly ever there.
-func (s *steering) weights() Weights {
+func (s *Steering) Weights() Weights {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	w := s.usual
 	for t := range w {
 		with, without := s.with[t], s.without[t]

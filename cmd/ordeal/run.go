@@ -20,6 +20,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/managed/external"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/report"
+	"github.com/ordeal-dev/ordeal/sim"
 	"github.com/ordeal-dev/ordeal/store"
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/systems/catalog"
@@ -54,6 +55,10 @@ type runFlags struct {
 	nodeFlags                        []string
 
 	online bool
+
+	// Of simulated runs of a campaign: what steers them, and the folder of the run that is made again.
+	steering *sim.Steering
+	again    string
 
 	quiet, json bool
 }

@@ -41,6 +41,7 @@ type tortureFlags struct {
 	keep        []string
 	maxDisk     byteCount
 	reproduce   int
+	steer       bool
 
 	stop campaign.Stop // of commands that are campaigns of their own kind
 }
@@ -79,6 +80,7 @@ func (f *tortureFlags) registerSession(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.keep, "keep", []string{"invalid", "unknown"}, "whose folders are kept: invalid, unknown, or none")
 	f.maxDisk = 4 << 30
 	flags.Var(&f.maxDisk, "max-disk", "what kept folders may take; those missed least go first")
+	flags.BoolVar(&f.steer, "steer", false, "with --cluster sim --faults swarm: what was reached so far changes what is drawn next, towards what is rare")
 	flags.IntVar(&f.reproduce, "reproduce", 5, "how often a run with a violation is repeated, with its seed and schedule")
 }
 
@@ -189,6 +191,8 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 		return badArgument("say how much is to be run: --runs N of each cell, or --for D")
 	case f.shard != "" && !flags.Changed("seed") && f.planned == nil:
 		return badArgument("--shard %s: give --seed too, the same for all shards: their seeds have to fit together", f.shard)
+	case f.steer && (f.runFlags.cluster != simCluster || !slices.Equal(f.versions, []string{versions.Current})):
+		return badArgument("--steer goes with --cluster sim and the version %s: what the runs reach is known there alone", versions.Current)
 	case len(f.versions) == 0 || len(f.workloads) == 0 || len(f.mixtures) == 0:
 		return badArgument("--versions, --workload and --faults need one at least")
 	}
@@ -374,9 +378,9 @@ func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed e
 		return failure{exitFailed, err}
 	}
 	if f.json {
-		err = json.NewEncoder(stdout).Encode(map[string]any{"folder": c.Folder, "verdict": c.Verdict(), "comparison": comparison})
+		err = json.NewEncoder(stdout).Encode(map[string]any{"folder": c.Folder, "verdict": c.Verdict(), "comparison": comparison, "coverage": coverageOf(c)})
 	} else if err = comparison.Text(stdout, false); err == nil {
-		_, err = fmt.Fprintf(stdout, "campaign  %s\n", printable(c.Folder))
+		_, err = fmt.Fprintf(stdout, "%scampaign  %s\n", coverageSummary(coverageOf(c)), printable(c.Folder))
 	}
 	if err != nil {
 		return failure{exitFailed, fmt.Errorf("printing what came of it: %w", err)}

@@ -15,6 +15,7 @@ import (
 	"github.com/ordeal-dev/ordeal/harness/docker"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/scratch"
+	"github.com/ordeal-dev/ordeal/sim"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -24,6 +25,8 @@ type runner struct {
 	cluster string // local or docker
 	built   []versions.Built
 	temp    *scratch.Folder // what was built for this campaign alone
+	// steering is what runs of the simulator have learnt; nil: they learn nothing.
+	steering *sim.Steering
 }
 
 // runner builds the versions that the flags name.
@@ -31,6 +34,9 @@ func (f *tortureFlags) runner(ctx context.Context, show *tortureProgress) (r *ru
 	r = &runner{flags: f}
 	if r.cluster, err = f.clusterKind(ctx, show.progress); err != nil {
 		return nil, err
+	}
+	if f.steer {
+		r.steering = sim.NewSteering(sim.UsualWeights())
 	}
 	if r.temp, err = scratch.New("versions"); err != nil {
 		return nil, failure{exitFailed, err}
@@ -113,6 +119,11 @@ func (r *runner) usualParallel() int {
 func (r *runner) Run(ctx context.Context, job campaign.Job) (campaign.Run, error) {
 	flags := r.flags.of(job.Cell.Workload, job.Cell.Faults, job.Seed)
 	flags.cluster, flags.out = r.cluster, job.Folder
+	if r.cluster == simCluster && r.steering != nil {
+		if flags.again = job.Repeats; flags.again == "" {
+			flags.steering = r.steering
+		}
+	}
 	if flags.planned == nil && r.cluster != simCluster && job.Repeats != "" {
 		if s, err := loadSchedule(job.Repeats); err == nil { // else the seed draws it again
 			flags.schedule, flags.planned = job.Repeats, &s

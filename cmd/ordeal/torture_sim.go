@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -39,6 +40,9 @@ func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet)
 			return badArgument("--%s is not for --cluster sim, whose nodes are in a program", name)
 		}
 	}
+	if f.steer && (!slices.ContainsFunc(f.mixtures, campaign.Drawn) || !slices.Contains(f.keep, "invalid")) {
+		return badArgument("--steer goes with --faults %s and --keep invalid: what it draws is known from the kept folders alone", swarm)
+	}
 	for _, mixture := range f.mixtures {
 		for _, name := range []string{"clients", "rate", "time", "timeout"} {
 			if campaign.Drawn(mixture) && flags.Changed(name) {
@@ -60,14 +64,25 @@ func nothingChanged(string) bool { return false }
 // simulate makes a simulated run of this very program's nodes. Every so often it is made twice; one that is not valid is made again
 // for its folder.
 func (f runFlags) simulate(ctx context.Context, number int) (campaign.Run, error) {
+	if f.steering != nil && campaign.Drawn(f.faults) {
+		f.faults = steered(f.steering)
+	}
 	plan, specs, err := f.plan(ctx, nothingChanged)
 	if err != nil {
 		return campaign.Run{}, err
+	}
+	if f.again != "" {
+		if plan, err = planOf(f.again); err != nil {
+			return campaign.Run{}, err
+		}
 	}
 	o := sim.Options{Plan: plan}
 	r, err := sim.Run(ctx, o)
 	if err != nil {
 		return campaign.Run{}, err
+	}
+	if f.steering != nil {
+		f.steering.Learn(&r)
 	}
 	found := runOfVerdict(r.Judged)
 	found.Simulated, found.Hash, found.Coverage = r.Simulated, fmt.Sprintf("%016x", r.Hash), r.Coverage.Map()
@@ -95,6 +110,39 @@ func (f runFlags) simulate(ctx context.Context, number int) (campaign.Run, error
 		found.Folder = kept.Run.Folder
 	}
 	return found, err
+}
+
+// coverageOf is what the simulated runs of a campaign came across, all together; empty where none was simulated.
+func coverageOf(c *campaign.Campaign) map[string]uint64 {
+	all := map[string]uint64{}
+	for _, r := range c.Runs {
+		for name, n := range r.Coverage {
+			all[name] += n
+		}
+	}
+	return all
+}
+
+// coverageSummary says in a line how many of the rare states were reached, and which were not.
+func coverageSummary(coverage map[string]uint64) string {
+	if len(coverage) == 0 {
+		return ""
+	}
+	names := sim.CounterNames()
+	never := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return coverage[name] > 0 })
+	text := fmt.Sprintf("coverage  %d of %d states and events that are counted", len(names)-len(never), len(names))
+	if len(never) > 0 {
+		text += "; never: " + strings.Join(never, ", ")
+	}
+	return text + ";" + coverageText(coverage) + "\n"
+}
+
+// steered is the mixture of faults that has been learnt.
+func steered(s *sim.Steering) string {
+	if weights := s.Weights().String(); weights != "" {
+		return swarm + ":" + weights
+	}
+	return swarm
 }
 
 // simulateOther makes a simulated run with another version's program.
