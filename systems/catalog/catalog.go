@@ -9,7 +9,9 @@ import (
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/systems/etcd"
 	"github.com/ordeal-dev/ordeal/systems/hashicorp"
+	"github.com/ordeal-dev/ordeal/systems/nats"
 	"github.com/ordeal-dev/ordeal/systems/redis"
+	"github.com/ordeal-dev/ordeal/systems/rqlite"
 )
 
 // entry is an adapter.
@@ -22,7 +24,9 @@ type entry struct {
 var entries = []entry{
 	{"etcd", etcd.Choice, etcd.New},
 	{"hashicorp", hashicorp.Choice, hashicorp.New},
+	{"nats", nats.Choice, nats.New},
 	{"redis", redis.Choice, redis.New},
+	{"rqlite", rqlite.Choice, rqlite.New},
 }
 
 // Own is the name of the project's own node, which is no entry: the clusters know it.

@@ -35,7 +35,7 @@ func TestEveryAdapter(t *testing.T) {
 		commands := map[string]bool{}
 		for i := range 3 {
 			site := systems.Site{Cluster: "c", Node: []string{"n1", "n2", "n3"}[i], Nodes: []string{"n1", "n2", "n3"}, Data: "/data", Flags: []string{"--one-more"},
-				Listen: func(p string) string { require.True(t, names[p], p); return "0.0.0.0:1" },
+				Listen: func(p string) string { require.True(t, names[p], p); return fmt.Sprint("0.0.0.0:", i+1) },
 				At:     func(n, p string) string { require.True(t, names[p], p); return n + ":1" }}
 			c := s.Command(site)
 			require.NotEmpty(t, c.Program)
