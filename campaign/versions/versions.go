@@ -3,6 +3,7 @@ package versions
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,9 +33,11 @@ type Builder struct {
 	Command string // what is built of a commit or a mutant: ./cmd/ordeal-node
 	GOOS    string // that the program is for; empty: this machine's
 	Current string // path of the program that stands for Current
-	Root    string // a checkout; found from the working directory upwards if empty
-	Cache   string // folder; ordeal/versions in the user's cache folder if empty
-	Temp    string // folder for mutants and what comes out of images; it is the caller's to remove
+	// InProcess: the current version's runs are made in this process; its program is named for its digest alone.
+	InProcess bool
+	Root      string // a checkout; found from the working directory upwards if empty
+	Cache     string // folder; ordeal/versions in the user's cache folder if empty
+	Temp      string // folder for the programs; it is the caller's to remove. Empty: they are run where they are, and there are no mutants or images
 	// Extract takes the program out of an image; nil: images cannot be had.
 	Extract func(ctx context.Context, image, output string) error
 	// Note tells of a build that is about to begin; nil: nobody wants to know.
@@ -44,7 +47,8 @@ type Builder struct {
 // Built is a version that can be run.
 type Built struct {
 	campaign.Version
-	Path   string // of the program
+	Path   string // of the program: a copy, that stays what it is while others build
+	Source string // where it was found or built, for people
 	Mutant string // the seeded bug's name; empty: none
 	System string // whose it is, as --system names it; empty: the project's own node
 }
@@ -66,6 +70,10 @@ func (b *Builder) Build(ctx context.Context, name string) (Built, error) {
 	default:
 		v.Path, v.Commit, v.Time, err = b.reference(ctx, name)
 	}
+	v.Source = v.Path
+	if err == nil && b.Temp != "" && !within(b.Temp, v.Path) && !(b.InProcess && name == Current) {
+		v.Path, err = b.copied(v.Path)
+	}
 	if err == nil {
 		v.Digest, err = Digest(v.Path)
 	}
@@ -73,6 +81,37 @@ func (b *Builder) Build(ctx context.Context, name string) (Built, error) {
 		return v, fmt.Errorf("version %s: %w", name, err)
 	}
 	return v, nil
+}
+
+// copied is a copy of a program in the folder for programs: the one at path may be built anew while a campaign goes on, which would then be
+// of two versions, or make room for others in the cache.
+func (b *Builder) copied(path string) (string, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, noProgram)
+	}
+	defer in.Close()
+	folder, err := os.MkdirTemp(b.Temp, "program-")
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(folder, filepath.Base(path))
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return "", err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		return "", errors.Join(fmt.Errorf("%w: %s", err, noProgram), out.Close())
+	}
+	return to, out.Close()
+}
+
+const noProgram = "build it with `make build`, or name a program that is there"
+
+// within tells whether a file lies in a folder.
+func within(folder, path string) bool {
+	inside, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(inside)
 }
 
 // split takes a version's name apart: its kind (Current, a prefix, or empty for a git reference) and the rest.
@@ -139,7 +178,7 @@ func (b *Builder) image(ctx context.Context, name string) (string, error) {
 func Digest(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("%w: build it with `make build`, or name a program that is there", err)
+		return "", fmt.Errorf("%w: %s", err, noProgram)
 	}
 	defer f.Close()
 	h := sha256.New()

@@ -2,6 +2,7 @@ package versions_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -39,4 +40,29 @@ func TestABinaryIsTakenAsItIs(t *testing.T) {
 		require.Equal(t, path, v.Path)
 		require.Equal(t, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", v.Digest, "SHA-256 of abc, FIPS 180-2")
 	}
+}
+
+// A program that is built anew while a campaign goes on does not change what the campaign runs.
+func TestAProgramStaysWhatItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\necho old\n"), 0o755))
+	b := &versions.Builder{Current: path, Temp: t.TempDir()}
+	current, err := b.Build(t.Context(), "current")
+	require.NoError(t, err)
+	binary, err := b.Build(t.Context(), "binary:"+path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\necho new\n"), 0o755))
+	for _, v := range []versions.Built{current, binary} {
+		require.Equal(t, path, v.Source, "what people are told")
+		out, err := exec.Command(v.Path).Output()
+		require.NoError(t, err)
+		require.Equal(t, "old\n", string(out))
+		digest, err := versions.Digest(v.Path)
+		require.NoError(t, err)
+		require.Equal(t, v.Digest, digest)
+	}
+	b.InProcess = true
+	own, err := b.Build(t.Context(), "current")
+	require.NoError(t, err)
+	require.Equal(t, path, own.Path)
 }

@@ -262,7 +262,7 @@ func (b *bisection) trial(ctx context.Context, version, attempt int) (bisect.Out
 	flags.out, flags.name = filepath.Join(b.folder, fmt.Sprintf("%d-%d", version, attempt)), flags.workload
 	defer os.RemoveAll(flags.out)
 	c := b.commits[version]
-	run, err := flags.runOn(ctx, versions.Built{Version: campaign.Version{Name: c.Short(), Commit: c.Hash}, Path: built.path}, attempt)
+	run, err := flags.runOn(ctx, versions.Built{Version: campaign.Version{Name: c.Short(), Commit: c.Hash}, Path: built.path, Source: built.path}, attempt)
 	switch {
 	case ctx.Err() != nil:
 		return 0, ctx.Err()

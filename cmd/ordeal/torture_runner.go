@@ -84,7 +84,7 @@ func (f *runFlags) builder(cluster, temp string) *versions.Builder {
 	usual := "ordeal-node"
 	switch cluster {
 	case simCluster:
-		b.Command, usual = "./cmd/ordeal", "ordeal"
+		b.Command, usual, b.InProcess = "./cmd/ordeal", "ordeal", true
 	case "docker":
 		b.GOOS, b.Extract = "linux", docker.ExtractNode
 		usual = "image/ordeal-node"
@@ -140,7 +140,7 @@ func (f runFlags) runOn(ctx context.Context, built versions.Built, number int) (
 	case f.cluster == simCluster:
 		return f.simulateOther(ctx, built)
 	}
-	f.mutant, f.nodeBinary, f.system = built.Mutant, built.Path, built.System
+	f.mutant, f.nodeBinary, f.system = built.Mutant, built.Source, built.System
 	if err := f.findSystem(false); err != nil {
 		return campaign.Run{}, err
 	}
