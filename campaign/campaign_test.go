@@ -201,8 +201,7 @@ func TestViolationsAreRepeated(t *testing.T) {
 	c := carry(t, plan(5), flaky, campaign.Options{Parallel: 3, Reproduce: 4})
 	require.Len(t, c.Violations(), 2)
 	for _, r := range c.Violations() {
-		again, of := c.Repetitions(r.Number)
-		require.Equal(t, []int{2, 4}, []int{again, of})
+		require.Equal(t, campaign.Repeated{Again: 2, Of: 4}, c.Repetitions()[r.Number])
 	}
 	require.Len(t, c.Runs, 5*4+2*4)
 	require.EqualValues(t, 8, attempts.Load())

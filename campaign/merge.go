@@ -118,17 +118,25 @@ func (c *Campaign) copyFolder(from *Campaign, r *Run) error {
 	return nil
 }
 
-// Repetitions counts how a run that was invalid came out when it was repeated: again of them invalid.
-func (c *Campaign) Repetitions(number int) (again, of int) {
+// Repeated is how a run that was invalid came out when it was repeated: Again of Of times invalid.
+type Repeated struct{ Again, Of int }
+
+// Repetitions are those of all runs, by number.
+func (c *Campaign) Repetitions() map[int]Repeated {
+	all := map[int]Repeated{}
 	for i := range c.Runs {
-		if r := &c.Runs[i]; r.Number == number && r.Again > 0 && !r.Failed {
-			of++
-			if r.Verdict == checker.Invalid {
-				again++
-			}
+		r := &c.Runs[i]
+		if r.Again == 0 || r.Verdict == checker.Unknown {
+			continue // as in all rates: what came to no verdict says neither
 		}
+		n := all[r.Number]
+		n.Of++
+		if r.Verdict == checker.Invalid {
+			n.Again++
+		}
+		all[r.Number] = n
 	}
-	return again, of
+	return all
 }
 
 // Violations are the runs that were invalid, by number.

@@ -67,6 +67,7 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 		return nil
 	}
 	t := &Tally{Runs: len(runs)}
+	repetitions := s.Campaign.Repetitions()
 	for i := range runs {
 		switch r := &runs[i]; {
 		case r.Failed:
@@ -75,7 +76,7 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 			t.Unknown++
 		case r.Verdict == checker.Invalid:
 			t.Invalid++
-			t.Violations = append(t.Violations, violation(s, r, confidence))
+			t.Violations = append(t.Violations, violation(s, r, repetitions[r.Number], confidence))
 		}
 	}
 	if t.judged() > 0 {
@@ -87,9 +88,8 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 	return t
 }
 
-func violation(s Side, r *campaign.Run, confidence float64) Violation {
-	v := Violation{Run: r.Number, Seed: r.Seed, Reason: r.Reason, Replay: s.Campaign.Replay(r), Folder: r.Folder}
-	v.Again, v.Of = s.Campaign.Repetitions(r.Number)
+func violation(s Side, r *campaign.Run, repeated campaign.Repeated, confidence float64) Violation {
+	v := Violation{Run: r.Number, Seed: r.Seed, Reason: r.Reason, Replay: s.Campaign.Replay(r), Folder: r.Folder, Again: repeated.Again, Of: repeated.Of}
 	v.Interval = stats.Wilson(v.Again, v.Of, confidence)
 	return v
 }

@@ -106,12 +106,16 @@ func approximateRuns(lower, higher, alpha, chance float64) float64 {
 
 // Detectable is the smallest rate that n runs on each side would have told from the rate lower, with the chance asked for.
 func Detectable(lower float64, n int, alpha, chance float64) (float64, bool) {
-	if n == 0 || Power(lower, 1, n, alpha) < chance {
+	told := func(higher float64) bool { return Power(lower, higher, n, alpha) >= chance }
+	if float64(n)*lower > exactFailures {
+		told = func(higher float64) bool { return approximateRuns(lower, higher, alpha, chance) <= float64(n) }
+	}
+	if n == 0 || lower >= 1 || !told(1) {
 		return 0, false
 	}
 	low, high := lower, 1.0
 	for range 12 { // halvings: to a fraction of a percent
-		if middle := (low + high) / 2; Power(lower, middle, n, alpha) >= chance {
+		if middle := (low + high) / 2; told(middle) {
 			high = middle
 		} else {
 			low = middle

@@ -210,6 +210,22 @@ func TestDetectable(t *testing.T) {
 	require.False(t, ok, "two runs never tell")
 }
 
+// Where many failures are to be expected an approximation takes the place of the sum over all outcomes, which would take hours.
+func TestDetectableOfManyRuns(t *testing.T) {
+	for _, lower := range []float64{0.25, 0.5} {
+		rate, ok := stats.Detectable(lower, 300, 0.01, 0.8)
+		require.True(t, ok)
+		require.InDelta(t, 0.8, stats.Power(lower, rate, 300, 0.01), 0.02)
+	}
+	rate, ok := stats.Detectable(0.5, 1_000_000, 0.001, 0.9)
+	require.True(t, ok)
+	require.InDelta(t, 0.503, rate, 0.001)
+	for _, lower := range []float64{0.999, 1} {
+		_, ok = stats.Detectable(lower, 100_000, 0.01, 0.999)
+		require.Equal(t, lower < 1, ok)
+	}
+}
+
 // The ranks for 95 % are in every table of the sign test: n = 10 gives the 2nd and 9th, n = 20 the 6th and 15th.
 func TestMedianIntervalAsPublished(t *testing.T) {
 	for n, rank := range map[int]int{6: 1, 8: 1, 9: 2, 10: 2, 12: 3, 15: 4, 20: 6, 25: 8, 50: 18, 100: 40} {
