@@ -103,6 +103,10 @@ test-clock: build ## lease reads under clocks: within the bound that the nodes w
 	$$lease --schedule cmd/ordeal/testdata/clock/beyond.json || code=$$?; \
 	[ $$code -eq 1 ] || { echo "a leader's clock at a quarter of its speed gave exit code $$code, expected 1 (invalid)"; exit 1; }
 
+.PHONY: test-expectations
+test-expectations: build ## what a run expects while a fault stands: service with a majority, none without one, loss beyond what Raft promises
+	@cmd/ordeal/testdata/expectations/run $(BUILD)/ordeal --cluster $(CLUSTER) --rate 300 --quiet $(ARGS)
+
 # How long the benchmarks' long histories are: make bench-checker OPERATIONS=100000
 OPERATIONS ?= 1000000
 

@@ -16,21 +16,26 @@ func checkAll(ctx context.Context, h *history.History, checkers []checker.Checke
 	defer cancel()
 	x := readExpectations(h, nil)
 	var results []checker.Result
+	lost := false
 	for _, c := range checkers {
 		r := c.Check(ctx, h, o)
-		switch {
-		case x.beyond == "":
-		case r.Verdict == checker.Valid:
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s at %v is more than a replicated log can survive: data may be lost from there on, and none was seen to be",
-				x.beyond, x.end.Round(time.Millisecond)))
-		case r.Verdict == checker.Invalid:
+		if x.beyond != "" && r.Verdict == checker.Invalid {
 			if before := c.Check(ctx, until(h, x.end), o); before.Verdict != checker.Invalid {
-				r.Verdict = checker.Unknown
+				r.Verdict, lost = checker.Unknown, true
 				r.Reason = fmt.Sprintf("data was lost, as was to be expected: %s at %v is more than a replicated log can survive (after it: %s)",
 					x.beyond, x.end.Round(time.Millisecond), r.Reason)
 			}
 		}
 		results = append(results, r)
+	}
+	if x.beyond == "" || lost {
+		return results
+	}
+	for i := range results {
+		if r := &results[i]; r.Verdict == checker.Valid {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s at %v is more than a replicated log can survive: data may be lost from there on, and none was seen to be",
+				x.beyond, x.end.Round(time.Millisecond)))
+		}
 	}
 	return results
 }

@@ -40,13 +40,13 @@ var hurtingDisks = disks{basic{title: DiskFailure, of: toHurtDisks, ways: []mode
 	{name: fullDisk, needs: 3, help: "writes fail with ENOSPC", choose: hurt(map[string]int{"leader": 1, "minority": 1}, nil)},
 	{name: flippedBit, needs: 3, help: "nodes are killed, one bit of each one's log is flipped, and they must refuse to start", choose: hurt(map[string]int{"minority": 1}, nil)},
 	{name: loseMajority, needs: 3, onRequest: func(int) bool { return true },
-		help: "a majority is killed and loses all files: more than any replicated log survives", choose: hurt(map[string]int{"majority": 1}, nil)},
+		help: "a majority is killed and loses all files, or nodes=all, minority, one: more than any replicated log need survive", choose: hurt(map[string]int{"majority": 1}, nil)},
 }}}
 
 func (disks) parameters() []parameter {
 	return []parameter{
 		{name: nodesParameter, help: "whose disks: leader, one, minority, majority or all", check: oneOf(nodeSetNames...),
-			modes: []string{powerLoss, failedSync, slowSync, fullDisk}},
+			modes: []string{powerLoss, failedSync, slowSync, fullDisk, loseMajority}},
 		{name: tornParameter, help: "yes: each sector that was not synced may have reached the disk; no: none has", check: oneOf("yes", "no"), modes: []string{powerLoss}},
 		{name: delayParameter, help: "how much longer an fsync takes: 1ms to 10s", check: durationWithin(time.Millisecond, 10*time.Second), modes: []string{slowSync}},
 	}
