@@ -106,6 +106,7 @@ type Driver struct {
 	saving        bool   // a snapshot is being saved
 	configuration uint64 // index of the configuration that the host was told of
 	change        *membershipChange
+	grown         int // bytes of the entries that were applied since the last snapshot
 }
 
 // DriverOptions say what the driver starts from and when it takes snapshots.
@@ -113,7 +114,7 @@ type DriverOptions struct {
 	// Machine is the state of the core's snapshot; nil: an empty one, there is no snapshot.
 	Machine *kv.Machine
 	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never. A tenth of them stays in the log
-	// behind it for followers that are a little late.
+	// behind it for followers that are a little late. Where the state is large it is more entries: see growth.
 	SnapshotEntries uint64
 }
 
@@ -293,6 +294,7 @@ func (d *Driver) apply(e raft.Entry) {
 		panic(fmt.Sprintf("node: entry %d is to be applied after entry %d", e.Index, d.applied))
 	}
 	d.applied = e.Index
+	d.grown += len(e.Data)
 	defer d.refuseOutrun(e.Term)
 	p, waiting := d.proposals[e.Index]
 	if waiting {

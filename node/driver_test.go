@@ -21,6 +21,7 @@ type scripted struct {
 	driver *Driver
 	now    time.Duration
 	round  uint64 // of the last AppendEntries sent
+	wrote  uint64 // number of the last write
 	did    strings.Builder
 }
 
@@ -49,6 +50,7 @@ func (s *scripted) Send(m raft.Message) {
 }
 
 func (s *scripted) Write(w Write) {
+	s.wrote = w.Number
 	fmt.Fprintf(&s.did, "write %d:", w.Number)
 	if w.HardState != nil {
 		fmt.Fprintf(&s.did, " term %d, vote %d,", w.HardState.Term, w.HardState.Vote)
@@ -297,4 +299,36 @@ func TestEntryThatCannotBeAppliedPanics(t *testing.T) {
 	s.driver.Flush()
 	s.driver.Written(1)
 	require.PanicsWithValue(t, "node: committed entry 1 of term 1 cannot be applied: command has format version 9, this program knows 1", s.driver.Flush)
+}
+
+// A large state is not written again for a few entries: the log may grow with it (R16).
+func TestR16LogMayGrowWithTheState(t *testing.T) {
+	require.Zero(t, growth(1<<20-1), "a small state: the number of entries alone counts")
+	require.Equal(t, 4<<20, growth(1<<20))
+	require.Equal(t, 64<<20, growth(20<<20))
+	require.Equal(t, 1<<30, growth(1<<30))
+
+	for _, test := range []struct{ value, puts, saved int }{{1 << 10, 3, 1}, {1 << 20, 3, 0}, {1 << 20, 4, 1}} {
+		s := newScripted(t, 1)
+		s.driver.options.SnapshotEntries = 3
+		s.driver.Tick(time.Minute)
+		s.settle()
+		for i := range test.puts {
+			s.driver.Handle(request(s, uint64(i), wire.ReadIndex, kv.Op{Kind: kv.Put, Key: "k", Value: make([]byte, test.value)}))
+			s.settle()
+		}
+		require.Equal(t, test.puts, strings.Count(s.did.String(), ": ok"))
+		require.Equal(t, test.saved, strings.Count(s.did.String(), "save snapshot"), "%v", test)
+	}
+}
+
+// settle has all that is given to the disk written.
+func (s *scripted) settle() {
+	for written := uint64(0); ; written = s.wrote {
+		s.driver.Flush()
+		if s.wrote == written {
+			return
+		}
+		s.driver.Written(s.wrote)
+	}
 }

@@ -25,7 +25,8 @@ type Engine struct {
 	spare  batch   // of the last turn, to be used again
 
 	recovered wal.Recovered
-	newest    snapshot.Newest
+	newest    raft.SnapshotMeta
+	machine   *kv.Machine // of the newest snapshot, until Start
 }
 
 // OpenEngine reads the node's stable storage in o.Data. Only the parts of the options that do not concern sockets are looked at.
@@ -36,7 +37,7 @@ func OpenEngine(o Options) (*Engine, error) {
 		return nil, explainData(o, err)
 	}
 	e.disk, e.recovered = newDisk(log, e.inbox), recovered
-	store, newest, err := snapshot.Open(o.FS, filepath.Join(o.Data, "snapshots"), clusterNumber(o.ClusterID))
+	store, newest, err := snapshot.Open(o.FS, filepath.Join(o.Data, "snapshots"), clusterNumber(o.ClusterID), loadInto(&e.machine))
 	if err != nil {
 		return nil, fmt.Errorf("--data %s: %w", o.Data, errors.Join(err, log.Close()))
 	}
@@ -61,12 +62,12 @@ func (e *Engine) Start(host Host, now time.Duration, random *rand.Rand) error {
 // snapshot covers.
 func (e *Engine) Recovered() (hard raft.HardState, start raft.LogStart, entries []raft.Entry, newest raft.SnapshotMeta) {
 	r := e.recovered
-	return r.HardState, raft.LogStart{Index: r.Snapshot.Index, Term: r.Snapshot.Term}, r.Entries, e.newest.Meta
+	return r.HardState, raft.LogStart{Index: r.Snapshot.Index, Term: r.Snapshot.Term}, r.Entries, e.newest
 }
 
 // recoverCore makes core and state machine from what is on disk.
 func (e *Engine) recoverCore(now time.Duration, random *rand.Rand) (*raft.Core, *kv.Machine, error) {
-	o, meta := e.options, e.newest.Meta
+	o, meta := e.options, e.newest
 	var err error
 	if e.recovered, err = alignLog(e.disk.log, e.recovered, meta); err != nil {
 		return nil, nil, err
@@ -79,13 +80,8 @@ func (e *Engine) recoverCore(now time.Duration, random *rand.Rand) (*raft.Core, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if meta.LastIncludedIndex == 0 {
-		return core, nil, nil
-	}
-	machine, err := kv.DecodeState(e.newest.State)
-	if err != nil {
-		return nil, nil, fmt.Errorf("snapshot at entry %d: %w", meta.LastIncludedIndex, err)
-	}
+	machine := e.machine
+	e.machine = nil
 	return core, machine, nil
 }
 

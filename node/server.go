@@ -93,7 +93,7 @@ func (s *Server) makeDriver() error {
 	if warning := configuration.EvenVotersWarning(); warning != "" {
 		s.log.Warn("even number of voters", "why", warning)
 	}
-	s.log.Info("log read", "entries", len(s.recovered.Entries), "snapshot", s.newest.Meta.LastIncludedIndex, "term", s.recovered.HardState.Term, "vote", s.recovered.HardState.Vote)
+	s.log.Info("log read", "entries", len(s.recovered.Entries), "snapshot", s.newest.LastIncludedIndex, "term", s.recovered.HardState.Term, "vote", s.recovered.HardState.Vote)
 	return nil
 }
 

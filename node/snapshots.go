@@ -24,9 +24,19 @@ func (d *Driver) send(m raft.Message) {
 // sent one: it would have to start again.
 func (d *Driver) takeSnapshot() {
 	every := d.options.SnapshotEntries
-	if every != 0 && !d.saving && d.applied >= d.core.Snapshot().LastIncludedIndex+every && !d.core.SendingSnapshot() {
+	if every != 0 && !d.saving && d.applied >= d.core.Snapshot().LastIncludedIndex+every && d.grown >= growth(d.machine.Bytes()) && !d.core.SendingSnapshot() {
 		d.save()
 	}
+}
+
+// growth is how many bytes the log may grow by between two snapshots of a state of so many bytes, whatever the number of entries: a large state
+// is not written again for a few of them (thesis 5.1.3).
+func growth(state int) int {
+	const small, usual = 1 << 20, 64 << 20
+	if state < small {
+		return 0
+	}
+	return max(min(4*state, usual), state)
 }
 
 // TakeSnapshotNow takes a snapshot because somebody asks for it.
@@ -42,7 +52,7 @@ func (d *Driver) TakeSnapshotNow() error {
 }
 
 func (d *Driver) save() {
-	d.saving = true
+	d.saving, d.grown = true, 0
 	meta := raft.SnapshotMeta{LastIncludedIndex: d.applied, LastIncludedTerm: d.appliedTerm, Configuration: d.core.ConfigurationAt(d.applied)}
 	d.host.SaveSnapshot(meta, d.machine.Clone())
 }
@@ -65,7 +75,7 @@ func (d *Driver) ChunkStored(s StoredChunk) {
 	}
 	meta := s.Chunk.Meta
 	d.machine = s.Machine
-	d.applied = meta.LastIncludedIndex
+	d.applied, d.grown = meta.LastIncludedIndex, 0
 	for index, p := range d.sortedProposals() {
 		if index <= d.applied {
 			d.forget(index, p)

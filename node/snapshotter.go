@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/ordeal-dev/ordeal/node/kv"
@@ -83,26 +84,33 @@ func (s *snapshotter) workAll() error {
 
 func (s *snapshotter) work(j snapshotJob) error {
 	if j.machine != nil {
-		if err := s.store.Save(j.meta, j.machine.AppendState(nil)); err != nil {
+		if err := s.store.Save(j.meta, j.machine); err != nil {
 			return err
 		}
 		s.inbox.put(func(b *batch) { b.saved = append(b.saved, j.meta) })
 		return nil
 	}
 	stored := StoredChunk{Chunk: j.chunk}
-	next, state, err := s.store.Receive(j.chunk)
+	var machine *kv.Machine
+	next, whole, err := s.store.Receive(j.chunk, loadInto(&machine))
 	if err != nil {
 		return err
 	}
 	stored.Next = next
 	stored.Chunk.Data = nil
-	if state != nil {
-		if stored.Machine, err = kv.DecodeState(state); err != nil {
-			return fmt.Errorf("the snapshot at entry %d that node %d sent: %w", j.chunk.Meta.LastIncludedIndex, j.chunk.From, err)
-		}
+	if whole {
+		stored.Machine = machine
 	}
 	s.inbox.put(func(b *batch) { b.stored = append(b.stored, stored) })
 	return nil
+}
+
+// loadInto makes a state machine of a snapshot's state.
+func loadInto(m **kv.Machine) snapshot.Load {
+	return func(state io.Reader, size uint64) (err error) {
+		*m, err = kv.ReadState(state, size)
+		return err
+	}
 }
 
 // SaveSnapshot, StoreChunk and ReadChunk are for the driver.

@@ -82,10 +82,13 @@ func TestR3EncodedTransactionsActTheSame(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, AppendResult(nil, ra), AppendResult(nil, back))
 		}
-		require.Equal(t, len(a.values), len(b.values))
-		for key, value := range a.values {
-			require.Equal(t, string(value), string(b.values[key]))
-		}
+		require.Equal(t, a.Len(), b.Len())
+		a.values.Scan(func(key string, value []byte) bool {
+			other, _ := b.values.Get(key)
+			require.Equal(t, string(value), string(other))
+			return true
+		})
+		require.Equal(t, a.bytes, b.bytes)
 	})
 }
 

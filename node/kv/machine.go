@@ -24,6 +24,7 @@ type Machine struct {
 type session struct {
 	id        uint64
 	responses map[uint64]response // by sequence number
+	shared    bool                // with a clone of the machine: to be copied before it is changed
 }
 
 type response struct {
@@ -39,6 +40,9 @@ func NewMachine() *Machine {
 // Len is the number of keys, Sessions that of sessions.
 func (m *Machine) Len() int      { return m.store.Len() }
 func (m *Machine) Sessions() int { return len(m.sessions) }
+
+// Bytes is what keys and values take.
+func (m *Machine) Bytes() int { return m.store.bytes }
 
 // Read runs a read-only transaction.
 func (m *Machine) Read(t Txn) TxnResult { return m.store.Apply(t) }
@@ -70,7 +74,7 @@ func (m *Machine) applyInSession(index uint64, c Command) (TxnResult, uint64) {
 		return TxnResult{Expired: true, Reason: fmt.Sprintf("session %d has expired: whether the command took effect before is not known any more", c.Session)}, index
 	}
 	m.order.MoveToBack(element)
-	s := element.Value.(*session)
+	s := m.own(element)
 	maps.DeleteFunc(s.responses, func(sequence uint64, _ response) bool { return sequence <= c.Acknowledged })
 	if r, done := s.responses[c.Sequence]; done {
 		return r.result, r.index
@@ -83,13 +87,26 @@ func (m *Machine) applyInSession(index uint64, c Command) (TxnResult, uint64) {
 	return result, index
 }
 
-// Clone copies the state. Values, which never change in place, are shared.
+// own is the session in an element of the list, to be changed.
+func (m *Machine) own(element *list.Element) *session {
+	s := element.Value.(*session)
+	if s.shared {
+		s = &session{id: s.id, responses: maps.Clone(s.responses)}
+		element.Value = s
+	}
+	return s
+}
+
+// Clone copies the state, in a time that depends on the number of sessions alone. The two share what neither changes, and each may be used
+// by a thread of its own.
 func (m *Machine) Clone() *Machine {
-	c := NewMachine()
-	c.store.values = maps.Clone(m.store.values)
+	c := &Machine{store: m.store.clone(), sessions: make(map[uint64]*list.Element, len(m.sessions)), order: list.New()}
 	for e := m.order.Front(); e != nil; e = e.Next() {
 		s := e.Value.(*session)
-		c.sessions[s.id] = c.order.PushBack(&session{s.id, maps.Clone(s.responses)})
+		if !s.shared { // or another clone may be reading it
+			s.shared = true
+		}
+		c.sessions[s.id] = c.order.PushBack(s)
 	}
 	return c
 }

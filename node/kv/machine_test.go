@@ -1,7 +1,10 @@
 package kv
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,6 +73,60 @@ func TestCloneStandsAlone(t *testing.T) {
 	m.Apply(3, add(1, 2, 0, 1))
 	m.Apply(4, Command{Kind: OpenSession})
 	require.Equal(t, before, c.AppendState(nil))
+	after, again := m.AppendState(nil), m.Clone()
+	c.Apply(3, add(1, 2, 1, 5))
+	again.Apply(5, add(1, 3, 2, 7))
+	require.Equal(t, after, m.AppendState(nil))
+}
+
+// What is written in pieces is what is appended, and as much as was said before; the count of bytes is that of the keys and values.
+func TestWrittenInPieces(t *testing.T) {
+	m, rng := NewMachine(), rand.New(rand.NewPCG(1, 1))
+	m.Apply(1, Command{Kind: OpenSession})
+	m.Apply(2, add(1, 1, 0, 1))
+	for i := range uint64(3000) {
+		op := Op{Kind: Put, Key: fmt.Sprint(rng.IntN(700)), Value: make([]byte, rng.IntN(2000))}
+		if rng.IntN(4) == 0 {
+			op = Op{Kind: Delete, Key: op.Key}
+		}
+		m.Apply(i+3, Command{Kind: Transact, Txn: Txn{Ops: []Op{op}}})
+	}
+	var b bytes.Buffer
+	require.NoError(t, m.WriteState(&b))
+	require.Greater(t, b.Len(), 4*pieceBytes)
+	require.True(t, bytes.Equal(m.AppendState(nil), b.Bytes()))
+	require.EqualValues(t, b.Len(), m.StateSize())
+	again, err := ReadState(&b, uint64(b.Len()))
+	require.NoError(t, err)
+	n := 0
+	again.store.values.Scan(func(key string, value []byte) bool {
+		n += len(key) + len(value)
+		return true
+	})
+	require.Equal(t, n, m.Bytes())
+	require.Equal(t, n, again.Bytes())
+	require.ErrorContains(t, m.WriteState(full{}), "full")
+}
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+// A clone is made while the driver waits: it must not take longer where there are more keys.
+func BenchmarkClone(b *testing.B) {
+	for _, keys := range []int{1000, 1000000} {
+		m := NewMachine()
+		for i := range keys {
+			m.store.load(fmt.Sprintf("%08d", i), []byte("value"))
+		}
+		b.Run(fmt.Sprint(keys, " keys"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Clone()
+			}
+		})
+	}
 }
 
 // Snapshot and replay agree: a replica restored at any point and fed the rest ends in the same state (R3, R16).

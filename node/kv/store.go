@@ -4,18 +4,25 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/tidwall/btree"
 )
 
 // Store is the state: what the keys hold.
 type Store struct {
-	values map[string][]byte // values are never changed in place: answers alias them
+	values btree.Map[string, []byte] // copied on write; values are never changed in place: answers and copies alias them
+	bytes  int                       // of keys and values
 }
 
 // NewStore gives an empty state.
-func NewStore() *Store { return &Store{values: map[string][]byte{}} }
+func NewStore() *Store { return &Store{} }
 
 // Len is the number of keys.
-func (s *Store) Len() int { return len(s.values) }
+func (s *Store) Len() int { return s.values.Len() }
+
+// clone gives a copy in a time that does not depend on the size: what either changes from then on it copies first. Each of the
+// two may be used by a thread of its own.
+func (s *Store) clone() *Store { return &Store{values: *s.values.Copy(), bytes: s.bytes} }
 
 // Apply runs a transaction.
 func (s *Store) Apply(t Txn) TxnResult {
@@ -33,7 +40,7 @@ type change struct {
 }
 
 func (s *Store) applyOne(op Op) TxnResult {
-	value, found := s.values[op.Key]
+	value, found := s.values.Get(op.Key)
 	result, c, reason := op.act(value, found)
 	if reason != "" {
 		return TxnResult{Reason: reason, Results: []Result{result}}
@@ -48,7 +55,7 @@ func (s *Store) applyMany(t Txn) TxnResult {
 	out := TxnResult{Results: make([]Result, 0, len(t.Ops))}
 	size := 0
 	for i, op := range t.Ops {
-		value, found := s.values[op.Key]
+		value, found := s.values.Get(op.Key)
 		if c, ok := pending[op.Key]; ok {
 			value, found = c.value, !c.delete
 		}
@@ -76,9 +83,15 @@ func (s *Store) change(key string, c change) {
 	switch {
 	case !c.write:
 	case c.delete:
-		delete(s.values, key)
+		if old, found := s.values.Delete(key); found {
+			s.bytes -= len(key) + len(old)
+		}
 	default:
-		s.values[key] = c.value
+		old, found := s.values.Set(key, c.value)
+		if !found {
+			s.bytes += len(key)
+		}
+		s.bytes += len(c.value) - len(old)
 	}
 }
 

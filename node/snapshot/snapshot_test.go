@@ -2,7 +2,10 @@ package snapshot
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,24 +20,66 @@ func meta(index, term uint64) raft.SnapshotMeta {
 	return raft.SnapshotMeta{LastIncludedIndex: index, LastIncludedTerm: term, Configuration: raft.Configuration{Voters: []raft.NodeID{1, 2, 3}}}
 }
 
-func open(t *testing.T, fs vfs.FS) (*Store, Newest) {
-	s, newest, err := Open(fs, "snap", cluster)
+// raw is a state that is any bytes.
+type raw []byte
+
+func (r raw) StateSize() uint64 { return uint64(len(r)) }
+
+func (r raw) WriteState(w io.Writer) error {
+	for piece := range slices.Chunk(r, 100) {
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *raw) load(state io.Reader, size uint64) (err error) {
+	*r = make([]byte, size)
+	_, err = io.ReadFull(state, *r)
+	return err
+}
+
+// newest is the snapshot that a node starts from.
+type newest struct {
+	Meta  raft.SnapshotMeta
+	State raw
+}
+
+func open(t *testing.T, fs vfs.FS) (*Store, newest) {
+	var state raw
+	s, meta, err := Open(fs, "snap", cluster, state.load)
 	require.NoError(t, err)
-	return s, newest
+	return s, newest{meta, state}
+}
+
+// receive gives the state of a snapshot that is whole.
+func receive(s *Store, ch raft.Chunk) (next uint64, state raw, err error) {
+	next, whole, err := s.Receive(ch, state.load)
+	if !whole {
+		state = nil
+	}
+	return next, state, err
+}
+
+func encode(t testing.TB, meta raft.SnapshotMeta, state []byte) []byte {
+	var b bytes.Buffer
+	require.NoError(t, write(&b, cluster, meta, raw(state)))
+	return b.Bytes()
 }
 
 // The newest snapshot is found again, older ones are gone (R16).
 func TestR16NewestSnapshotIsFoundAgain(t *testing.T) {
 	fs := vfs.NewMem()
-	s, newest := open(t, fs)
-	require.Zero(t, newest.Meta)
-	require.NoError(t, s.Save(meta(9, 2), []byte("old")))
-	require.NoError(t, s.Save(meta(300, 1), []byte("new"))) // a later index of an earlier term is still the later one
+	s, found := open(t, fs)
+	require.Zero(t, found.Meta)
+	require.NoError(t, s.Save(meta(9, 2), raw([]byte("old"))))
+	require.NoError(t, s.Save(meta(300, 1), raw([]byte("new")))) // a later index of an earlier term is still the later one
 	names, err := fs.List("snap")
 	require.NoError(t, err)
 	require.Len(t, names, 1)
-	_, newest = open(t, fs)
-	require.Equal(t, Newest{meta(300, 1), []byte("new")}, newest)
+	_, found = open(t, fs)
+	require.Equal(t, newest{meta(300, 1), raw("new")}, found)
 }
 
 // Whatever moment power fails at, the old snapshot or the new one is there, whole (R16).
@@ -43,7 +88,7 @@ func TestR16SnapshotSurvivesLossOfPower(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		fs := vfs.NewMem()
 		s, _ := open(t, fs)
-		require.NoError(t, s.Save(meta(1, 1), []byte("first")))
+		require.NoError(t, s.Save(meta(1, 1), raw([]byte("first"))))
 		left := rng.IntN(12)
 		fs.Inject(func(vfs.Op) error {
 			if left--; left < 0 {
@@ -51,14 +96,14 @@ func TestR16SnapshotSurvivesLossOfPower(t *testing.T) {
 			}
 			return nil
 		})
-		saved := s.Save(meta(2, 1), bytes.Repeat([]byte("second"), 400)) == nil
+		saved := s.Save(meta(2, 1), raw(bytes.Repeat([]byte("second"), 400))) == nil
 		fs.Inject(nil)
 		fs.Crash(rng)
-		_, newest := open(t, fs)
+		_, found := open(t, fs)
 		if saved {
-			require.EqualValues(t, 2, newest.Meta.LastIncludedIndex)
+			require.EqualValues(t, 2, found.Meta.LastIncludedIndex)
 		}
-		require.Contains(t, []uint64{1, 2}, newest.Meta.LastIncludedIndex)
+		require.Contains(t, []uint64{1, 2}, found.Meta.LastIncludedIndex)
 	}
 }
 
@@ -68,21 +113,21 @@ func TestR16SnapshotThatWasStartedFromStays(t *testing.T) {
 	for seed := range uint64(50) {
 		fs := vfs.NewMem()
 		s, _ := open(t, fs)
-		require.NoError(t, s.Save(meta(1, 1), []byte("first")))
+		require.NoError(t, s.Save(meta(1, 1), raw([]byte("first"))))
 		fs.Inject(func(op vfs.Op) error {
 			if op.Kind == vfs.OpSyncDir {
 				return bytes.ErrTooLarge // any error: it is killed there
 			}
 			return nil
 		})
-		require.Error(t, s.Save(meta(2, 1), []byte("second")))
+		require.Error(t, s.Save(meta(2, 1), raw([]byte("second"))))
 		fs.Inject(nil)
 		fs.Kill()
-		_, newest := open(t, fs)
-		require.EqualValues(t, 2, newest.Meta.LastIncludedIndex)
+		_, found := open(t, fs)
+		require.EqualValues(t, 2, found.Meta.LastIncludedIndex)
 		fs.Crash(rand.New(rand.NewPCG(seed, 0)))
-		_, newest = open(t, fs)
-		require.EqualValues(t, 2, newest.Meta.LastIncludedIndex, "power was lost after a start from it, seed %d", seed)
+		_, found = open(t, fs)
+		require.EqualValues(t, 2, found.Meta.LastIncludedIndex, "power was lost after a start from it, seed %d", seed)
 	}
 }
 
@@ -90,7 +135,7 @@ func TestR16SnapshotThatWasStartedFromStays(t *testing.T) {
 func TestR16ChunksArriveWhole(t *testing.T) {
 	from, fs := vfs.NewMem(), vfs.NewMem()
 	sender, _ := open(t, from)
-	state := bytes.Repeat([]byte("0123456789"), 1000)
+	state := raw(bytes.Repeat([]byte("0123456789"), 1000))
 	require.NoError(t, sender.Save(meta(50, 3), state))
 	receiver, _ := open(t, fs)
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -102,7 +147,7 @@ func TestR16ChunksArriveWhole(t *testing.T) {
 		}
 		data, done, err := sender.Read(meta(50, 3), offset, 700)
 		require.NoError(t, err)
-		got, arrived, err := receiver.Receive(raft.Chunk{Meta: meta(50, 3), Offset: offset, Data: data, Done: done})
+		got, arrived, err := receive(receiver, raft.Chunk{Meta: meta(50, 3), Offset: offset, Data: data, Done: done})
 		require.NoError(t, err)
 		if arrived != nil {
 			require.Equal(t, state, arrived)
@@ -113,25 +158,25 @@ func TestR16ChunksArriveWhole(t *testing.T) {
 		chunks++
 	}
 	require.Greater(t, chunks, 10)
-	_, newest := open(t, fs)
-	require.Equal(t, Newest{meta(50, 3), state}, newest)
+	_, found := open(t, fs)
+	require.Equal(t, newest{meta(50, 3), state}, found)
 }
 
 // A snapshot that was damaged on the way is asked for again, and never used.
 func TestR16DamagedTransferBeginsAnew(t *testing.T) {
 	from, fs := vfs.NewMem(), vfs.NewMem()
 	sender, _ := open(t, from)
-	require.NoError(t, sender.Save(meta(5, 1), []byte("state")))
+	require.NoError(t, sender.Save(meta(5, 1), raw([]byte("state"))))
 	data, _, err := sender.Read(meta(5, 1), 0, 1<<20)
 	require.NoError(t, err)
 	receiver, _ := open(t, fs)
 	damaged := bytes.Clone(data)
 	damaged[len(damaged)/2] ^= 1
-	next, state, err := receiver.Receive(raft.Chunk{Meta: meta(5, 1), Data: damaged, Done: true})
+	next, state, err := receive(receiver, raft.Chunk{Meta: meta(5, 1), Data: damaged, Done: true})
 	require.NoError(t, err)
 	require.Zero(t, next)
 	require.Nil(t, state)
-	_, state, err = receiver.Receive(raft.Chunk{Meta: meta(5, 1), Data: data, Done: true})
+	_, state, err = receive(receiver, raft.Chunk{Meta: meta(5, 1), Data: data, Done: true})
 	require.NoError(t, err)
 	require.Equal(t, "state", string(state))
 }
@@ -140,11 +185,11 @@ func TestR16DamagedTransferBeginsAnew(t *testing.T) {
 func TestHalfATransferIsForgotten(t *testing.T) {
 	fs := vfs.NewMem()
 	s, _ := open(t, fs)
-	_, _, err := s.Receive(raft.Chunk{Meta: meta(5, 1), Data: []byte("half")})
+	_, _, err := receive(s, raft.Chunk{Meta: meta(5, 1), Data: []byte("half")})
 	require.NoError(t, err)
 	fs.Kill()
-	_, newest := open(t, fs)
-	require.Zero(t, newest.Meta)
+	_, found := open(t, fs)
+	require.Zero(t, found.Meta)
 	names, err := fs.List("snap")
 	require.NoError(t, err)
 	require.Empty(t, names)
@@ -154,7 +199,7 @@ func TestHalfATransferIsForgotten(t *testing.T) {
 func TestDamagedSnapshotIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
 	s, _ := open(t, fs)
-	require.NoError(t, s.Save(meta(5, 1), []byte("state")))
+	require.NoError(t, s.Save(meta(5, 1), raw([]byte("state"))))
 	path := "snap/" + name(meta(5, 1))
 	b, err := vfs.ReadFile(fs, path)
 	require.NoError(t, err)
@@ -162,20 +207,56 @@ func TestDamagedSnapshotIsRefused(t *testing.T) {
 		damaged := bytes.Clone(b)
 		damaged[bit/8] ^= 1 << (bit % 8)
 		require.NoError(t, vfs.WriteFile(fs, path, damaged))
-		_, _, err := Open(fs, "snap", cluster)
+		_, _, err := Open(fs, "snap", cluster, new(raw).load)
 		require.ErrorContains(t, err, path, "bit %d", bit)
 	}
 	require.NoError(t, vfs.WriteFile(fs, path, b))
-	_, _, err = Open(fs, "snap", cluster+1)
+	_, _, err = Open(fs, "snap", cluster+1, new(raw).load)
 	require.ErrorContains(t, err, "another cluster")
 }
 
-func FuzzDecode(f *testing.F) {
-	f.Add(encode(cluster, meta(3, 2), []byte("state")))
+func FuzzRead(f *testing.F) {
+	f.Add(encode(f, meta(3, 2), []byte("state")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, state, err := Decode(b, cluster)
+		var state raw
+		m, err := read(bytes.NewReader(b), int64(len(b)), cluster, state.load)
 		if err == nil {
-			require.Equal(t, b, encode(cluster, m, state))
+			require.Equal(t, b, encode(t, m, state))
 		}
 	})
+}
+
+// A state that is whole and is none ends the node that is sent it; one that was damaged on the way is asked for again.
+func TestStateThatIsNone(t *testing.T) {
+	whole := encode(t, meta(5, 1), []byte("state"))
+	none := func(io.Reader, uint64) error { return errors.New("it is none") }
+	s, _ := open(t, vfs.NewMem())
+	_, _, err := s.Receive(raft.Chunk{Meta: meta(5, 1), Data: whole, Done: true}, none)
+	require.ErrorContains(t, err, "it is none")
+
+	s, _ = open(t, vfs.NewMem())
+	damaged := bytes.Clone(whole)
+	damaged[len(damaged)-crcSize-1] ^= 1
+	next, isWhole, err := s.Receive(raft.Chunk{Meta: meta(5, 1), Data: damaged, Done: true}, none)
+	require.NoError(t, err)
+	require.Zero(t, next)
+	require.False(t, isWhole)
+}
+
+// A large state is written and synced in pieces, and is the same when it is read.
+func TestLargeState(t *testing.T) {
+	fs := vfs.NewMem()
+	syncs := 0
+	fs.Inject(func(op vfs.Op) error {
+		if op.Kind == vfs.OpSync {
+			syncs++
+		}
+		return nil
+	})
+	s, _ := open(t, fs)
+	state := bytes.Repeat([]byte("0123456789abcdef"), 5*vfs.SyncBytes/32)
+	require.NoError(t, s.Save(meta(5, 1), raw(state)))
+	require.Equal(t, 3, syncs)
+	_, found := open(t, fs)
+	require.True(t, bytes.Equal(state, found.State))
 }

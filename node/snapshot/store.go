@@ -25,24 +25,21 @@ type Store struct {
 
 	receiving raft.SnapshotMeta
 	arrived   uint64 // bytes
+	synced    uint64 // of them, by and by
 	file      vfs.File
 }
 
-// Newest is the snapshot that a node starts from; LastIncludedIndex 0: there is none.
-type Newest struct {
-	Meta  raft.SnapshotMeta
-	State []byte
-}
-
-// Open finds the newest snapshot in dir, which it makes if it has to, and removes older ones and what was left half done.
-func Open(fs vfs.FS, dir string, cluster uint64) (*Store, Newest, error) {
+// Open finds the newest snapshot in dir, which it makes if it has to, has load take its state, and removes older ones and what was left half
+// done. LastIncludedIndex 0: there is none.
+func Open(fs vfs.FS, dir string, cluster uint64, load Load) (*Store, raft.SnapshotMeta, error) {
+	none := raft.SnapshotMeta{}
 	s := &Store{fs: fs, dir: dir, cluster: cluster}
 	if err := fs.MkdirAll(dir); err != nil {
-		return nil, Newest{}, err
+		return nil, none, err
 	}
 	names, err := fs.List(dir)
 	if err != nil {
-		return nil, Newest{}, err
+		return nil, none, err
 	}
 	newest := ""
 	for _, name := range names {
@@ -51,26 +48,22 @@ func Open(fs vfs.FS, dir string, cluster uint64) (*Store, Newest, error) {
 		}
 	}
 	if newest == "" {
-		return s, Newest{}, s.sweep("")
+		return s, none, s.sweep("")
 	}
 	// Who wrote it may have ended between giving it its name and making that durable. What this process does from now on counts on the
 	// snapshot: older ones go, and so does the log before it.
 	if err := fs.SyncDir(dir); err != nil {
-		return nil, Newest{}, err
+		return nil, none, err
 	}
 	path := filepath.Join(dir, newest)
-	b, err := vfs.ReadFile(fs, path)
-	if err != nil {
-		return nil, Newest{}, err
-	}
-	meta, state, err := Decode(b, cluster)
+	meta, err := readFile(fs, path, cluster, load)
 	if err == nil && name(meta) != newest {
 		err = fmt.Errorf("it covers entry %d of term %d, which is not what its name says", meta.LastIncludedIndex, meta.LastIncludedTerm)
 	}
 	if err != nil {
-		return nil, Newest{}, fmt.Errorf("snapshot %s is not usable: %w; the log before it is gone: restore the file, or remove this node's data and add it to the cluster anew", path, err)
+		return nil, none, fmt.Errorf("snapshot %s is not usable: %w; the log before it is gone: restore the file, or remove this node's data and add it to the cluster anew", path, err)
 	}
-	return s, Newest{meta, state}, s.sweep(newest)
+	return s, meta, s.sweep(newest)
 }
 
 // name of a snapshot's file: its index and term in hexadecimal, so that names sort as snapshots do.
@@ -94,9 +87,24 @@ func (s *Store) sweep(keep string) error {
 	return nil
 }
 
+// readFile reads a snapshot's file.
+func readFile(fs vfs.FS, path string, cluster uint64, load Load) (meta raft.SnapshotMeta, err error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return meta, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return meta, err
+	}
+	return read(io.NewSectionReader(f, 0, size), size, cluster, load)
+}
+
 // Save writes a snapshot of this node's own, durably, and removes older ones.
-func (s *Store) Save(meta raft.SnapshotMeta, state []byte) error {
-	if err := vfs.WriteFile(s.fs, filepath.Join(s.dir, name(meta)), encode(s.cluster, meta, state)); err != nil {
+func (s *Store) Save(meta raft.SnapshotMeta, state State) error {
+	err := vfs.Replace(s.fs, filepath.Join(s.dir, name(meta)), func(w io.Writer) error { return write(w, s.cluster, meta, state) })
+	if err != nil {
 		return fmt.Errorf("snapshot at entry %d: %w", meta.LastIncludedIndex, err)
 	}
 	return s.removeOlder(meta)
@@ -139,26 +147,31 @@ func (s *Store) Read(meta raft.SnapshotMeta, offset uint64, limit int) (data []b
 	return data, offset+uint64(len(data)) == uint64(size), nil
 }
 
-// Receive stores a chunk of a snapshot that another node sends. It returns from which byte to go on, and, when the snapshot is
-// whole, durable and checks, its state. A chunk that does not continue what has arrived changes nothing; one that
-// begins another snapshot begins anew. A whole snapshot that does not check is thrown away, and asked for again.
-func (s *Store) Receive(ch raft.Chunk) (next uint64, state []byte, err error) {
+// Receive stores a chunk of a snapshot that another node sends. It returns from which byte to go on, and whether the snapshot is whole, durable
+// and checked; load has then taken its state. A chunk that does not continue what has arrived changes nothing; one that
+// begins another snapshot begins anew. A whole snapshot that does not check is thrown away, and asked for again; what load took
+// of it means nothing.
+func (s *Store) Receive(ch raft.Chunk, load Load) (next uint64, whole bool, err error) {
 	if !sameSnapshot(s.receiving, ch.Meta) {
 		if err := s.begin(ch.Meta); err != nil {
-			return 0, nil, err
+			return 0, false, err
 		}
 	}
 	if ch.Offset != s.arrived {
-		return s.arrived, nil, nil
+		return s.arrived, false, nil
 	}
 	if _, err := s.file.WriteAt(ch.Data, int64(ch.Offset)); err != nil {
-		return 0, nil, err
+		return 0, false, err
 	}
 	s.arrived += uint64(len(ch.Data))
-	if !ch.Done {
-		return s.arrived, nil, nil
+	if ch.Done {
+		return s.complete(load)
 	}
-	return s.complete()
+	if s.arrived-s.synced < vfs.SyncBytes {
+		return s.arrived, false, nil
+	}
+	s.synced = s.arrived
+	return s.arrived, false, s.file.Sync()
 }
 
 func sameSnapshot(a, b raft.SnapshotMeta) bool {
@@ -173,31 +186,30 @@ func (s *Store) begin(meta raft.SnapshotMeta) error {
 	if err != nil {
 		return err
 	}
-	s.file, s.receiving, s.arrived = f, meta, 0
+	s.file, s.receiving, s.arrived, s.synced = f, meta, 0, 0
 	return nil
 }
 
 // complete checks what has arrived and makes it a snapshot.
-func (s *Store) complete() (next uint64, state []byte, err error) {
+func (s *Store) complete(load Load) (next uint64, whole bool, err error) {
 	arrived, receiving := s.arrived, s.receiving
-	b := make([]byte, arrived)
-	if _, err := s.file.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
-		return 0, nil, err
+	meta, err := read(io.NewSectionReader(s.file, 0, int64(arrived)), int64(arrived), s.cluster, load)
+	if errors.As(err, new(badFile)) || err == nil && !sameSnapshot(meta, receiving) {
+		return 0, false, s.begin(receiving)
 	}
-	meta, state, bad := Decode(b, s.cluster)
-	if bad != nil || !sameSnapshot(meta, receiving) {
-		return 0, nil, s.begin(receiving)
+	if err != nil {
+		return 0, false, fmt.Errorf("the snapshot at entry %d, as another node sent it: %w", receiving.LastIncludedIndex, err)
 	}
 	if err := errors.Join(s.file.Sync(), s.Close()); err != nil {
-		return 0, nil, err
+		return 0, false, err
 	}
 	if err := s.fs.Rename(filepath.Join(s.dir, incoming), filepath.Join(s.dir, name(meta))); err != nil {
-		return 0, nil, err
+		return 0, false, err
 	}
 	if err := s.fs.SyncDir(s.dir); err != nil {
-		return 0, nil, err
+		return 0, false, err
 	}
-	return arrived, state, s.removeOlder(meta)
+	return arrived, true, s.removeOlder(meta)
 }
 
 // Close lets go of what is being received.

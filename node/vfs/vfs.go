@@ -82,12 +82,24 @@ func ReadAll(f File, buf []byte) ([]byte, error) {
 // WriteFile puts a file with this content in place of what has the name, durably and at once: after a loss of power
 // the old content is there or the new one. It uses the name with ".tmp" added on the way.
 func WriteFile(fs FS, name string, data []byte) error {
+	return Replace(fs, name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// Replace is WriteFile for content that write writes, which need not be in memory all at once.
+func Replace(fs FS, name string, write func(io.Writer) error) error {
 	temporary := name + ".tmp"
 	f, err := fs.Create(temporary)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
+	w := &fileWriter{file: f}
+	err = write(w)
+	if err == nil {
+		err = w.flush()
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -98,4 +110,43 @@ func WriteFile(fs FS, name string, data []byte) error {
 		return err
 	}
 	return fs.SyncDir(filepath.Dir(name))
+}
+
+const (
+	writeBytes = 256 << 10 // that are written at once
+	// SyncBytes is after how many bytes of a large file it is synced, so that others who use the disk never wait for all of it.
+	SyncBytes = 16 << 20
+)
+
+// fileWriter writes a file from its beginning.
+type fileWriter struct {
+	file     File
+	at       int64 // of what is in the buffer
+	unsynced int64
+	buf      []byte
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	w.buf = append(w.buf, p...)
+	if len(w.buf) < writeBytes {
+		return len(p), nil
+	}
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	if w.unsynced < SyncBytes {
+		return len(p), nil
+	}
+	w.unsynced = 0
+	return len(p), w.file.Sync()
+}
+
+func (w *fileWriter) flush() error {
+	if _, err := w.file.WriteAt(w.buf, w.at); err != nil {
+		return err
+	}
+	w.at += int64(len(w.buf))
+	w.unsynced += int64(len(w.buf))
+	w.buf = w.buf[:0]
+	return nil
 }

@@ -14,7 +14,7 @@ type Options struct {
 	ClusterID uint64
 	NodeID    raft.NodeID
 
-	SegmentSize int64 // of a file; 64 MiB. A batch that is larger gets a file of its own
+	SegmentSize int64 // of a file; 16 MiB. A batch that is larger gets a file of its own
 	ZeroAhead   int64 // how far ahead of the records a new file is filled with zeros; 1 MiB
 	BufferSize  int   // how much is gathered before it is written without a Sync; 1 MiB
 	Spares      int   // how many files are kept to be written again; 2, negative for none
@@ -22,7 +22,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.SegmentSize == 0 {
-		o.SegmentSize = 64 << 20
+		o.SegmentSize = 16 << 20
 	}
 	if o.ZeroAhead == 0 {
 		o.ZeroAhead = 1 << 20
