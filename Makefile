@@ -126,6 +126,10 @@ bench-nemesis: build ## what each fault takes to apply and to heal, with its evi
 bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
 	$(GO) test ./checker -run '^$$' -bench 'Beside|Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
 
+.PHONY: bench-bounds
+bench-bounds: ## limits of time and memory that were asked for, and what checks took: a table
+	@ORDEAL_BENCH_BOUNDS=1 $(GO) test ./checker -run TestBoundsTable -v -timeout 30m -operations $(OPERATIONS) | grep '^|'
+
 # What bench-online passes on: make bench-online ONLINE='--rate 5000 --time 30s --rounds 5'
 ONLINE ?=
 

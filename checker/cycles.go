@@ -13,6 +13,9 @@ func linkProcesses(ts *txns, edges []edge) []edge {
 	last := make(map[int]int32)
 	for t := range ts.all {
 		op := ts.all[t].op
+		if ts.stopped(t) {
+			return edges
+		}
 		if ts.all[t].failed() {
 			continue
 		}
@@ -52,7 +55,10 @@ func linkRealTime(ts *txns, edges []edge) []edge {
 	})
 	var returned []int32               // those that no later returned one follows
 	follows := make(map[int32][]int32) // by open transaction: what it was linked from
-	for _, e := range events {
+	for n, e := range events {
+		if ts.stopped(n) {
+			return edges
+		}
 		if !e.ret {
 			for _, before := range returned {
 				edges = ts.link(edges, before, e.t, realTime, noVersion)
@@ -94,7 +100,7 @@ var cycleClasses = []cycleClass{
 // findCycles finds a cycle of each class there is: first of data alone, then with the order of processes, then with real
 // time. A class is not looked for again where a smaller set of edges has one, or where a worse class explains it.
 func findCycles(b *bounds, g *graph) []foundCycle {
-	all := g.components(dataDependencies.inRealTime()|processOrder|realTime, nil)
+	all := g.components(b, dataDependencies.inRealTime()|processOrder|realTime, nil)
 	if !slices.ContainsFunc(all, func(c int32) bool { return c != noOperation }) {
 		return nil
 	}
@@ -143,7 +149,7 @@ const maxEffort = 1_000_000
 
 // findCycle finds a short cycle of a class, with at most the extra kinds of edges besides the class's.
 func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within []int32) []edge {
-	component := g.components(class.first|class.rest|extra, within)
+	component := g.components(b, class.first|class.rest|extra, within)
 	var best []edge
 	effort := maxEffort
 	for n := range component {

@@ -64,7 +64,7 @@ func (g *graph) out(n int32) []edge { return g.edges[g.start[n]:g.start[n+1]] }
 
 // components numbers the strongly connected components along edges of some kinds, among the nodes within a component of
 // within (nil: all). It returns the component of each node, noOperation for a node alone in its own.
-func (g *graph) components(kinds dependency, within []int32) []int32 {
+func (g *graph) components(b *bounds, kinds dependency, within []int32) []int32 {
 	t := &tarjan{g: g, kinds: kinds, within: within}
 	n := len(g.start) - 1
 	t.index, t.low, t.component = make([]int32, n), make([]int32, n), make([]int32, n)
@@ -72,6 +72,9 @@ func (g *graph) components(kinds dependency, within []int32) []int32 {
 		t.component[i] = noOperation
 	}
 	for i := range int32(n) {
+		if i%1024 == 0 && b.stopped() {
+			break
+		}
 		if t.index[i] == 0 && (within == nil || within[i] != noOperation) {
 			t.visit(i)
 		}

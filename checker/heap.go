@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/history"
 )
 
 // heapLimit keeps the heap below a limit while keys are checked. Algorithms account for what they hold against their
@@ -75,6 +77,16 @@ func (h *heapLimit) whenFull(full func()) (unwatch func()) {
 	}
 }
 
+// limits are those of the heap for what is not counted against a share of it.
+func (h *heapLimit) limits() history.Limits {
+	return history.Limits{Room: func(bytes int64) error {
+		if !h.fits(bytes) {
+			return limitReached{"not decided within " + size(h.limit) + " of memory"}
+		}
+		return nil
+	}}
+}
+
 // fits tells whether the heap can take so many bytes more, once its garbage is gone.
 func (h *heapLimit) fits(bytes int64) bool {
 	if int64(heapObjects())+bytes <= h.limit {
@@ -92,7 +104,7 @@ func (h *heapLimit) look() {
 	next := heapWatchEvery
 	if used := int64(heapObjects()); used > h.limit/4*3 || h.limit < smallHeap {
 		next = heapWatchEvery / 10
-		if used >= h.limit && !h.fits(0) {
+		if used >= h.limit/20*19 && !h.fits(h.limit/20) {
 			h.endAll()
 		}
 	}

@@ -18,6 +18,14 @@ func TestInternerNumbersValuesOnce(t *testing.T) {
 			if r.IntN(10) == 0 {
 				v = history.String(v.String())
 			}
+			switch r.IntN(10) {
+			case 0:
+				v = history.List(v, history.List(v))
+			case 1:
+				v = history.List(history.List(v), v)
+			case 2:
+				v = history.Bool(r.IntN(2) == 0)
+			}
 			n, id := in.number(v), valueID(v)
 			if before, ok := want[id]; ok {
 				require.Equal(t, before, n, "%s", id)

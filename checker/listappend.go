@@ -56,6 +56,9 @@ func dependenciesOfLists(ts *txns) ([]edge, []direct) {
 
 func (o *listOrder) findLongest() {
 	for t := range o.ts.all {
+		if o.ts.stopped(t) {
+			return
+		}
 		o.eachRead(int32(t), func(s *step) {
 			if len(s.list) > len(o.longest[s.key]) {
 				o.longest[s.key], o.reader[s.key] = s.list, int32(t)
@@ -105,6 +108,9 @@ func (ts *txns) name(t int32) string {
 // checkReads holds each read against the order, the writers, and the transaction's own appends.
 func (o *listOrder) checkReads() {
 	for t := range o.ts.all {
+		if o.ts.stopped(t) {
+			return
+		}
 		t := int32(t)
 		o.eachRead(t, func(s *step) {
 			if order := o.longest[s.key]; !slices.Equal(s.list, order[:len(s.list)]) {
@@ -216,6 +222,9 @@ func (o *listOrder) linkVersions() {
 // linkReads links what a transaction read with it, and it with what came next.
 func (o *listOrder) linkReads() {
 	for t := range o.ts.all {
+		if o.ts.stopped(t) {
+			return
+		}
 		t := int32(t)
 		o.ts.all[t].externalReads(func(s *step) {
 			order := o.longest[s.key]

@@ -21,6 +21,9 @@ func dependenciesOfRegisters(ts *txns) ([]edge, []direct) {
 	o := &registerOrder{ts: ts, readers: make([][]int32, len(ts.versions)), after: make(map[int32][]int32),
 		first: make([][]int32, len(ts.keys)), nils: make([][]int32, len(ts.keys))}
 	for t := range ts.all {
+		if ts.stopped(t) {
+			break
+		}
 		o.checkReads(int32(t))
 		o.checkInternal(int32(t))
 	}

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +63,11 @@ func (c *transactions) Check(ctx context.Context, h *history.History, o Options)
 		result.Reason = *b.why.Load()
 		return result
 	}
-	ts, err := readTxns(h, c.lists)
+	ts, err := readTxns(b, heap.limits(), h, c.lists)
+	if errors.Is(err, errBounds) {
+		result.Reason = *b.why.Load()
+		return result
+	}
 	if err != nil {
 		result.Reason = err.Error()
 		return result
@@ -124,6 +129,9 @@ func (c *transactions) find(b *bounds, ts *txns) []Anomaly {
 	}
 	edges = linkProcesses(ts, edges)
 	edges = linkRealTime(ts, edges)
+	if b.stopped() {
+		return anomalies
+	}
 	for _, f := range findCycles(b, newGraph(len(ts.all), edges)) {
 		nodes := make([]int32, len(f.cycle))
 		for i, e := range f.cycle {

@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -63,13 +64,26 @@ type txns struct {
 	numbers  *interner
 	keyOf    map[uint32]int32
 	known    map[uint64]int32 // key and value to version
+
+	b    *bounds
+	room history.Limits
 }
+
+// errBounds ends the reading of transactions where the bounds are reached.
+var errBounds = errors.New("the bounds are reached")
+
+// stopped tells, now and then, whether the bounds are reached: t counts what is done.
+func (ts *txns) stopped(t int) bool { return t%256 == 0 && ts.b.stopped() }
 
 // readTxns numbers the transactions of a history. It fails when an operation is no transaction, or a value is written to
 // a key twice: then nothing can be told.
-func readTxns(h *history.History, lists bool) (*txns, error) {
-	ts := &txns{lists: lists, numbers: newInterner(), keyOf: make(map[uint32]int32), known: make(map[uint64]int32)}
+func readTxns(b *bounds, room history.Limits, h *history.History, lists bool) (*txns, error) {
+	ts := &txns{lists: lists, numbers: newInterner(), keyOf: make(map[uint32]int32), known: make(map[uint64]int32),
+		all: make([]txn, 0, len(h.Operations)), b: b, room: room}
 	for i := range h.Operations {
+		if ts.stopped(i) {
+			return nil, errBounds
+		}
 		op := &h.Operations[i]
 		t := txn{op: op}
 		var err error
@@ -169,6 +183,11 @@ func (ts *txns) version(key int32, v history.Value) int32 {
 	if !ok {
 		n = int32(len(ts.versions))
 		ts.known[id] = n
+		if grown, err := history.Grown(ts.room, ts.versions); err != nil {
+			ts.b.outOfMemory()
+		} else {
+			ts.versions = grown
+		}
 		ts.versions = append(ts.versions, version{key: key, value: v, writer: noOperation})
 	}
 	return n
