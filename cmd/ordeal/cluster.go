@@ -84,22 +84,30 @@ func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
 
 func (f *runFlags) dockerCluster(ctx context.Context) (*ownedCluster, error) {
 	if f.deployed != nil {
-		return nil, badArgument("--cluster docker: containers hold this project's own node only: use --cluster local for %s", f.deployed.Name())
+		c, err := docker.New(docker.Options{System: f.deployed, AgentBinary: f.agent(), Nodes: f.nodes, NodeFlags: f.nodeFlags, Disks: f.needsDisks()})
+		if err != nil {
+			return nil, badArgument("%w", err)
+		}
+		return &ownedCluster{cluster: c}, nil
 	}
 	binary, temporary, err := f.nodeOr(ctx, sibling("image/ordeal-node"), "GOOS=linux")
 	if err != nil {
 		return nil, err
 	}
-	agent := f.agentBinary
-	if agent == "" {
-		agent = sibling("image/ordeal-agent")
-	}
-	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: agent, Nodes: f.nodes, NodeFlags: f.flagsOfNodes(), Disks: f.needsDisks()})
+	c, err := docker.New(docker.Options{ComposeFile: f.compose, NodeBinary: binary, AgentBinary: f.agent(), Nodes: f.nodes, NodeFlags: f.flagsOfNodes(), Disks: f.needsDisks()})
 	if err != nil {
 		temporary.Remove()
 		return nil, badArgument("%w", err)
 	}
 	return &ownedCluster{c, temporary}, nil
+}
+
+// agent is the agent's binary that the flags ask for, else the usual one.
+func (f *runFlags) agent() string {
+	if f.agentBinary != "" {
+		return f.agentBinary
+	}
+	return sibling("image/ordeal-agent")
 }
 
 // needsDisks reports whether a fault asked for is one of disks: those cost what the nodes have at other times for nothing.

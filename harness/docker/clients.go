@@ -48,7 +48,7 @@ func (c *Cluster) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.P
 		}
 		wait.Go(func() {
 			probes[i].Crossed, probes[i].Error = c.reachAsClient(ctx, m, limit)
-			probes[i].Stopped = stoppedClients(ctx, m)
+			probes[i].Stopped = stoppedClients(ctx, m, c.plan.client)
 		})
 	}
 	wait.Wait()
@@ -79,14 +79,14 @@ func (c *Cluster) reachAsClient(ctx context.Context, m *member, limit time.Durat
 }
 
 // stoppedClients is how many packets for the client port the node's kernel has dropped since it was cut.
-func stoppedClients(ctx context.Context, m *member) uint64 {
+func stoppedClients(ctx context.Context, m *member, port int) uint64 {
 	counts, err := m.agent.Counters(ctx)
 	if err != nil {
 		return 0
 	}
 	var n uint64
 	for _, count := range counts {
-		if count.Direction == netfilter.In && count.Port == clientPort {
+		if count.Direction == netfilter.In && int(count.Port) == port {
 			n += count.Packets
 		}
 	}

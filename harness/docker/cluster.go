@@ -59,16 +59,8 @@ func New(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dockerfile, err := os.ReadFile(filepath.Join(dirOf(o.ComposeFile), "Dockerfile"))
-	if err != nil {
-		return nil, fmt.Errorf("the image's Dockerfile lies beside the compose file: %w", err)
-	}
-	image, err := newImage(dockerfile, map[string]string{"ordeal-node": o.NodeBinary, "ordeal-agent": o.AgentBinary})
-	if err != nil {
-		return nil, err
-	}
 	secret := rand.Text()
-	plan, err := loadPlan(context.Background(), o, image.tag(), secret)
+	image, plan, err := o.prepare(secret)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +68,23 @@ func New(o Options) (*Cluster, error) {
 		options: o, image: image, plan: plan, secret: secret, labels: thisProcess().labels(o.RunID),
 		nodes: map[string]*member{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
 	}, nil
+}
+
+// prepare reads what the image is made of and how its containers are started.
+func (o Options) prepare(secret string) (image, *plan, error) {
+	if o.System != nil {
+		return o.prepareDeployed(secret)
+	}
+	dockerfile, err := os.ReadFile(filepath.Join(dirOf(o.ComposeFile), "Dockerfile"))
+	if err != nil {
+		return image{}, nil, fmt.Errorf("the image's Dockerfile lies beside the compose file: %w", err)
+	}
+	i, err := newImage(dockerfile, map[string]string{"ordeal-node": o.NodeBinary, "ordeal-agent": o.AgentBinary})
+	if err != nil {
+		return i, nil, err
+	}
+	p, err := loadPlan(context.Background(), o, i.tag(), secret)
+	return i, p, err
 }
 
 func dirOf(file string) string { return filepath.Dir(file) }

@@ -31,6 +31,8 @@ type plan struct {
 	netKey   string
 	volumes  map[string]compose.VolumeConfig // by key in the file
 	disks    bool                            // the agents mount disks
+	client   int                             // where a node serves clients, in its container
+	status   int                             // where it says what it is; it may be the same
 }
 
 func (p *plan) nodes() []string {
@@ -68,7 +70,7 @@ func planOf(project *compose.Project, o Options) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{project: project.Name, file: o.ComposeFile, volumes: project.Volumes, disks: o.Disks}
+	p := &plan{project: project.Name, file: o.ComposeFile, volumes: project.Volumes, disks: o.Disks, client: clientPort, status: statusPort}
 	if o.Nodes == 0 {
 		o.Nodes = len(services)
 	}

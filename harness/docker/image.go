@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/build"
@@ -38,12 +40,8 @@ func (i image) tag() string { return imageRepository + ":" + i.digest }
 // newImage reads a Dockerfile and binaries, given by their name in the image.
 func newImage(dockerfile []byte, binaries map[string]string) (image, error) {
 	i := image{files: []imageFile{{"Dockerfile", dockerfile}}}
-	for _, name := range []string{"ordeal-agent", "ordeal-node"} {
-		path, ok := binaries[name]
-		if !ok {
-			continue
-		}
-		content, err := os.ReadFile(path)
+	for _, name := range slices.Sorted(maps.Keys(binaries)) {
+		content, err := os.ReadFile(binaries[name])
 		if err != nil {
 			return i, fmt.Errorf("%w: build it with `make build`, or name it with an option", err)
 		}

@@ -136,7 +136,7 @@ func (c *Cluster) rules(members map[string]*member, want cut, node string) []age
 		rules = append(rules, agent.Cut{Name: from, Drop: netfilter.Drop{Direction: netfilter.In, Peer: members[from].ip, Mode: mode}})
 	}
 	if want.deaf[node] {
-		rules = append(rules, agent.Cut{Name: nemesis.Clients, Drop: netfilter.Drop{Direction: netfilter.In, Port: clientPort, Mode: netfilter.All}})
+		rules = append(rules, agent.Cut{Name: nemesis.Clients, Drop: netfilter.Drop{Direction: netfilter.In, Port: uint16(c.plan.client), Mode: netfilter.All}})
 	}
 	return rules
 }

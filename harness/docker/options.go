@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
+	"github.com/ordeal-dev/ordeal/systems"
 )
 
 // Options say what cluster to build.
@@ -21,6 +22,8 @@ type Options struct {
 	Nodes       int      // how many; 0 is as many as the file has
 	RunID       string   // names the run; lower-case letters, digits, - and _. Default: drawn
 	NodeFlags   []string // appended to every node's command line
+	// System is whose nodes are run, in place of this project's own: it says how, and ComposeFile and NodeBinary say nothing then.
+	System systems.Deployed
 	// Disks gives every node a disk that can be hurt (nemesis.Disks). Its container may mount for that.
 	Disks bool
 
@@ -51,6 +54,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Mode != netfilter.All && o.Mode != netfilter.Data {
 		return o, fmt.Errorf("mode %q: want %q or %q", o.Mode, netfilter.All, netfilter.Data)
+	}
+	if o.System != nil {
+		return o, nil
 	}
 	if o.ComposeFile == "" {
 		path, err := findComposeFile()

@@ -234,7 +234,7 @@ func (c *Cluster) inspect(ctx context.Context, node, id string) (*member, error)
 		return nil, fmt.Errorf("the container's address: %w", err)
 	}
 	var agentAddress string
-	for port, to := range map[int]*string{clientPort: &m.client, statusPort: &m.status, agentPort: &agentAddress} {
+	for to, port := range map[*string]int{&m.client: c.plan.client, &m.status: c.plan.status, &agentAddress: agentPort} {
 		if *to, err = publishedAddress(i.NetworkSettings.Ports, port); err != nil {
 			return nil, err
 		}
@@ -273,12 +273,12 @@ func (c *Cluster) waitNode(ctx context.Context, m *member) error {
 			return fmt.Errorf("the node ended at start-up (%s): %s", state.Ended, tail(log.String()))
 		}
 		listening, err := m.agent.Ports(ctx)
-		if err == nil && slices.Contains(listening, clientPort) && slices.Contains(listening, statusPort) {
+		if err == nil && slices.Contains(listening, c.plan.client) && slices.Contains(listening, c.plan.status) {
 			return nil
 		}
 		if !sleep(ctx, wait) {
 			return fmt.Errorf("%w: the node runs and listens on %v, want %d and %d",
-				context.Cause(ctx), listening, clientPort, statusPort)
+				context.Cause(ctx), listening, c.plan.client, c.plan.status)
 		}
 	}
 }
