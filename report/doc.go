@@ -23,6 +23,16 @@
 // What is in view stands in the page's address after #, as base.js lists: the stretch of time, the filters, the chosen
 // operation, moment or key. An address that is sent shows the same to whoever opens it.
 //
+// # Messages
+//
+// A simulated run's trace becomes a page of its own, messages.html: the page of a run leads there from its evidence and from any
+// operation. It holds the events (of a long trace those near faults, elections and evidence) and draws a window of them.
+//
+// # By keyboard, on paper
+//
+// Each drawing is one stop of the Tab key, and the arrow keys go from mark to mark in it (marks.js). A page that is printed shows
+// what is in view, without its controls.
+//
 // # Hostile histories
 //
 // Keys, values and errors come from the system under test. They reach the page only as text: through html/template,

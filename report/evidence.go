@@ -179,6 +179,9 @@ func ledElsewhere(leaders []store.Leadership, op history.Operation) string {
 	return "while " + strings.Join(names[:min(len(names), 3)], ", ") + " led"
 }
 
+// FromSeconds is when the first operation was called.
+func (e evidence) FromSeconds() string { return number6(e.from.Seconds()) }
+
 func newEvidenceRow(op history.Operation) evidenceRow {
 	row := evidenceRow{
 		Process: op.Process, Call: call(op, valueShown), Result: result(op, valueShown), Outcome: op.Type.String(),

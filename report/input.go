@@ -22,6 +22,7 @@ type Input struct {
 	Pictures     []Picture
 	Logs         []Log
 	Messages     string // page of the messages between the nodes, relative to this one; empty: there is none
+	Shrunk       string // page of the run made small, likewise
 	Links        []Link
 	Problems     []string // what could not be read, for people
 }
@@ -47,18 +48,26 @@ func Build(folder string) error {
 	if err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(run.Folder, "."+store.ReportFile+".*")
+	if err := buildMessages(run); err != nil {
+		return err
+	}
+	return replace(run.Path(store.ReportFile), func(f *os.File) error { return Page(f, run) })
+}
+
+// replace writes a page beside where it is to be, and puts it there once it is whole.
+func replace(path string, write func(*os.File) error) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	defer os.Remove(temp.Name()) // gone already when all went well
-	err = Page(temp, run)
+	err = write(temp)
 	err = errors.Join(err, temp.Chmod(0o644), temp.Close())
 	if err == nil {
-		err = os.Rename(temp.Name(), run.Path(store.ReportFile))
+		err = os.Rename(temp.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("writing the report %s: %w", run.Path(store.ReportFile), err)
+		return fmt.Errorf("writing the report %s: %w", path, err)
 	}
 	return nil
 }
@@ -85,8 +94,11 @@ func load(run *store.Run) Input {
 		problem(err)
 	}
 	in.Links, in.Logs = links(run), runLogs(run)
+	if isRegular(run.Path(store.MessagesFile)) {
+		in.Messages = store.MessagesFile
+	}
 	if isRegular(run.Path(store.ShrunkPageFile)) {
-		in.Messages = store.ShrunkPageFile
+		in.Shrunk = store.ShrunkPageFile
 	}
 	var problems []string
 	in.Pictures, problems = pictures(run, in.Verdict)
@@ -118,7 +130,7 @@ func events(path string) iter.Seq2[history.Event, error] {
 // links are the run's files that exist, those people open first in front.
 func links(run *store.Run) []Link {
 	var list []Link
-	for _, name := range []string{store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.ScheduleFile, store.VerdictFile, store.ObservationsFile, store.PlanFile, store.EvidenceFile, store.ShrunkFile, store.ShrunkPageFile, store.HarnessLogFile} {
+	for _, name := range []string{store.HistoryFile, store.SealedHistoryFile, store.TestFile, store.ScheduleFile, store.VerdictFile, store.ObservationsFile, store.PlanFile, store.EvidenceFile, store.ShrunkFile, store.ShrunkPageFile, store.TraceFile, store.MessagesFile, store.HarnessLogFile} {
 		if isRegular(run.Path(name)) {
 			list = append(list, Link{Href: name, Label: name})
 		}

@@ -87,19 +87,28 @@ func evidenceKeys(v store.Verdict) map[string]bool {
 // worthSeeing chooses buckets of the timeline, the most telling first, until their operations are as many as the page
 // takes, and joins neighbours.
 func worthSeeing(v store.Verdict, t *timeline) []stretch {
-	chosen := make([]bool, len(t.buckets))
-	left := maxOperations
+	counts := make([]int, len(t.buckets))
+	for i, b := range t.buckets {
+		counts[i] = b.completed()
+	}
+	return chooseStretches(moments(v, t.slowest), counts, t.width, maxOperations)
+}
+
+// chooseStretches chooses buckets of the width given, those at the moments first and then some spread over the rest, as long as what
+// they hold is not more than there is room for, and joins neighbours.
+func chooseStretches(moments []time.Duration, counts []int, width time.Duration, left int) []stretch {
+	chosen := make([]bool, len(counts))
 	choose := func(i int) {
 		if i < 0 || i >= len(chosen) || chosen[i] {
 			return
 		}
-		if n := t.buckets[i].completed(); n <= left {
+		if n := counts[i]; n <= left {
 			chosen[i] = true
 			left -= n
 		}
 	}
-	for _, at := range moments(v, t.slowest) {
-		i := int(at / t.width)
+	for _, at := range moments {
+		i := int(at / width)
 		choose(i)
 		choose(i - 1)
 		choose(i + 1)
@@ -109,7 +118,7 @@ func worthSeeing(v store.Verdict, t *timeline) []stretch {
 	}
 	var list []stretch
 	for i, yes := range chosen {
-		s := stretch{time.Duration(i) * t.width, time.Duration(i+1) * t.width}
+		s := stretch{time.Duration(i) * width, time.Duration(i+1) * width}
 		if n := len(list); yes && n > 0 && list[n-1].to == s.from {
 			list[n-1].to = s.to
 		} else if yes {

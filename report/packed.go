@@ -15,7 +15,7 @@ func packed(v any) string {
 		panic("report: data does not become JSON: " + err.Error())
 	}
 	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	z, err := gzip.NewWriterLevel(&out, gzip.DefaultCompression)
 	if err != nil {
 		panic("report: " + err.Error()) // the level is a constant
 	}

@@ -19,15 +19,20 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// pageScript is the script's parts in the order in which they need one another, in a scope of their own.
+// pageScript is that of the run's page.
 func pageScript() string {
-	var script strings.Builder
-	script.WriteString("'use strict';\n(() => {\n")
-	for _, part := range []string{"base", "marks", "walk", "plots", "operations", "logs", "pictures", "keys", "start"} {
-		script.WriteString(pageFile(part + ".js"))
+	return script("base", "state", "marks", "walk", "plots", "operations", "logs", "pictures", "keys", "start")
+}
+
+// script is parts of scripts in the order in which they need one another, in a scope of their own.
+func script(parts ...string) string {
+	var all strings.Builder
+	all.WriteString("'use strict';\n(() => {\n")
+	for _, part := range parts {
+		all.WriteString(pageFile(part + ".js"))
 	}
-	script.WriteString("})();\n")
-	return script.String()
+	all.WriteString("})();\n")
+	return all.String()
 }
 
 // pageCSS is the look of this page and of others beside it.
@@ -75,7 +80,7 @@ type page struct {
 	Operations, LogLines               int
 	HasKeys, HasPictures               bool
 	Rough                              bool // see logData
-	Messages                           string
+	Messages, Shrunk                   string
 
 	Command  string
 	Settings []figure
@@ -127,7 +132,7 @@ func newPage(in Input) (*page, error) {
 	a := axis{length: max(t.last, v.Length, time.Millisecond)}
 	faults := newFaultView(v.Faults, a)
 
-	p := &page{CSS: template.CSS(pageCSS), JS: template.JS(pageScript()), Title: title(in.Test), Definitions: definitions(), Messages: in.Messages}
+	p := &page{CSS: template.CSS(pageCSS), JS: template.JS(pageScript()), Title: title(in.Test), Definitions: definitions(), Messages: in.Messages, Shrunk: in.Shrunk}
 	p.verdict(in)
 	p.Figures = figures(in, t, a)
 	p.Evidence, p.EvidenceLeft = gatherEvidence(v, faults)

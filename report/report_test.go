@@ -127,9 +127,11 @@ func TestThePageLeadsToTheMessagesOfAShrunkRun(t *testing.T) {
 	p := defaultPlan()
 	p.length = time.Second
 	run := p.makeRun(t, t.TempDir(), "register")
-	require.False(t, strings.Contains(build(t, run), ">Messages</a>"))
+	page := build(t, run)
+	require.NotContains(t, page, ">Messages</a>")
+	require.NotContains(t, page, ">Made small</a>")
 	require.NoError(t, os.WriteFile(run.Path(store.ShrunkPageFile), []byte("<html>"), 0o644))
-	has(t, build(t, run), `<a href="shrunk.html">Messages</a>`)
+	has(t, build(t, run), `<a href="shrunk.html">Made small</a>`)
 }
 
 func TestInvalidRunShowsTheEvidence(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	VerdictFile       = "verdict.json"       // Verdict
 	ShrunkFile        = "shrunk.json"        // of a simulated run: its failure made small (shrink.Case)
 	ShrunkPageFile    = "shrunk.html"        // the same drawn: nodes as lanes, messages as arrows
+	MessagesFile      = "messages.html"      // of a simulated run: its trace drawn likewise
 	ReportFile        = "report.html"
 	HarnessLogFile    = "harness.log"
 	ProgressFile      = "progress.json" // Progress, while the run is under way

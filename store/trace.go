@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,9 +96,45 @@ func (r *Run) Trace(each func(TraceEvent) bool) error {
 	return ReadTrace(r.Path(TraceFile), f, each)
 }
 
+// TraceOf is Trace of the events that are chosen by their time and kind, which costs little for the others.
+func (r *Run) TraceOf(choose func(at time.Duration, kind string) bool, each func(TraceEvent) bool) error {
+	f, err := os.Open(r.Path(TraceFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s holds no trace: only simulated runs have one: %w", r.Folder, fs.ErrNotExist)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the trace: %w", err)
+	}
+	defer f.Close()
+	return readTrace(r.Path(TraceFile), f, choose, each)
+}
+
+// headOf is a line's time and kind, as TraceWriter puts them in front; false: it was written by somebody else.
+func headOf(line []byte) (at time.Duration, kind string, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte(`{"t":`))
+	if !ok {
+		return 0, "", false
+	}
+	digits := 0
+	for digits < len(rest) && digits < 18 && rest[digits] >= '0' && rest[digits] <= '9' {
+		at = at*10 + time.Duration(rest[digits]-'0')
+		digits++
+	}
+	rest, ok = bytes.CutPrefix(rest[digits:], []byte(`,"kind":"`))
+	end := bytes.IndexByte(rest, '"')
+	if !ok || digits == 0 || end < 0 {
+		return 0, "", false
+	}
+	return at, string(rest[:end]), true
+}
+
 // ReadTrace reads a trace's lines likewise; path is where they came from, for errors. A last line without its end, which a run that was
 // ended leaves, is passed over.
 func ReadTrace(path string, from io.Reader, each func(TraceEvent) bool) error {
+	return readTrace(path, from, nil, each)
+}
+
+func readTrace(path string, from io.Reader, choose func(at time.Duration, kind string) bool, each func(TraceEvent) bool) error {
 	in := bufio.NewReaderSize(from, 1<<16)
 	for number := 1; ; number++ {
 		line, err := in.ReadBytes('\n')
@@ -107,9 +144,17 @@ func ReadTrace(path string, from io.Reader, each func(TraceEvent) bool) error {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}
+		if choose != nil {
+			if at, kind, ok := headOf(line); ok && !choose(at, kind) {
+				continue
+			}
+		}
 		var e TraceEvent
 		if err := json.Unmarshal(line, &e); err != nil {
 			return fmt.Errorf("%s:%d: not an event of a trace: %w: the file was changed; run the simulation again", path, number, err)
+		}
+		if choose != nil && !choose(e.At, e.Kind) {
+			continue
 		}
 		if !each(e) {
 			return nil

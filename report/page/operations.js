@@ -341,6 +341,7 @@
     const i = chosen;
     $('operation-text').textContent = explain(i);
     $('operation-key').hidden = !key(i);
+    if ($('operation-messages')) $('operation-messages').hash = 'op=' + ops.index[i];
     $('operation-key').textContent = state.get('key') === key(i) ? 'All keys' : `Only key ${key(i).length > 24 ? key(i).slice(0, 24) + '…' : key(i)}`;
   };
   const choose = i => {
