@@ -360,3 +360,25 @@ func TestJUnitOfManyVersions(t *testing.T) {
 		"next: register · kill,partition", "next: register · kill,partition with HEAD~3"}, names)
 	require.Equal(t, 2, suite.Failures)
 }
+
+// A night on which nothing was run is not what the next one is held against.
+func TestLatestCampaigns(t *testing.T) {
+	root := t.TempDir()
+	night := func(day, runs int) string {
+		return saved(t, root, made(runs, func(p *campaign.Plan) { p.Started = p.Started.AddDate(0, 0, day) }, every(0, 0)))
+	}
+	latest := func() []string {
+		folders, err := compare.Latest(root)
+		require.NoError(t, err)
+		return folders
+	}
+	first := night(0, 3)
+	require.Equal(t, []string{first}, latest())
+	empty := night(1, 0)
+	require.Equal(t, []string{first, empty}, latest())
+	third := night(2, 3)
+	require.Equal(t, []string{first, third}, latest())
+	require.Equal(t, []string{third, night(3, 3)}, latest())
+	_, err := compare.Latest(t.TempDir())
+	require.ErrorContains(t, err, "holds no campaign")
+}

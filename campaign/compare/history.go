@@ -39,6 +39,22 @@ func Campaigns(folder string) ([]string, error) {
 	return all, nil
 }
 
+// Latest are the latest campaign in a folder and, before it, the latest earlier one that has any runs: one that ended before its first
+// has nothing to be held against. Where there is none it is the latest alone.
+func Latest(folder string) ([]string, error) {
+	all, err := Campaigns(folder)
+	if err != nil {
+		return nil, err
+	}
+	last := len(all) - 1
+	for i := last - 1; i >= 0; i-- {
+		if info, err := os.Stat(filepath.Join(all[i], campaign.RunsFile)); err == nil && info.Size() > 0 {
+			return []string{all[i], all[last]}, nil
+		}
+	}
+	return all[last:], nil
+}
+
 // historyPage is what the template shows.
 type historyPage struct {
 	CSS      template.CSS

@@ -113,11 +113,10 @@ func (f *compareFlags) sides(cmd *cobra.Command, args []string) ([]compare.Side,
 	case f.history != "" && f.latest == "":
 		return nil, badArgument("--history needs --latest FOLDER: the history is of the campaigns in there")
 	case f.latest != "":
-		folders, err := compare.Campaigns(f.latest)
-		if err != nil {
+		var err error
+		if args, err = compare.Latest(f.latest); err != nil {
 			return nil, badArgument("--latest: %w", err)
 		}
-		args = folders[max(0, len(folders)-2):]
 	case !slices.ContainsFunc(args, isCampaign):
 		return f.runFirst(cmd, args)
 	}
