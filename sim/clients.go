@@ -87,6 +87,29 @@ func (c *connection) Err() error {
 // shuns reports whether a worker's client does not reach the node.
 func (n *simNode) shuns(worker int32) bool { return n.shunned>>(uint32(worker)%64)&1 == 1 }
 
+// partClients keeps some clients from the targets, and with the way "in" the others from all other nodes.
+func (w *world) partClients(in *Injection, targets []*simNode) (begin, end func()) {
+	shunned := func(n *simNode) uint64 {
+		switch {
+		case slices.Contains(targets, n):
+			return in.Workers
+		case in.Ways == "in":
+			return ^in.Workers
+		}
+		return 0
+	}
+	begin = func() {
+		for _, n := range w.nodes {
+			n.shut(shunned(n))
+		}
+	}
+	return begin, func() {
+		for _, n := range w.nodes {
+			n.shunned &^= shunned(n)
+		}
+	}
+}
+
 // shut keeps clients from the node, and breaks their connections.
 func (n *simNode) shut(workers uint64) {
 	n.shunned |= workers

@@ -64,7 +64,7 @@ func UsualWeights() Weights {
 		w[i] = 350
 	}
 	w[troublePower], w[troublePartition], w[troubleTornWork] = 600, 600, 500
-	w[troubleEarly], w[troubleHurry] = 200, 250
+	w[troubleEarly] = 200
 	return w
 }
 
@@ -80,7 +80,7 @@ func (s Swarm) Draw(seed uint64) Plan {
 	if d.IntN(20) == 0 {
 		d.has = Troubles{} // a run in peace
 	}
-	p := Plan{Seed: seed, Troubles: d.has, Weights: d.swarm.Weights.String(), Workload: s.Workload, Nodes: s.Nodes, Operations: s.Operations}
+	p := Plan{Seed: seed, Weights: d.swarm.Weights.String(), Workload: s.Workload, Nodes: s.Nodes, Operations: s.Operations}
 	if p.Nodes == 0 {
 		p.Nodes = []int{3, 3, 4, 5, 5, 5, 7}[d.IntN(7)]
 	}
@@ -93,13 +93,18 @@ func (s Swarm) Draw(seed uint64) Plan {
 	p.FaultsFirst = d.has[troubleEarly]
 	p.Duration = p.Node.ElectionTimeout * time.Duration(10+d.IntN(30))
 	if d.has[troubleHurry] {
-		p.Duration = p.Node.ElectionTimeout * time.Duration(4+d.IntN(8))
+		p.Duration = p.Node.ElectionTimeout * time.Duration(3+d.IntN(7))
 	}
 	p.Rate = float64(p.Operations) / p.Duration.Seconds()
 	if s.Duration > 0 {
 		p.Duration, p.Operations = s.Duration, 0
 	}
 	p.Timeout = p.Node.ElectionTimeout * time.Duration(2+d.IntN(6))
+	if d.has[troubleOldLeader] { // who writes there waits until then, and reads nothing meanwhile
+		p.Workers += d.IntN(9)
+		p.Timeout = d.between(p.Node.ElectionTimeout, 4*p.Node.ElectionTimeout)
+	}
+	p.Troubles = d.has
 	d.network(&p)
 	d.disk(&p)
 	d.injections(&p)
@@ -143,7 +148,10 @@ func (d *drawing) client(p *Plan) {
 	c.Sessions = d.IntN(2) == 0
 	c.Reads = []wire.Consistency{wire.ReadIndex, wire.ReadIndex, wire.ReadIndex, wire.ThroughLog, wire.Lease, wire.Lease}[d.IntN(6)]
 	if c.Reads == wire.Lease {
-		p.Node.CheckQuorum, p.Node.ClockDrift = true, 0.05+0.2*d.Float64()
+		p.Node.CheckQuorum, p.Node.ClockDrift = true, 0.05+0.45*d.Float64()
+		if (d.has[troubleTransfer] || d.has[troubleOldLeader]) && d.IntN(4) > 0 {
+			d.has[troubleHurry] = true // what a lease allows too long it allows for part of an election timeout: much has to happen in that
+		}
 	}
 	c.Breaks = d.odds(troubleBreaks, 1000, 100_000)
 }
@@ -209,7 +217,10 @@ func (d *drawing) injections(p *Plan) {
 		return
 	}
 	election := p.Node.ElectionTimeout
-	at := d.between(election/4, 4*election)
+	at, pause := d.between(election/4, 4*election), 8*election
+	if d.has[troubleHurry] {
+		at, pause = d.between(election/8, election), 3*election
+	}
 	if p.FaultsFirst {
 		at = time.Duration(d.Int64N(int64(2 * election)))
 	}
@@ -218,7 +229,7 @@ func (d *drawing) injections(p *Plan) {
 			kinds[d.IntN(len(kinds))](p, at)
 			at += time.Duration(d.Int64N(int64(election)))
 		}
-		at += d.between(election/2, 8*election)
+		at += d.between(election/2, pause)
 	}
 }
 
@@ -375,7 +386,7 @@ func (d *drawing) transfers(p *Plan, at time.Duration) {
 			d.add(p, Injection{At: in.At + in.For + time.Duration(d.Int64N(int64(election))), For: time.Millisecond, Fault: FaultTransfer, Old: true})
 		}
 	}
-	if d.IntN(2) == 0 {
+	if d.IntN(4) > 0 {
 		d.add(p, Injection{At: at, For: d.between(election/2, 4*election), Fault: FaultPartition, Ways: "in", When: MomentHandsOver})
 		d.apart(p, Injection{At: at, When: MomentHandsOver})
 	}
@@ -384,7 +395,8 @@ func (d *drawing) transfers(p *Plan, at time.Duration) {
 // apart has some clients turn to other nodes than the one that is hurt, while others stay there: what these read may be older than what
 // those have written.
 func (d *drawing) apart(p *Plan, in Injection) {
-	in.For, in.Fault, in.Workers = d.between(p.Node.ElectionTimeout, 8*p.Node.ElectionTimeout), FaultClients, d.Uint64()|1
+	in.For, in.Fault, in.Workers = d.between(p.Node.ElectionTimeout, 8*p.Node.ElectionTimeout), FaultClients, uint64(0x5555_5555_5555_5555)<<d.IntN(2)
+	in.Ways = []string{"", "in", "in"}[d.IntN(3)]
 	d.add(p, in)
 }
 
@@ -440,6 +452,9 @@ func (d *drawing) oldLeader(p *Plan, at time.Duration) {
 	in.For += in.Slowness
 	if drift := p.Node.ClockDrift; drift > 0 && in.Fault == FaultOldLeader && d.IntN(3) > 0 {
 		in.Rate = million + int64(0.98*drift*million)
+		if d.IntN(3) > 0 {
+			in.Slowness = 0 // late answers shorten a lease
+		}
 	}
 	d.add(p, in)
 	if d.IntN(3) > 0 {

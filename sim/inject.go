@@ -35,7 +35,8 @@ type Injection struct {
 	Ahead    time.Duration `json:"ahead_ns,omitempty"`
 	Slow     uint32        `json:"slow,omitempty"`
 	Slowness time.Duration `json:"slowness_ns,omitempty"`
-	// Workers are the clients that do not reach the node: bit i stands for worker i, i+64, and so on.
+	// Workers are the clients that do not reach the node: bit i stands for worker i, i+64, and so on. With the way "in" the others reach
+	// no node but this one.
 	Workers uint64 `json:"workers,omitempty"`
 	// Old has a change of members, or a transfer, asked of who leads the earliest term, too, and of a server that is no voter.
 	Old bool `json:"old,omitempty"`
@@ -244,7 +245,7 @@ func (w *world) effect(in *Injection, targets []*simNode) (begin, end func()) {
 	case FaultTransfer:
 		return func() { w.transfer(in) }, func() {}
 	case FaultClients:
-		return each(func(n *simNode) { n.shut(in.Workers) }), each(func(n *simNode) { n.shunned &^= in.Workers })
+		return w.partClients(in, targets)
 	case FaultOldLeader:
 		return w.ageLeader(in, targets[0])
 	}

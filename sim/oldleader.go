@@ -27,6 +27,11 @@ func (w *world) ageLeader(in *Injection, n *simNode) (begin, end func()) {
 		for _, l := range links(false) {
 			l.cut += by
 		}
+		for _, l := range links(true) {
+			if in.Slowness == 0 { // else what the others say is late enough
+				l.cut += by
+			}
+		}
 	}
 	var lag func(by time.Duration)
 	lag = func(by time.Duration) {
