@@ -102,6 +102,8 @@ type FeltTest struct {
 	Phase string         `json:"phase,omitempty"`
 	Ratio stats.Interval `json:"ratio"` // of the medians, this side's to the first's
 	Word  Word           `json:"word"`
+	// Regression: it is worse by more than is tolerated, and that counts (Options.Strict).
+	Regression bool `json:"regression,omitempty"`
 }
 
 // Compare holds every side against the first. With one side only it counts.
@@ -257,8 +259,12 @@ func (c *Comparison) conclude(o Options) {
 		for d := range cell.Differences {
 			difference := &cell.Differences[d]
 			c.word(cell, difference)
-			c.Regression = c.Regression || difference.Violations.Word == Worse || difference.Unknowns.Word == Worse ||
-				o.Strict && slices.ContainsFunc(difference.Felt, func(t FeltTest) bool { return t.Word == Worse && beyond(t.Ratio, o.Tolerance) })
+			c.Regression = c.Regression || difference.Violations.Word == Worse || difference.Unknowns.Word == Worse
+			for f := range difference.Felt {
+				t := &difference.Felt[f]
+				t.Regression = o.Strict && t.Word == Worse && beyond(t.Ratio, o.Tolerance)
+				c.Regression = c.Regression || t.Regression
+			}
 		}
 	}
 }

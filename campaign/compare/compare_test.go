@@ -205,6 +205,8 @@ func TestWhatClientsFelt(t *testing.T) {
 	strict := compare.Default
 	strict.Strict = true
 	require.True(t, compared(t, strict, campaign).Regression)
+	require.Contains(t, text(t, func(b *bytes.Buffer) error { return compared(t, strict, campaign).JUnit(b) }), `<failure message="throughput in calm: worse: x0.`)
+	require.NotContains(t, text(t, func(b *bytes.Buffer) error { return c.JUnit(b) }), "<failure")
 	strict.Tolerance = 3
 	require.False(t, compared(t, strict, campaign).Regression, "twice as slow is tolerated")
 	out := text(t, func(b *bytes.Buffer) error { return c.Text(b, true) })

@@ -96,6 +96,11 @@ func comparedCase(cell *Cell, d *Difference, base string) junitCase {
 			worse = append(worse, t.Text)
 		}
 	}
+	for _, t := range d.Felt {
+		if t.Regression {
+			worse = append(worse, fmt.Sprintf("%s: worse: %s", t.Title(), t.Change()))
+		}
+	}
 	if len(worse) > 0 {
 		c.Failure = &junitMessage{Message: strings.Join(worse, "; ")}
 	}
