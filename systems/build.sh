@@ -18,6 +18,6 @@ if grep -qs '^// cgo' go.mod; then # a C compiler is needed
 else
   export CGO_ENABLED=0
 fi
-[ -e "$output" ] && [ "$output" -nt go.sum ] && exit 0
+[ -e "$output" ] && [ -z "$(find . -type f -newer "$output")" ] && exit 0
 echo "building $1"
 go build -trimpath -tags osusergo,netgo,sqlite_omit_load_extension -ldflags "$flags" -o "$output" "$program"

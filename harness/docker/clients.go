@@ -18,7 +18,9 @@ const (
 
 // noClient is what a client probe says to the node: bytes that are no client's hello, so that the node ends the connection. That it does
 // is the evidence that it was reached; the engine's own port proxy accepts whether the node is reached or not.
-var noClient = make([]byte, 256)
+//
+// The end of a line is for servers that read lines, those of HTTP among them.
+var noClient = append(make([]byte, 252), "\r\n\r\n"...)
 
 // ProbeClients connects to each node's client port as clients do, from the host.
 func (c *Cluster) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.Probe, error) {
