@@ -16,7 +16,7 @@ import (
 //	process 7                  |get -> 42|
 //
 // Time runs to the right; only the order of beginnings and ends is to scale. An operation without an end goes on as
-// "- - >".
+// "- - >". One that failed ends where its client was told so.
 func Diagram(operations []history.Operation) string {
 	d := diagram{columns: make(map[time.Duration]int)}
 	d.place(operations)
@@ -49,7 +49,7 @@ func (d *diagram) place(operations []history.Operation) {
 	var moments []time.Duration
 	for _, op := range operations {
 		moments = append(moments, op.Call)
-		if end := returned(&op); end != history.Forever {
+		if end := ended(&op); end != history.Forever {
 			moments = append(moments, end)
 		}
 	}
@@ -57,7 +57,7 @@ func (d *diagram) place(operations []history.Operation) {
 	column := 0
 	for _, m := range slices.Compact(moments) {
 		for _, op := range operations {
-			if returned(&op) == m {
+			if ended(&op) == m {
 				column = max(column, d.columns[op.Call]+len(describeOperation(&op))+1)
 			}
 		}
@@ -72,7 +72,7 @@ func (d *diagram) draw(line string, op *history.Operation) string {
 		line += strings.Repeat(" ", from-n)
 	}
 	line += "|" + describeOperation(op)
-	end := returned(op)
+	end := ended(op)
 	if end == history.Forever {
 		return line + " - - >"
 	}
@@ -80,4 +80,12 @@ func (d *diagram) draw(line string, op *history.Operation) string {
 		line += strings.Repeat(" ", to-n)
 	}
 	return line + "|"
+}
+
+// ended is when the client knew what became of the operation.
+func ended(op *history.Operation) time.Duration {
+	if op.Type == history.Fail {
+		return op.Return
+	}
+	return returned(op)
 }

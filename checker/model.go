@@ -101,6 +101,11 @@ func (g *generalMachine) describe(s state) string { return fmt.Sprint(g.states[s
 
 // describeOperation is an operation for people: "put 42", "cas 1 2 -> 7", "get -> nil".
 func describeOperation(op *history.Operation) string {
+	if op.F == "txn" {
+		if text, ok := describeTransaction(op); ok {
+			return text
+		}
+	}
 	text := op.F
 	if in := op.Input; !in.IsNil() {
 		if a, b, ok := in.AsPair(); ok {
@@ -109,7 +114,10 @@ func describeOperation(op *history.Operation) string {
 			text += " " + in.String()
 		}
 	}
-	if op.Type != history.OK {
+	switch {
+	case op.Type == history.Fail:
+		return text + " -> failed"
+	case op.Type != history.OK:
 		return text + " -> ?"
 	}
 	if op.Input.IsNil() || !op.Output.IsNil() {

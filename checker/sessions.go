@@ -44,7 +44,7 @@ func (c sessions) Check(ctx context.Context, h *history.History, o Options) Resu
 		}
 	}
 	if left > 0 {
-		result.Warnings = append(result.Warnings, fmt.Sprintf("%d keys to which a value is written twice have no figures", left))
+		result.Warnings = append(result.Warnings, fmt.Sprintf("keys to which a value is written twice, and which have no figures: %d", left))
 	}
 	result.Figures = f.figures()
 	result.Elapsed = time.Since(start)

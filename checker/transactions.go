@@ -191,3 +191,11 @@ func strength(level string) int {
 	}
 	return slices.Index(levels, StrictSerializable)
 }
+
+// Transactions says of so many transactions that they are valid at a level.
+func Transactions(n int, level string) string {
+	if n == 1 {
+		return "1 transaction shows nothing that " + level + " forbids"
+	}
+	return fmt.Sprintf("%d transactions show nothing that %s forbids", n, level)
+}

@@ -272,3 +272,43 @@ func (ts *txns) lostUpdates(found func(one, two int32, s *step)) {
 		})
 	}
 }
+
+// describeTransaction is a transaction for people: "append x 1, r y -> [2 3]"; false: it is none.
+func describeTransaction(op *history.Operation) (string, bool) {
+	steps, ok := op.Output.AsList()
+	if op.Type != history.OK {
+		steps, ok = op.Input.AsList()
+	}
+	var words []string
+	for _, s := range steps {
+		parts, isList := s.AsList()
+		if ok = ok && isList && len(parts) == 3; !ok {
+			break
+		}
+		word := plainText(parts[0]) + " " + plainText(parts[1])
+		switch {
+		case plainText(parts[0]) != "r":
+			word += " " + parts[2].String()
+		case op.Type == history.OK:
+			word += " -> " + parts[2].String()
+		}
+		words = append(words, word)
+	}
+	text := strings.Join(words, ", ")
+	switch op.Type {
+	case history.OK:
+	case history.Fail:
+		text += " -> failed"
+	default:
+		text += " -> ?"
+	}
+	return text, ok
+}
+
+// plainText is a text without quotes, or the colon of a keyword; another value as people read it.
+func plainText(v history.Value) string {
+	if text, ok := v.AsString(); ok {
+		return strings.TrimPrefix(text, ":")
+	}
+	return v.String()
+}

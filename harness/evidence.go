@@ -9,11 +9,10 @@ import (
 	"github.com/ordeal-dev/ordeal/store"
 )
 
-// evidenceOf are the operations that show what is wrong, in the order of their invocation: the evidence against each key,
-// and of transactions all that use the same keys, since what they read is of no meaning without those that wrote it.
+// evidenceOf are the operations that show what is wrong, in the order of their invocation: the evidence against each key, and
+// the transactions of each anomaly that is not allowed.
 func evidenceOf(h *history.History, results []checker.Result) []history.Operation {
 	shown := map[int]history.Operation{} // by index
-	worlds := map[string]bool{}
 	for _, r := range results {
 		if r.Verdict != checker.Invalid {
 			continue
@@ -25,9 +24,7 @@ func evidenceOf(h *history.History, results []checker.Result) []history.Operatio
 		}
 		for _, a := range r.Anomalies {
 			for _, op := range a.Operations {
-				if op.F == "txn" {
-					worlds[op.Key] = true
-				} else if _, has := shown[op.Index]; !has {
+				if _, has := shown[op.Index]; !has && !a.Tolerated {
 					shown[op.Index] = op
 				}
 			}
@@ -37,8 +34,6 @@ func evidenceOf(h *history.History, results []checker.Result) []history.Operatio
 	for _, op := range h.Operations {
 		if some, ok := shown[op.Index]; ok {
 			all = append(all, some)
-		} else if op.F == "txn" && worlds[op.Key] {
-			all = append(all, op)
 		}
 	}
 	return all

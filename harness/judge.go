@@ -172,7 +172,10 @@ func reason(v store.Verdict) string {
 	}
 	if v.Verdict == checker.Valid && len(why) == 0 {
 		if slices.ContainsFunc(v.Results, func(r checker.Result) bool { return r.Checker == "transactions" }) {
-			return fmt.Sprintf("%d transactions show nothing that %s forbids", v.Operations.OK, checker.StrictSerializable)
+			return checker.Transactions(v.Operations.OK, checker.StrictSerializable)
+		}
+		if v.Operations.OK == 1 {
+			return "1 operation is linearizable"
 		}
 		return fmt.Sprintf("%d operations are linearizable", v.Operations.OK)
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -19,24 +20,40 @@ const (
 	diagramWidth      = 160
 )
 
-// printDiagrams draws the evidence against the first invalid keys over time, where it is small enough to be read.
+// printDiagrams draws the evidence against the first invalid keys over time, and the transactions of the first anomalies,
+// where they are few enough to be read.
 func printDiagrams(w io.Writer, v store.Verdict) error {
 	drawn := 0
+	draw := func(title string, operations []history.Operation) error {
+		if len(operations) == 0 || len(operations) > diagramOperations || drawn == diagramKeys {
+			return nil
+		}
+		lines := strings.Split(strings.TrimSuffix(checker.Diagram(operations), "\n"), "\n")
+		if slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > diagramWidth }) {
+			return nil
+		}
+		drawn++
+		_, err := fmt.Fprintf(w, "\n  %s over time\n    %s\n", printable(title), printable(strings.Join(lines, "\n"), '\n'))
+		return err
+	}
 	for _, result := range v.Results {
 		for _, k := range result.Keys {
-			if k.Verdict != checker.Invalid || len(k.Evidence) == 0 || len(k.Evidence) > diagramOperations || drawn == diagramKeys {
+			if k.Verdict != checker.Invalid {
 				continue
 			}
-			lines := strings.Split(strings.TrimSuffix(checker.Diagram(k.Evidence), "\n"), "\n")
-			if slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > diagramWidth }) {
-				continue
-			}
-			drawn++
-			title := "over time"
+			title := "all"
 			if k.Key != "" {
-				title = "key " + printable(k.Key) + " " + title
+				title = "key " + k.Key
 			}
-			if _, err := fmt.Fprintf(w, "\n  %s\n    %s\n", title, printable(strings.Join(lines, "\n"), '\n')); err != nil {
+			if err := draw(title, k.Evidence); err != nil {
+				return err
+			}
+		}
+		for _, a := range result.Anomalies {
+			if a.Tolerated || result.Verdict != checker.Invalid {
+				continue
+			}
+			if err := draw(a.Name, a.Operations); err != nil {
 				return err
 			}
 		}

@@ -79,7 +79,7 @@ func (f *checkFlags) judgeTransactions(c checker.Checker) judge {
 	return func(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
 		v := harness.JudgeHistory(h, c.Check(ctx, h, o))
 		if v.Verdict == checker.Valid {
-			v.Reason = fmt.Sprintf("%d transactions show nothing that %s forbids", v.Operations.OK, f.isolation)
+			v.Reason = checker.Transactions(v.Operations.OK, f.isolation)
 		}
 		return v
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/harness"
@@ -33,6 +34,9 @@ func (f *checkFlags) judgeBank(ctx context.Context, h *history.History, o checke
 	v := harness.JudgeHistory(h, results...)
 	if v.Verdict == checker.Valid {
 		v.Reason = fmt.Sprintf("%d reads of the accounts add up to %d%s", v.ByF["read"].OK, total, agree)
+		if v.ByF["read"].OK == 1 {
+			v.Reason = fmt.Sprintf("1 read of the accounts adds up to %d%s", total, strings.Replace(agree, "agree", "agrees", 1))
+		}
 	}
 	return v
 }

@@ -150,7 +150,7 @@ func (b *builder) rename(e *history.Event) {
 func (b *builder) told() []string {
 	var told []string
 	if b.remarks > 0 {
-		told = append(told, fmt.Sprintf("%d lines of :info complete no operation and were left out", b.remarks))
+		told = append(told, fmt.Sprintf("lines of :info that complete no operation and were left out: %d", b.remarks))
 	}
 	again := 0
 	for i := range b.events {
@@ -159,7 +159,7 @@ func (b *builder) told() []string {
 		}
 	}
 	if again > 0 {
-		told = append(told, fmt.Sprintf("%d operations of processes that go on after an :info; the operation left open counts as open for ever", again))
+		told = append(told, fmt.Sprintf("operations of processes that go on after an :info: %d; the operation left open counts as open for ever", again))
 	}
 	return told
 }

@@ -55,7 +55,7 @@ func decodeLog(l history.Limits, data []byte) (events []history.Event, warnings 
 	}
 	warnings = b.told()
 	if skipped > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d lines of the log are no operations and were skipped", skipped))
+		warnings = append(warnings, fmt.Sprintf("lines of the log that are no operations and were skipped: %d", skipped))
 	}
 	return b.events, warnings, nil
 }
