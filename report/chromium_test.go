@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/report/chromium"
 	"github.com/ordeal-dev/ordeal/store"
@@ -190,6 +191,38 @@ next: true`), strings.Join(lines[:len(lines)-1], "\n"))
 	address, operation, _ := strings.Cut(strings.TrimPrefix(last, "address "), " ")
 	got = chromium.Open(t, "file://"+path+address).Say(common + `say($('operation-text').textContent.split('\n')[0]); say(location.hash);`)
 	require.Equal(t, operation+"\n"+address, got, "a colleague sees the same")
+}
+
+// Of twenty thousand clients as many are drawn as can be seen; each can be found.
+func TestVeryManyClients(t *testing.T) {
+	const clients = 20_000
+	in := report.Input{Test: store.Test{Name: "many", Clients: clients}, Events: func(yield func(history.Event, error) bool) {
+		for process := range clients {
+			at := time.Duration(process) * time.Millisecond
+			call := history.Event{Time: at, Process: process, Type: history.Invoke, F: "get", Key: fmt.Sprint("k", process), Index: 2 * process}
+			done := history.Event{Time: at + time.Millisecond/2, Process: process, Type: history.OK, F: "get", Key: call.Key, Index: 2*process + 1}
+			if !yield(call, nil) || !yield(done, nil) {
+				return
+			}
+		}
+	}}
+	require.Equal(t, strings.TrimSpace(`
+all: 20,000 operations; drawn 100 of 20,000 clients
+drawn: true true
+one: 1 of 20,000 operations match; drawn 1 of 20,000 clients
+a link: true 15.000 s`), open(t, write(t, in), `
+const $ = id => document.getElementById(id), canvas = $('lanes'), counted = () => $('clients-count').textContent.split(':')[0];
+await until(() => !$('clients').classList.contains('waiting'));
+say('all:', counted());
+await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+say('drawn:', canvas.clientHeight < 1500, canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(v => v !== 0));
+const form = $('clients-filter');
+form.elements.client.value = '12345'; form.elements.client.dispatchEvent(new Event('input', { bubbles: true }));
+say('one:', counted());
+location.hash = '#view=clients&op=30000';
+await until(() => $('operation-text').textContent.includes('process 15000'));
+const [from, to] = new URLSearchParams(location.hash.slice(1)).get('t').split('-').map(Number);
+say('a link:', from < 15 && to > 15, $('operation-text').textContent.includes('called 15.000000 s') && '15.000 s');`))
 }
 
 func TestTheCanvasSaysWhatIsThere(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -115,11 +116,20 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var page bytes.Buffer
-	if err := c.HTML(&page); err != nil {
+	if err := c.HTMLWith(&page, s.addressOf); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	made(w, page.Bytes())
+}
+
+// addressOf is the address of the page of the run in a folder, nothing where it lies elsewhere.
+func (s *Server) addressOf(folder string) string {
+	path, err := filepath.Rel(s.folder, folder)
+	if err != nil || !filepath.IsLocal(path) {
+		return ""
+	}
+	return (&url.URL{Path: "/run/" + filepath.ToSlash(path) + "/"}).EscapedPath()
 }
 
 // history answers with all campaigns of a folder over time.

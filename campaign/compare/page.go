@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path/filepath"
 
 	"github.com/ordeal-dev/ordeal/report"
 )
@@ -46,11 +47,15 @@ type pageRow struct {
 
 type pageViolation struct {
 	Label, Command string
+	Address        string // of the run's page; empty: none
 	Violation
 }
 
 // HTML writes the comparison as a page of its own: it refers to nothing outside.
-func (c *Comparison) HTML(w io.Writer) error {
+func (c *Comparison) HTML(w io.Writer) error { return c.HTMLWith(w, func(string) string { return "" }) }
+
+// HTMLWith is HTML for a place where runs have addresses: address gives the one of the run in a folder, or nothing.
+func (c *Comparison) HTMLWith(w io.Writer, address func(folder string) string) error {
 	p := page{CSS: report.Style(), Headline: c.Headline(), Notes: c.Notes, Sides: c.Sides, Confidence: c.confidence(),
 		Level: fmt.Sprint(c.Alpha), Tests: c.Tests, Banner: "valid"}
 	worse, _, _ := c.words()
@@ -61,7 +66,7 @@ func (c *Comparison) HTML(w io.Writer) error {
 		p.Banner = "unknown"
 	}
 	for i := range c.Cells {
-		p.Cells = append(p.Cells, c.pageCell(&c.Cells[i]))
+		p.Cells = append(p.Cells, c.pageCell(&c.Cells[i], address))
 	}
 	if err := pageTemplate.Execute(w, p); err != nil {
 		return fmt.Errorf("writing the page: %w", err)
@@ -80,7 +85,7 @@ func (c *Comparison) anyInvalid() bool {
 	return false
 }
 
-func (c *Comparison) pageCell(cell *Cell) pageCell {
+func (c *Comparison) pageCell(cell *Cell, address func(string) string) pageCell {
 	p := pageCell{Name: cell.Name(), Setting: cell.Setting()}
 	scale := 0.01
 	for _, t := range cell.Tallies {
@@ -102,7 +107,11 @@ func (c *Comparison) pageCell(cell *Cell) pageCell {
 				break
 			}
 			v.Reason = short(v.Reason)
-			p.Violations = append(p.Violations, pageViolation{c.Sides[i].Label, report.Shell(v.Replay), v})
+			at := ""
+			if v.Folder != "" {
+				at = address(filepath.Join(c.Sides[i].Folder, filepath.FromSlash(v.Folder)))
+			}
+			p.Violations = append(p.Violations, pageViolation{c.Sides[i].Label, report.Shell(v.Replay), at, v})
 		}
 	}
 	for _, d := range cell.Differences {

@@ -18,7 +18,7 @@ import (
 )
 
 // stepBound is how long one step with a page may take: far longer than any takes on a loaded machine.
-const stepBound = time.Minute
+const stepBound = 2 * time.Minute
 
 // Page is a page in a window of its own.
 type Page struct {

@@ -2,7 +2,7 @@
 {
   const canvas = $('lanes'), pen = canvas.getContext('2d'), panel = $('operation'), form = $('clients-filter');
   const overview = 24, axis = 20, outcomes = ['ok', 'fail', 'info'];
-  let ops = null, lanes = [], laneHeight = 16, width = 0, height = 0, colours = {}, matches = null, chosen = -1, most = 0;
+  let ops = null, everyLane = [], lanes = [], laneHeight = 16, width = 0, height = 0, colours = {}, matches = null, chosen = -1, most = 0;
 
   // Columns become what drawing needs: seconds, and the operations of each lane in order.
   const prepare = d => {
@@ -17,9 +17,10 @@
       if (!byLane.has(lane)) byLane.set(lane, []);
       byLane.get(lane).push(i);
     }
-    lanes = [...byLane.keys()].sort((a, b) => a - b).map(client => ({ client, ops: byLane.get(client) }));
+    everyLane = [...byLane.keys()].sort((a, b) => a - b).map(client => ({ client, ops: byLane.get(client) }));
+    lanes = everyLane.slice(0, mostLanes);
     const laneOf = new Int32Array(n), next = new Float64Array(n).fill(Infinity);
-    lanes.forEach((lane, l) => lane.ops.forEach((i, at) => {
+    everyLane.forEach((lane, l) => lane.ops.forEach((i, at) => {
       laneOf[i] = l;
       if (at + 1 < lane.ops.length) next[i] = call[lane.ops[at + 1]];
     }));
@@ -115,7 +116,7 @@
     const q = (wanted.q || '').toLowerCase(), client = wanted.client === null ? null : Number(wanted.client);
     const found = new Uint8Array(ops.n);
     for (let i = 0; i < ops.n; i++) {
-      found[i] = (!wanted.key || key(i) === wanted.key) && (client === null || ops.process[i] === client || lanes[ops.laneOf[i]].client === client)
+      found[i] = (!wanted.key || key(i) === wanted.key) && (client === null || ops.process[i] === client || everyLane[ops.laneOf[i]].client === client)
         && (!wanted.outcome || outcomes[ops.outcome[i]] === wanted.outcome) && (!wanted.f || f(i) === wanted.f)
         && (!q || (saidOf(i) + ' ' + resultOf(i) + ' ' + key(i) + ' ' + node(i)).toLowerCase().includes(q)) ? 1 : 0;
     }
@@ -138,6 +139,19 @@
       if (passes(i) && (ops.end[i] >= from)) found.push(i);
     }
     return found;
+  };
+
+  // Of very many clients those are drawn that have something in view, the chosen operation's and the evidence's first.
+  const mostLanes = 100;
+  const pickLanes = () => {
+    if (everyLane.length <= mostLanes) return;
+    const [from, to] = span(), found = new Set(), before = lanes.length;
+    const add = i => { if (i !== undefined && passes(i) && ops.start[i] <= to && ops.end[i] >= from && found.size < mostLanes) found.add(ops.laneOf[i]); };
+    if (chosen >= 0) add(chosen);
+    for (const event of ops.proof) add(ops.numbers.get(event));
+    for (let i = firstFrom(null, from); i < ops.n && ops.start[i] <= to && found.size < mostLanes; i++) add(i);
+    lanes = [...found].sort((a, b) => a - b).map(l => everyLane[l]);
+    if (lanes.length !== before) size();
   };
 
   const look = () => {
@@ -317,6 +331,7 @@
     if (own.stretches.length && ops.n < own.total) {
       text += ` (of ${count(own.total)} in all; the others are ${served && pass ? 'read when they are in view' : 'in the plots, and one by one in `ordeal serve`'})`;
     }
+    if (lanes.length < everyLane.length) text += `; drawn ${lanes.length} of ${count(everyLane.length)} clients: filter or zoom in for the others`;
     $('clients-count').textContent = text + `; in view ${from.toFixed(3)} s to ${to.toFixed(3)} s`;
     if ($('clients-list').open) list();
   };
@@ -372,6 +387,7 @@
       const half = Math.max(length / 2000, Math.min(most, (ops.end[chosen] - ops.start[chosen]) || most) * 6, 1e-4);
       return go({ t: spanText(ops.start[chosen] - half, ops.start[chosen] + half) });
     }
+    pickLanes();
     detail();
     report();
     draw();
