@@ -45,6 +45,9 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 			return err
 		}
 		results = checkAll(ctx, h, checkers, checker.Options{Timeout: r.bounds.check})
+		if r.audited != nil {
+			results = append(results, *r.audited)
+		}
 	}
 	verdict := Judge(h, f, results...)
 	if err := r.folder.WriteVerdict(verdict); err != nil {

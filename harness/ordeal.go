@@ -53,6 +53,7 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		return nil
 	}
 	r.readAll(context.WithoutCancel(ctx), workers)
+	r.audit(context.WithoutCancel(ctx))
 	return nil
 }
 

@@ -60,6 +60,7 @@ type run struct {
 	watch     *processWatch
 	able      nemesis.Abilities // of the cluster, once it is up
 	owed      []string          // faults that have to take hold, once they are known
+	audited   *checker.Result   // of the replicas; nil: they were not held against each other
 
 	mu       sync.Mutex
 	problems []string           // what keeps a verdict from being valid, found while running

@@ -57,3 +57,11 @@ type Clocked interface {
 	// Clocks makes the means for that. Addresses (host:port) are those of all nodes' HTTP ports.
 	Clocks(addresses map[string]string) (nemesis.Clocks, error)
 }
+
+// Audited is a System whose replicas can be held against each other.
+type Audited interface {
+	System
+	// Audit compares what all nodes hold at one and the same point of their history, once all run and nothing is written any more. Addresses
+	// (host:port) are those of all nodes' client ports. It tells in words what differs, and what it has compared; an error says that it could not.
+	Audit(ctx context.Context, addresses map[string]string) (differences []string, compared string, err error)
+}
