@@ -137,7 +137,7 @@ func readAll(l history.Limits, in io.Reader, size int64) ([]byte, error) {
 			return data, nil
 		case err != nil:
 			return nil, err
-		case len(data) > mostBytes:
+		case int64(len(data)) > mostBytes:
 			return nil, fmt.Errorf("it holds more than %d GiB", mostBytes>>30)
 		case l.Stopped() != nil:
 			return nil, l.Stopped()

@@ -34,6 +34,21 @@ func TestAHunt(t *testing.T) {
 	require.Contains(t, broken[0].Error, "mutant stale-read")
 }
 
+// A bug that breaks nothing but progress is found by the want of it: all faults have ended, and the cluster does not serve.
+func TestAHuntForTheWantOfProgress(t *testing.T) {
+	root, err := mutants.ModuleRoot()
+	require.NoError(t, err)
+	m, err := mutants.Find("commit-stops-at-old-term")
+	require.NoError(t, err)
+	outcomes, err := Run(t.Context(), []mutants.Mutant{m}, Options{Root: root, Seed: 1, CPU: time.Minute, Repeat: 1, Parallel: 1,
+		Progress: func(mutants.Mutant, Tidings) {}, Finished: func(Outcome) {}})
+	require.NoError(t, err)
+	require.Len(t, outcomes, 1)
+	require.Empty(t, outcomes[0].Error)
+	require.Zero(t, outcomes[0].Missed())
+	require.Equal(t, []string{"liveness"}, outcomes[0].By())
+}
+
 func TestOutcomes(t *testing.T) {
 	found := func(seeds uint64, cpu float64, name string) Attempt {
 		return Attempt{Seeds: seeds, CPU: cpu, Found: &Finding{Kind: "invariant", Name: name}}
