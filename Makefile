@@ -80,6 +80,10 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
 
+.PHONY: test-docker-runs
+test-docker-runs: build ## whole runs on a Docker engine: side by side, schedules carried out on another kind of cluster, killed at any moment
+	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 20m ./cmd/ordeal -run 'SideBySide|KilledAtAnyMomentOnDocker'
+
 # How many runs each seeded bug is given at most: make detection CLUSTER=local DETECTION=20 PARALLEL=4
 DETECTION ?= 8
 PARALLEL  ?= 4

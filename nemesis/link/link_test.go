@@ -274,11 +274,14 @@ func TestResetOnHeal(t *testing.T) {
 	w.expectCounters("n1", "n2", Counters{Forwarded: 28, Stopped: 4})
 }
 
+// blocking is more bytes than the kernel takes for a receiver that does not read: it lends a sender 4 MiB and more.
+const blocking = 32 << 20
+
 // A receiver that does not read must not keep a cut from coming into force.
 func TestCutInterruptsBlockedWrite(t *testing.T) {
 	w := newWorld(t, Options{}, "n1", "n2")
 	near, far := w.connect("n1", "n2")
-	payload := bytes.Repeat([]byte("0123456789abcdef"), 4<<20/16)
+	payload := bytes.Repeat([]byte("0123456789abcdef"), blocking/16)
 	sent := make(chan error, 1)
 	go func() {
 		_, err := near.Write(payload)

@@ -87,8 +87,10 @@ func (l *Lane) Chunk(now time.Duration, size int) time.Duration {
 		l.counts.Lost++
 		at += retry
 	}
-	at = max(at, l.latest)
-	sent, _ := l.transmit(at, size)
+	if l.shape.Rate > 0 && l.free > now {
+		l.counts.Limited++
+	}
+	sent := l.send(max(at, l.latest), size)
 	at = max(l.latest, sent+l.delay())
 	l.latest = at
 	l.pass(now, at)
@@ -127,8 +129,16 @@ func (l *Lane) transmit(now time.Duration, size int) (sent time.Duration, full b
 	if l.free > now+longestQueue {
 		return 0, true
 	}
-	l.free = max(l.free, now) + time.Duration(float64(size)/float64(l.shape.Rate)*float64(time.Second))
-	return l.free, false
+	return l.send(now, size), false
+}
+
+// send tells when what waits for its turn until at has gone through.
+func (l *Lane) send(at time.Duration, size int) time.Duration {
+	if l.shape.Rate == 0 {
+		return at
+	}
+	l.free = max(l.free, at) + time.Duration(float64(size)/float64(l.shape.Rate)*float64(time.Second))
+	return l.free
 }
 
 func (l *Lane) pass(now, at time.Duration) {

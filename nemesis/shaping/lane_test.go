@@ -94,3 +94,13 @@ func TestChunksKeepTheirOrder(t *testing.T) {
 	require.NotZero(t, c.Lost)
 	require.Zero(t, c.Reordered)
 }
+
+// Of a stream, too, what comes while the link is busy counts as having waited, and takes its turn.
+func TestNarrowStream(t *testing.T) {
+	l := NewLane(nemesis.Shape{Rate: 1000}, 1)
+	require.Equal(t, time.Second, l.Chunk(0, 1000))
+	require.Equal(t, 2*time.Second, l.Chunk(time.Millisecond, 1000))
+	require.Equal(t, 6*time.Second, l.Chunk(5*time.Second, 1000), "the link was free again")
+	require.EqualValues(t, 1, l.Counts().Limited)
+	require.EqualValues(t, 3, l.Counts().Passed)
+}
