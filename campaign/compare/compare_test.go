@@ -112,6 +112,7 @@ func TestAVersionThatComesToNoVerdictMoreOften(t *testing.T) {
 	require.True(t, c.Regression)
 	require.Equal(t, compare.NoEvidence, c.Cells[0].Differences[0].Violations.Word)
 	require.Contains(t, text(t, func(b *bytes.Buffer) error { return c.Text(b, true) }), "no verdict: worse than HEAD~3: comes to no verdict in 13 % of runs")
+	require.Contains(t, text(t, func(b *bytes.Buffer) error { return c.Text(b, true) }), "  current: came to no verdict most often because: it did not serve again\n")
 }
 
 // Two of fifty are no evidence, and the comparison says what would be.

@@ -18,6 +18,8 @@ type Tally struct {
 	Invalid int `json:"invalid"`
 	Unknown int `json:"unknown"` // without those that the harness failed in
 	Failed  int `json:"failed"`  // the harness did
+	// Why is the reason that most of the unknown and the failed runs give.
+	Why string `json:"why_unknown,omitempty"`
 	// Rate is that of the invalid among the runs that came to a verdict.
 	Rate     float64        `json:"rate"`
 	Interval stats.Interval `json:"interval"`
@@ -68,7 +70,11 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 	}
 	t := &Tally{Runs: len(runs)}
 	repetitions := s.Campaign.Repetitions()
+	reasons := map[string]int{}
 	for i := range runs {
+		if runs[i].Verdict == checker.Unknown {
+			reasons[runs[i].Reason]++
+		}
 		switch r := &runs[i]; {
 		case r.Failed:
 			t.Failed++
@@ -79,6 +85,7 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 			t.Violations = append(t.Violations, violation(s, r, repetitions[r.Number], confidence))
 		}
 	}
+	t.Why = mostCommon(reasons)
 	if t.judged() > 0 {
 		t.Rate = float64(t.Invalid) / float64(t.judged())
 	}
@@ -86,6 +93,16 @@ func tally(s Side, c Conditions, confidence float64) *Tally {
 	slices.SortFunc(t.Violations, func(a, b Violation) int { return cmp.Compare(a.Run, b.Run) })
 	t.Felt = metrics(runs, confidence)
 	return t
+}
+
+// mostCommon is the text that comes most often, the first of the alphabet where several do.
+func mostCommon(texts map[string]int) (most string) {
+	for text, n := range texts {
+		if n > texts[most] || n == texts[most] && text < most {
+			most = text
+		}
+	}
+	return most
 }
 
 func violation(s Side, r *campaign.Run, repeated campaign.Repeated, confidence float64) Violation {

@@ -97,6 +97,11 @@ func (c *Comparison) textCell(b *strings.Builder, cell *Cell) {
 		fmt.Fprintf(table, "  %s\t%d\t%d\t%s\t%s  %s\t\n", c.Sides[i].Label, t.Runs, t.Invalid, unknown, percent(t.Rate), percents(t.Interval))
 	}
 	_ = table.Flush() // into memory
+	for i, t := range cell.Tallies {
+		if t != nil && t.Why != "" {
+			fmt.Fprintf(b, "  %s: came to no verdict most often because: %s\n", c.Sides[i].Label, short(t.Why))
+		}
+	}
 	for _, d := range cell.Differences {
 		label := c.Sides[d.Side].Label
 		fmt.Fprintf(b, "  %s: violations: %s\n", label, d.Violations.Text)
