@@ -40,6 +40,10 @@ type change struct {
 }
 
 func (s *Store) applyOne(op Op) TxnResult {
+	if op.Kind == Put { // what it saw is what it replaced: one search is enough
+		old, found := s.put(op.Key, op.Value)
+		return TxnResult{Applied: true, Results: []Result{{Found: found, Value: old}}}
+	}
 	value, found := s.values.Get(op.Key)
 	result, c, reason := op.act(value, found)
 	if reason != "" {
@@ -87,12 +91,18 @@ func (s *Store) change(key string, c change) {
 			s.bytes -= len(key) + len(old)
 		}
 	default:
-		old, found := s.values.Set(key, c.value)
-		if !found {
-			s.bytes += len(key)
-		}
-		s.bytes += len(c.value) - len(old)
+		s.put(key, c.value)
 	}
+}
+
+// put sets a key and returns what it held.
+func (s *Store) put(key string, value []byte) (old []byte, found bool) {
+	old, found = s.values.Set(key, value)
+	if !found {
+		s.bytes += len(key)
+	}
+	s.bytes += len(value) - len(old)
+	return old, found
 }
 
 // act is the sequential specification of a micro-operation: what it answers, what it changes, or why it cannot.
