@@ -28,3 +28,9 @@ type Cluster interface {
 	// Teardown removes all that Setup and the faults made. It may be called at any time and more than once.
 	Teardown(ctx context.Context) error
 }
+
+// Settler is a Cluster whose nodes' disks can be made to hold for good what is on them: a machine has written back by itself what is old. It is asked
+// once, when the cluster serves and before anything is done to it.
+type Settler interface {
+	Settle(ctx context.Context) error
+}

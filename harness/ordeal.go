@@ -23,6 +23,11 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		r.notServing(ctx, "of its start")
 		return nil
 	}
+	if settler, ok := r.cluster.(Settler); ok {
+		if err := settler.Settle(ctx); err != nil {
+			return err
+		}
+	}
 	tormentor, err := nemesis.New(watched{r.cluster, r.watch}, schedule, nemesis.Options{
 		Clock: nemesis.NewClock(r.recorder.start), Leader: r.observer.leader, Report: r.noteFault, Abilities: watchedAbilities(r.able, r.watch),
 		LogFiles: r.logFiles()})

@@ -33,6 +33,21 @@ func (c *Cluster) mountDisks() error {
 	return nil
 }
 
+// Settle implements harness.Settler for nodes of a deployed system: they may take it that what they made when they were installed is there. The
+// project's own nodes may not.
+func (c *Cluster) Settle(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.options.System == nil {
+		return nil
+	}
+	var errs []error
+	for _, d := range c.disks {
+		errs = append(errs, d.Settle())
+	}
+	return errors.Join(errs...)
+}
+
 func (d disks) unmount() error {
 	var errs []error
 	for name, one := range d {

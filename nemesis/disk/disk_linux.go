@@ -216,6 +216,18 @@ func (d *Disk) ForgetUnsynced(ctx context.Context, seed uint64) (nemesis.PowerLo
 	return loss, errors.Join(errs...)
 }
 
+// Settle makes durable all that is there now, as a machine does by itself in its own time.
+func (d *Disk) Settle() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, f := range d.files {
+		errs = append(errs, f.sync())
+	}
+	d.names.settle()
+	return errors.Join(errs...)
+}
+
 // unused waits until no process has a file open, and refuses when one keeps it. The kernel tells of closed files a little
 // after they were closed, and of those of a killed process a little after its end. The lock is held, but while it waits.
 func (d *Disk) unused(ctx context.Context) error {

@@ -470,3 +470,20 @@ func waitForOwnDisk(t *testing.T, dir string) {
 	}()
 	put(t, dir+"/log", "data", true)
 }
+
+// What was there when a disk settled outlives a loss of power, and nothing that came after does.
+func TestSettle(t *testing.T) {
+	d, dir := mounted(t)
+	require.NoError(t, os.Mkdir(dir+"/new", 0o755))
+	put(t, dir+"/new/log", "before", false)
+	require.NoError(t, d.Settle())
+	require.Zero(t, d.State().Unsynced)
+	put(t, dir+"/new/log", "after!", false)
+	put(t, dir+"/new/other", "x", false)
+	_, err := d.ForgetUnsynced(t.Context(), 0)
+	require.NoError(t, err)
+	text, err := os.ReadFile(dir + "/new/log")
+	require.NoError(t, err)
+	require.Equal(t, "before", string(text))
+	require.NoFileExists(t, dir+"/new/other")
+}

@@ -54,3 +54,13 @@ func (n *names) lose(rng *rand.Rand) (lost, kept int, err error) {
 	n.changes = nil
 	return lost, kept, err
 }
+
+// settle makes all of them durable.
+func (n *names) settle() {
+	for _, c := range n.changes {
+		if c.settle != nil {
+			c.settle()
+		}
+	}
+	n.changes = nil
+}

@@ -23,6 +23,7 @@ func Probe() error { return errNotHere }
 // Detach has nothing to detach.
 func Detach(string) (bool, error) { return false, nil }
 
+func (*Disk) Settle() error              { return errNotHere }
 func (*Disk) Unmount() error             { return errNotHere }
 func (*Disk) SetFault(nemesis.DiskFault) {}
 func (*Disk) State() nemesis.DiskState   { return nemesis.DiskState{} }
