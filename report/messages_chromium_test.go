@@ -54,7 +54,7 @@ func TestFromTheEvidenceToTheMessagesAndBack(t *testing.T) {
 	makeTrace(t, run)
 	require.NoError(t, report.Build(run.Folder))
 	page := chromium.Open(t, "file://"+run.Path(store.ReportFile))
-	page.Say(`[...document.querySelectorAll('.proof[open] .go a')].find(a => a.textContent.startsWith('What they told')).click()`)
+	page.Follow(`[...document.querySelectorAll('.proof[open] .go a')].find(a => a.textContent.startsWith('What they told'))`)
 	page.Until(`document.getElementById('messages') && !document.getElementById('messages').classList.contains('waiting')`)
 	require.Equal(t, strings.TrimSpace(`
 at true, lanes n1 n2 n3 n4 n5 client 0
@@ -96,13 +96,13 @@ say(mark.matches('g[data-event]') && mark.getAttribute('aria-label').length > 10
 	require.Equal(t, told, again.Say(`say(document.getElementById('told').textContent)`), "a colleague sees the same")
 
 	// From an operation to its messages.
-	again.Say(`document.querySelector('.banner a').click()`)
+	again.Follow(`document.querySelector('.banner a')`)
 	again.Until(`document.getElementById('lanes') && !document.getElementById('clients').classList.contains('waiting')`)
 	event := again.Say(`
 document.querySelector('.proof tbody a').click();
 await until(() => !document.getElementById('operation').hidden);
-document.getElementById('operation-messages').click();
 say(new URLSearchParams(location.hash.slice(1)).get('op'));`)
+	again.Follow(`document.getElementById('operation-messages')`)
 	again.Until(`document.getElementById('told') && document.getElementById('told').textContent !== ''`)
 	require.Equal(t, "true", again.Say(`say([...document.querySelectorAll('.call.marked')].some(g => g.querySelector('title').textContent.includes('event `+event+` of the history')))`))
 }

@@ -74,7 +74,8 @@ say('searched:', counted());`))
 	sent := page.Say(`say(location.hash)`)
 	require.Equal(t, "12 of 24 runs", chromium.Open(t, server.URL+"/campaign/"+at+sent).Say(common+`say(counted())`), "an address that was sent")
 
-	seed := page.Say(`const row = document.querySelector('#runs tbody tr'); say(row.cells[5].textContent); row.querySelector('a').click();`)
+	seed := page.Say(`say(document.querySelector('#runs tbody tr').cells[5].textContent);`)
+	page.Follow(`document.querySelector('#runs tbody tr a')`)
 	page.Until(`document.querySelector('h1')?.textContent.startsWith('Invalid') && document.getElementById('clients') && !document.getElementById('clients').classList.contains('waiting')`)
 	require.Equal(t, "true", page.Say(`say([...document.querySelectorAll('#run dd')].some(d => d.textContent === '`+seed+`'))`), "the run of that row")
 }
@@ -84,19 +85,16 @@ func TestFromAComparisonToARun(t *testing.T) {
 	c := makeTwoVersions(t, root, 12)
 	server := start(t, root)
 	page := chromium.Open(t, server.URL+"/")
-	page.Say(`
-const box = await until(() => document.querySelector('#campaign-table input[type=checkbox]'));
-box.click();
-await until(() => !document.getElementById('compare').disabled);
-document.getElementById('compare').click();`)
+	page.Say(`(await until(() => document.querySelector('#campaign-table input[type=checkbox]'))).click();`)
+	page.Follow(`!document.getElementById('compare').disabled && document.getElementById('compare')`)
 	page.Until(`document.querySelector('h1')?.textContent.includes('REGRESSION')`)
 	require.Equal(t, "worse true", page.Say(`
-say(document.querySelector('.word-worse').textContent, document.querySelectorAll('ul a').length > 0);
-document.querySelector('ul a').click();`))
+say(document.querySelector('.word-worse').textContent, document.querySelectorAll('ul a').length > 0);`))
+	page.Follow(`document.querySelector('ul a')`)
 	page.Until(`document.querySelector('h1')?.textContent.startsWith('Invalid') && document.getElementById('clients') && !document.getElementById('clients').classList.contains('waiting')`)
 
 	history := chromium.Open(t, server.URL+"/campaign/versions/"+filepath.Base(c.Folder))
-	history.Say(`[...document.querySelectorAll('a')].find(a => a.textContent.startsWith('All campaigns')).click()`)
+	history.Follow(`[...document.querySelectorAll('a')].find(a => a.textContent.startsWith('All campaigns'))`)
 	history.Until(`document.querySelector('h1')?.textContent.includes('1 campaign of versions')`)
 	require.Equal(t, "true 2 0 %", history.Say(`
 const bars = [...document.querySelectorAll('.chart g[tabindex]')], ticks = [...document.querySelectorAll('.chart-figure .tick')].map(t => t.textContent);

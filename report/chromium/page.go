@@ -105,6 +105,13 @@ func (p *Page) Say(script string) string {
 	return got
 }
 
+// Follow clicks on what the expression gives, once it gives something, that leads to another page. The click comes after the script
+// has ended: what is asked of a page that gives way to another may never be answered.
+func (p *Page) Follow(expression string) {
+	p.t.Helper()
+	p.Say(`const link = await until(() => ` + expression + `); setTimeout(() => link.click(), 0);`)
+}
+
 // Until waits until the expression is true in the page, across the pages that it goes on to.
 func (p *Page) Until(expression string) {
 	p.t.Helper()

@@ -209,7 +209,8 @@
     pen.fillStyle = colour('bad');
     for (const i of marked) pen.fillRect(of(at[i]) - 1, 0, 2, e.nodes * line);
     pen.fillStyle = colour('quiet');
-    for (let s = 0; s <= 6; s++) { pen.textAlign = s === 0 ? 'left' : s === 6 ? 'right' : 'center'; pen.fillText((e.length * s / 6).toFixed(2) + ' s', of(e.length * s / 6), h - 7); }
+    const parts = Math.max(1, Math.min(8, Math.floor((w - left) / 90)));
+    for (let s = 0; s <= parts; s++) { pen.textAlign = s === 0 ? 'left' : s === parts ? 'right' : 'center'; pen.fillText((e.length * s / parts).toFixed(2) + ' s', of(e.length * s / parts), h - 7); }
     if (!visible.length) return;
     const from = of(at[visible[first]]), to = of(at[visible[last - 1]]);
     pen.strokeStyle = colour('accent');

@@ -42,7 +42,7 @@
       pen.globalAlpha = 1;
     }
     pen.textAlign = 'center';
-    for (let n = 0; n <= 4; n++) pen.fillText((from + (to - from) * n / 4).toFixed(0) + ' s', Math.min(x(from + (to - from) * n / 4), w - 14), h - 4);
+    for (let n = 0; n <= 4; n++) pen.fillText((from + (to - from) * n / 4).toFixed(1) + ' s', Math.min(x(from + (to - from) * n / 4), w - 14), h - 4);
     pen.fillStyle = colour('kill');
     pen.globalAlpha = 0.16;
     for (let i = 1; i < rates.length; i++) if (rates[i].faults) pen.fillRect(x(rates[i - 1].at), 6, x(rates[i].at) - x(rates[i - 1].at), h - 26);
