@@ -106,3 +106,22 @@ say(new URLSearchParams(location.hash.slice(1)).get('op'));`)
 	again.Until(`document.getElementById('told') && document.getElementById('told').textContent !== ''`)
 	require.Equal(t, "true", again.Say(`say([...document.querySelectorAll('.call.marked')].some(g => g.querySelector('title').textContent.includes('event `+event+` of the history')))`))
 }
+
+func TestHostileMessagesAreShownHarmlessly(t *testing.T) {
+	run := hostileRun(t)
+	w, err := run.CreateTrace()
+	require.NoError(t, err)
+	for i, s := range hostile {
+		w.Write(&store.TraceEvent{At: time.Duration(i), Kind: store.TraceSent, Node: s, Peer: "n1", Number: uint64(i), Label: s, Class: s})
+		w.Write(&store.TraceEvent{At: time.Duration(i), Kind: store.TraceRole, Node: "n1", Text: s, Term: 1<<64 - 1})
+		w.Write(&store.TraceEvent{At: time.Duration(i), Kind: store.TraceFaultBegan, Text: s})
+		w.Write(&store.TraceEvent{At: time.Duration(i), Kind: store.TraceInvoked, Number: 1<<64 - 1, Index: uint64(i)})
+		w.Write(&store.TraceEvent{At: time.Duration(i), Kind: store.TraceViolation, Node: s, Text: s})
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, report.Build(run.Folder))
+	page := chromium.Open(t, "file://"+run.Path(store.MessagesFile))
+	page.Until(`document.getElementById('told').textContent !== ''`)
+	require.Equal(t, "0 images, 2 scripts, title kept true drawn true", page.Say(`
+say(document.images.length, 'images,', document.scripts.length, 'scripts, title kept', document.title !== 'owned', 'drawn', document.querySelectorAll('g[data-event]').length > 20);`))
+}

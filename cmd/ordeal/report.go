@@ -27,10 +27,11 @@ func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report [RUN...]",
 		Short: "Rebuild the page of saved runs, or put them as JSON, JUnit or text",
-		Long: `report writes report.html anew into the folder of each run (results/latest if none is named), from what is there.
+		Long: `report writes report.html anew into the folder of each run (results/latest if none is named), from what is there, and of a simulated
+run messages.html.
 The other formats go to standard output, or to --out:
   json   the runs' definitions, verdicts and figures, one object a line
-  junit  a JUnit file for CI: a suite a run, a case a checker and a fault
+  junit  a JUnit file for CI: a suite a run, a case for its verdict and one a checker
   text   the summary that a run ends with
 
 It judges nothing and exits with 0 whatever the verdicts are; ordeal check judges.`,

@@ -264,8 +264,10 @@ func printOutcome(w io.Writer, o *harness.Outcome) error {
 	return report.Text(w, o.Verdict, options)
 }
 
-// wantsColor: a terminal, and NO_COLOR is not set to anything (no-color.org).
-func wantsColor(w io.Writer) bool { return os.Getenv("NO_COLOR") == "" && isTerminal(w) }
+// wantsColor: a terminal that can show it, and NO_COLOR is not set to anything (no-color.org).
+func wantsColor(w io.Writer) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
+}
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)

@@ -262,7 +262,7 @@
         pen.setLineDash([]);
       } else {
         pen.fillRect(left, y, Math.max(right - left - (right - left > 3 ? 0.5 : 0), 1), h);
-        if (o === 1) { pen.fillStyle = colours.text; pen.fillRect(left, y + h / 2 - 0.5, right - left, 1); } // struck out
+        if (o === 1) { pen.fillStyle = '#14171a'; pen.fillRect(left, y + h / 2 - 0.5, right - left, 1); } // struck out
       }
       pen.globalAlpha = 1;
       if (ops.proof.has(ops.index[i]) || i === chosen) {
@@ -277,7 +277,7 @@
         pen.rect(left, y, right - left - 3, h);
         pen.clip();
         pen.textAlign = 'left';
-        pen.fillStyle = colours.text;
+        pen.fillStyle = o === 1 || o === 0 && ops.reads[i] ? '#14171a' : colours.text; // those are bright, light or dark the page
         pen.fillText((matches || !key(i) ? '' : key(i) + ' ') + saidOf(i) + ' ' + resultOf(i), left + 4, y + h / 2 + 0.5);
         pen.restore();
       }
