@@ -121,7 +121,7 @@ want of progress. The bugs of rows 39 to 48 are looked for with the internal inv
 // notOfSim refuses the flags that only hunts with the simulator heed.
 func notOfSim(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(flag *pflag.Flag) {
-		if err == nil && slices.Contains([]string{"cpu", "repeat", "no-invariants"}, flag.Name) {
+		if err == nil && slices.Contains([]string{"cpu", "repeat", "shrink", "no-invariants"}, flag.Name) {
 			err = badArgument("--%s goes with --cluster sim", flag.Name)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -22,6 +23,7 @@ type huntFlags struct {
 	cpu          time.Duration
 	repeat       int
 	parallel     int
+	shrink       time.Duration
 	noInvariants bool
 }
 
@@ -29,11 +31,12 @@ func (h *huntFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&h.cpu, "cpu", 2*time.Minute, "with --cluster sim: processor time after which a bug counts as missed")
 	flags.IntVar(&h.repeat, "repeat", 1, "with --cluster sim: hunts for each bug, from other seeds each; the table gives medians")
 	flags.IntVar(&h.parallel, "parallel", 1, "hunts, or runs, side by side")
+	flags.DurationVar(&h.shrink, "shrink", 0, "with --cluster sim: make what was found small for so long at most, and tell to how many events; 0: do not")
 	flags.BoolVar(&h.noInvariants, "no-invariants", false, "with --cluster sim: switch the internal invariants off, so that history and liveness alone must find the bug")
 }
 
 // simFlags are the flags of `ordeal mutants run` that --cluster sim heeds.
-var simFlags = []string{"cluster", "seed", "quiet", "json", "cpu", "repeat", "parallel", "no-invariants"}
+var simFlags = []string{"cluster", "seed", "quiet", "json", "cpu", "repeat", "parallel", "shrink", "no-invariants"}
 
 // run hunts for the named mutants, or for all.
 func (h *huntFlags) run(ctx context.Context, f *runFlags, names []string, flags *pflag.FlagSet, stdout, stderr io.Writer) error {
@@ -57,7 +60,7 @@ func (h *huntFlags) run(ctx context.Context, f *runFlags, names []string, flags 
 	}
 	w := &huntWatch{progress: show, of: len(all), tidings: map[string]hunt.Tidings{}}
 	outcomes, err := hunt.Run(ctx, all, hunt.Options{Root: root, Seed: f.seed, CPU: h.cpu, Repeat: h.repeat, Parallel: h.parallel,
-		NoInvariants: h.noInvariants, Progress: w.tell, Finished: w.finished})
+		Shrink: h.shrink, NoInvariants: h.noInvariants, Progress: w.tell, Finished: w.finished})
 	show.end()
 	if err := printHunts(stdout, outcomes, f.json); err != nil {
 		return failure{exitFailed, err}
@@ -80,6 +83,8 @@ func (h *huntFlags) check(flags *pflag.FlagSet) error {
 		return err
 	case h.cpu <= 0:
 		return badArgument("--cpu %v: want a positive time, such as 60s", h.cpu)
+	case h.shrink < 0:
+		return badArgument("--shrink %v: want a time, such as 2m, or 0", h.shrink)
 	case h.repeat < 1 || h.parallel < 1:
 		return badArgument("--repeat %d, --parallel %d: want 1 or more", h.repeat, h.parallel)
 	}
@@ -158,8 +163,9 @@ func printHunts(w io.Writer, outcomes []hunt.Outcome, asJSON bool) error {
 		e.SetIndent("", "  ")
 		return e.Encode(outcomes)
 	}
+	var shrunk []int
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ROW\tMUTANT\tINVARIANTS\tFOUND\tSEEDS\tCPU\tBY")
+	fmt.Fprintln(table, "ROW\tMUTANT\tINVARIANTS\tFOUND\tSEEDS\tCPU\tEVENTS\tBY")
 	for _, o := range outcomes {
 		seeds, cpu := o.Median()
 		invariants := "on"
@@ -170,9 +176,38 @@ func printHunts(w io.Writer, outcomes []hunt.Outcome, asJSON bool) error {
 		if o.Error != "" {
 			by, _, _ = strings.Cut(o.Error, "\n")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d of %d\t%d\t%.1f s\t%s\n", o.Row, o.Mutant, invariants, len(o.Attempts)-o.Missed(), len(o.Attempts), seeds, cpu.Seconds(), by)
+		events := "-"
+		if n := o.Events(); n > 0 {
+			events = strconv.Itoa(n)
+			shrunk = append(shrunk, n)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d of %d\t%d\t%.1f s\t%s\t%s\n", o.Row, o.Mutant, invariants, len(o.Attempts)-o.Missed(), len(o.Attempts), seeds, cpu.Seconds(), events, by)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return printMedians(w, outcomes, shrunk)
+}
+
+// printMedians sums up: how many hunts found their bug, and the middle of what that took and of what was left.
+func printMedians(w io.Writer, outcomes []hunt.Outcome, shrunk []int) error {
+	var took []time.Duration
+	hunts, found := 0, 0
+	for _, o := range outcomes {
+		_, cpu := o.Median()
+		took, hunts, found = append(took, cpu), hunts+len(o.Attempts), found+len(o.Attempts)-o.Missed()
+	}
+	if len(took) == 0 {
+		return nil
+	}
+	slices.Sort(took)
+	text := fmt.Sprintf("%d of %d hunts found their bug, median %.1f s of processor time, at most %.1f s", found, hunts, took[len(took)/2].Seconds(), took[len(took)-1].Seconds())
+	if len(shrunk) > 0 {
+		slices.Sort(shrunk)
+		text += fmt.Sprintf("; shrunk to a median of %d events, at most %d", shrunk[len(shrunk)/2], shrunk[len(shrunk)-1])
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }
 
 // huntFailure is the exit code: that of unknown where a bug was missed, of a failure where one could not be looked for.

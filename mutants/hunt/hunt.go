@@ -22,6 +22,9 @@ type Finding struct {
 	Kind string `json:"kind"`
 	Name string `json:"name,omitempty"`
 	Text string `json:"text,omitempty"`
+	// Events is to how many faults and operations it was shrunk, and ShrinkSeconds how long that took on the wall; 0: it was not.
+	Events        int     `json:"events,omitempty"`
+	ShrinkSeconds float64 `json:"shrink_seconds,omitempty"`
 }
 
 // Tidings is what a hunter says on a line: how far it is, or how it ended.
@@ -72,6 +75,21 @@ func (o Outcome) Median() (seeds uint64, cpu time.Duration) {
 	slices.SortFunc(byCPU, func(a, b Attempt) int { return cmp.Compare(a.CPU, b.CPU) })
 	middle := len(o.Attempts) / 2
 	return bySeeds[middle].Seeds, time.Duration(byCPU[middle].CPU * float64(time.Second))
+}
+
+// Events is the middle of what the attempts that were shrunk were shrunk to; 0: none was.
+func (o Outcome) Events() int {
+	var all []int
+	for _, a := range o.Attempts {
+		if a.Found != nil && a.Found.ShrinkSeconds > 0 {
+			all = append(all, a.Found.Events)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // By tells what found it, the most frequent first.

@@ -18,7 +18,7 @@ func TestAHunt(t *testing.T) {
 	m, err := mutants.Find("stale-read")
 	require.NoError(t, err)
 	var finished []Outcome
-	outcomes, err := Run(t.Context(), []mutants.Mutant{m}, Options{Root: root, Seed: 1, CPU: time.Minute, Repeat: 1, Parallel: 1,
+	outcomes, err := Run(t.Context(), []mutants.Mutant{m}, Options{Root: root, Seed: 1, CPU: time.Minute, Repeat: 1, Parallel: 1, Shrink: time.Minute,
 		Progress: func(mutants.Mutant, Tidings) {}, Finished: func(o Outcome) { finished = append(finished, o) }})
 	require.NoError(t, err)
 	require.Equal(t, outcomes, finished)
@@ -28,6 +28,8 @@ func TestAHunt(t *testing.T) {
 		require.Equal(t, i == 1, o.NoInvariants)
 		require.Zero(t, o.Missed())
 		require.Equal(t, "history", o.Attempts[0].Found.Kind)
+		require.Positive(t, o.Events())
+		require.LessOrEqual(t, o.Events(), 15)
 	}
 	broken, err := Run(t.Context(), []mutants.Mutant{m}, Options{Root: t.TempDir(), CPU: time.Minute, Repeat: 1, Progress: func(mutants.Mutant, Tidings) {}, Finished: func(Outcome) {}})
 	require.NoError(t, err)

@@ -25,8 +25,9 @@ type Options struct {
 	Root     string // of the checkout
 	Seed     uint64 // first of the first attempt
 	CPU      time.Duration
-	Repeat   int // attempts at each mutant
-	Parallel int // programs side by side
+	Repeat   int           // attempts at each mutant
+	Parallel int           // programs side by side
+	Shrink   time.Duration // how long what is found is made small; 0: it is not
 	// NoInvariants has all mutants looked for with the simulator's internal invariants off. Without it those for which
 	// HistoryToo holds are looked for both ways.
 	NoInvariants bool
@@ -77,7 +78,7 @@ func one(ctx context.Context, m mutants.Mutant, o Options) []Outcome {
 		outcome := Outcome{Mutant: m.Name, Row: m.Row, NoInvariants: off}
 		for i := 0; err == nil && i < o.Repeat && ctx.Err() == nil; i++ {
 			seed := o.Seed + uint64(i)*seedsApart
-			t, bad := hunter(ctx, program, seed, off, o.CPU, func(t Tidings) { o.Progress(m, t) })
+			t, bad := hunter(ctx, program, seed, off, o.CPU, o.Shrink, func(t Tidings) { o.Progress(m, t) })
 			if bad != nil {
 				outcome.Error = bad.Error()
 				break
@@ -96,8 +97,8 @@ func one(ctx context.Context, m mutants.Mutant, o Options) []Outcome {
 }
 
 // hunter runs the program until it is done. One that is killed for want of memory, or panics, has found nothing and is an error.
-func hunter(ctx context.Context, program string, seed uint64, noInvariants bool, cpu time.Duration, progress func(Tidings)) (Tidings, error) {
-	args := []string{"-seed", strconv.FormatUint(seed, 10), "-cpu", cpu.String()}
+func hunter(ctx context.Context, program string, seed uint64, noInvariants bool, cpu, shrink time.Duration, progress func(Tidings)) (Tidings, error) {
+	args := []string{"-seed", strconv.FormatUint(seed, 10), "-cpu", cpu.String(), "-shrink", shrink.String()}
 	if noInvariants {
 		args = append(args, "-no-invariants")
 	}

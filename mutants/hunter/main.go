@@ -20,6 +20,7 @@ import (
 var (
 	seed         = flag.Uint64("seed", 1, "the first seed")
 	budget       = flag.Duration("cpu", time.Minute, "processor time after which to give up")
+	shrinking    = flag.Duration("shrink", 0, "what was found is made small for so long; 0: it is not")
 	noInvariants = flag.Bool("no-invariants", false, "leave it to the history and to liveness alone")
 )
 
@@ -49,6 +50,9 @@ func run(ctx context.Context, out *json.Encoder) hunt.Tidings {
 		case r.Failed():
 			v := shrink.ViolationOf(&r)
 			t.Done, t.Found = true, &hunt.Finding{Seed: at, Workload: r.Plan.Workload, Kind: v.Kind, Name: v.Name, Text: v.Text}
+			if *shrinking > 0 {
+				t.Failed = small(ctx, plan(at), t.Found)
+			}
 			return t
 		case now-told > time.Second:
 			told = now
@@ -59,6 +63,20 @@ func run(ctx context.Context, out *json.Encoder) hunt.Tidings {
 	}
 	t.Done = true
 	return t
+}
+
+// small makes what was found small, and notes how small it became and how long that took. It returns what went wrong.
+func small(ctx context.Context, p sim.Plan, f *hunt.Finding) (failed string) {
+	begin := time.Now()
+	c, _, err := shrink.Record(ctx, sim.Options{Plan: p, NoInvariants: *noInvariants})
+	if err == nil {
+		c, _, err = shrink.Shrink(ctx, c, shrink.Options{Budget: *shrinking})
+	}
+	if err != nil {
+		return fmt.Sprintf("seed %d: shrinking: %v", f.Seed, err)
+	}
+	f.Events, f.ShrinkSeconds = c.Events(), time.Since(begin).Seconds()
+	return ""
 }
 
 // plan draws the plan of a seed: the workloads take turns.
