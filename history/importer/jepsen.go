@@ -269,12 +269,18 @@ func (r *ednReader) operations(b *builder, depth int) error {
 		if err != nil {
 			return err
 		}
-		o, err := operationOf(f)
-		if err != nil {
-			return fmt.Errorf("line %d: %w", f.line, err)
+		all := []form{f}
+		if h, ok := f.get(":history"); ok && f.kind == ednMap && h.kind == ednVector { // a whole test
+			all = h.items
 		}
-		if err := b.take(o); err != nil {
-			return err
+		for _, f := range all {
+			o, err := operationOf(f)
+			if err != nil {
+				return fmt.Errorf("line %d: %w", f.line, err)
+			}
+			if err := b.take(o); err != nil {
+				return err
+			}
 		}
 	}
 }

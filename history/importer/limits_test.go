@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ordeal-dev/ordeal/history"
 	"github.com/stretchr/testify/require"
 )
@@ -27,7 +28,10 @@ func TestReadingEndsWithItsLimits(t *testing.T) {
 	why := errors.New("enough")
 	ended, cancel := context.WithCancelCause(context.Background())
 	cancel(why)
-	for name, data := range map[string]string{"edn": edn, "long form": long, "log": log, "gzip": packed.String()} {
+	z2, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	pressed := string(z2.EncodeAll([]byte(edn), nil))
+	for name, data := range map[string]string{"edn": edn, "long form": long, "log": log, "gzip": packed.String(), "zstd": pressed} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "history")
 			require.NoError(t, os.WriteFile(path, []byte(data), 0o644))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ordeal-dev/ordeal/history"
 )
 
@@ -24,6 +25,7 @@ func LoadWithin(l history.Limits, path string) (*history.History, Format, error)
 		return h, Ordeal, err
 	case err != nil:
 		return nil, "", fmt.Errorf("read a history: %w", err)
+	case bytes.HasPrefix(start, zstdMagic) && !holdsOrdeal(start): // of another's
 	case !bytes.HasPrefix(start, gzipMagic):
 		format, err := Detect(start)
 		if err != nil {
@@ -72,7 +74,24 @@ func load(l history.Limits, format Format, path string) (*history.History, error
 	return h, nil
 }
 
-var gzipMagic = []byte{0x1f, 0x8b}
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// holdsOrdeal tells whether the beginning of a compressed file is one of a history of ours. One that cannot be unpacked is
+// left to the reader of those, which says what is wrong with it.
+func holdsOrdeal(start []byte) bool {
+	z, err := zstd.NewReader(bytes.NewReader(start), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return true
+	}
+	defer z.Close()
+	text := make([]byte, detectBytes)
+	n, _ := io.ReadFull(z, text) // it breaks off
+	format, err := Detect(text[:n])
+	return err != nil || format == Ordeal
+}
 
 // mostBytes bounds what a history may hold that is read at once, in bytes.
 const mostBytes = 4 << 30
@@ -92,17 +111,25 @@ func readFile(l history.Limits, path string) ([]byte, error) {
 		return nil, fmt.Errorf("read a history: %s is a folder", path)
 	}
 	var in io.Reader = f
-	start := make([]byte, len(gzipMagic))
+	start := make([]byte, len(zstdMagic))
 	n, _ := io.ReadFull(f, start)
 	if _, err := f.Seek(0, io.SeekStart); err != nil { // a pipe
 		in = io.MultiReader(bytes.NewReader(start[:n]), f)
 	}
 	size := info.Size()
-	if bytes.Equal(start[:n], gzipMagic) {
+	if bytes.HasPrefix(start[:n], gzipMagic) {
 		if in, err = gzip.NewReader(in); err != nil {
 			return nil, damaged(path, err)
 		}
 		size = 0 // not known
+	}
+	if bytes.HasPrefix(start[:n], zstdMagic) {
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+		if err != nil {
+			return nil, damaged(path, err)
+		}
+		defer z.Close()
+		in, size = z, 0
 	}
 	data, err := readAll(l, in, size)
 	if err != nil && l.Stopped() == nil {
