@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/vdso"
@@ -16,7 +15,7 @@ type patchedClocks struct{ *Cluster }
 func (c *Cluster) PatchedClocks() nemesis.Clocks { return patchedClocks{c} }
 
 // Lacks tells why no clock can be set so on this machine.
-func (patchedClocks) Lacks(context.Context) error { return vdso.Probe(os.Getpid()) }
+func (patchedClocks) Lacks(context.Context) error { return vdso.ProbeChild() }
 
 // SetClock sets how the node's clocks go from now on.
 func (c patchedClocks) SetClock(_ context.Context, node string, to nemesis.ClockSetting) error {

@@ -104,7 +104,7 @@ func tryDisks() Finding {
 
 // tryClocks is of use for clocks of systems that have none of their own to be set.
 func tryClocks() Finding {
-	f := finding("local: clocks of any process (vDSO), for --faults clock:by=vdso", vdso.Probe(os.Getpid()),
+	f := finding("local: clocks of any process (vDSO), for --faults clock:by=vdso", vdso.ProbeChild(),
 		"Linux on amd64 is needed, and the right to trace one's own processes (sysctl kernel.yama.ptrace_scope below 2); nodes that have a clock of their own to be set need none of it")
 	f.Optional = true
 	return f

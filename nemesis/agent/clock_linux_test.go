@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 // The child's clocks are set and read over the API, and are right again in the process that is started next.
 func TestClockOverTheAPI(t *testing.T) {
-	if err := vdso.Probe(os.Getpid()); err != nil {
+	if err := vdso.ProbeChild(); err != nil {
 		t.Skip("no process can be patched here: ", err)
 	}
 	c, _ := serve(t, "run")
@@ -43,7 +42,7 @@ func TestClockOverTheAPI(t *testing.T) {
 
 // A child that is stopped stays so when its clock is set.
 func TestClockOfAPausedChild(t *testing.T) {
-	if err := vdso.Probe(os.Getpid()); err != nil {
+	if err := vdso.ProbeChild(); err != nil {
 		t.Skip("no process can be patched here: ", err)
 	}
 	c, _ := serve(t, "run")

@@ -15,6 +15,7 @@ var ErrUnsupported = errors.New("vdso: clocks of any process can be set on Linux
 type Process struct{}
 
 func Open(int) (*Process, error)                     { return nil, ErrUnsupported }
+func ProbeChild() error                              { return ErrUnsupported }
 func Probe(int) error                                { return ErrUnsupported }
 func Check(nemesis.ClockSetting) error               { return ErrUnsupported }
 func (*Process) Close()                              {}

@@ -82,7 +82,7 @@ type program struct {
 }
 
 func start(t *testing.T, cmd *exec.Cmd) *program {
-	if err := Probe(os.Getpid()); err != nil {
+	if err := ProbeChild(); err != nil {
 		t.Skip("no process can be patched here: ", err)
 	}
 	in, err := cmd.StdinPipe()
