@@ -22,7 +22,7 @@ export CGO_ENABLED = 0
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build ordeal and its nodes into build/
@@ -48,6 +48,49 @@ SYSTEMS ?= $(patsubst systems/%/go.mod,%,$(subst /builds/v,@,$(wildcard systems/
 systems: ## build other people's systems into build/systems (minutes each the first time; SYSTEMS='etcd@3.5.2 ...' for some)
 	@mkdir -p $(BUILD)/systems
 	@for s in $(SYSTEMS:%/go.mod=%); do systems/build.sh $$s $(BUILD)/systems || exit; done
+
+# Known bugs of other people's systems, each with the flags that it was measured with: BUG_RUNS runs on processes of this machine, of which at least
+# one has to be invalid. What each is, and how often it is found, is in docs/detection.md.
+BUG_RUNS ?= 20
+BUG_SEED ?= 1
+bug = @$(BUILD)/ordeal torture --cluster local --runs $(BUG_RUNS) --seed $(BUG_SEED) --reproduce 0 --keep none --name known-bug $(1) $(ARGS); \
+  code=$$?; [ $$code -eq 1 ] || { echo "no run was invalid: the bug was not found (exit code $$code)"; exit 1; }
+
+.PHONY: known-bugs
+known-bugs: $(addprefix known-bug-,etcd-serializable nats-direct hashicorp-local redis-failover rqlite-weak nats-stream-loss nats-lazy-sync etcd-14370) ## find the known bugs of other people's systems, one after the other (an hour and more)
+
+.PHONY: known-bug-etcd-serializable known-bug-nats-direct known-bug-hashicorp-local known-bug-redis-failover known-bug-rqlite-weak known-bug-nats-stream-loss known-bug-nats-lazy-sync known-bug-etcd-14370 known-bug-etcd-13766
+known-bug-etcd-serializable: build ## stale serializable reads of etcd, no fault needed
+	@$(MAKE) -s systems SYSTEMS=etcd@3.6.16
+	$(call bug,--versions etcd@3.6.16:serializable --nodes 3 --faults none --clients 20 --rate 2000 --time 3s)
+known-bug-nats-direct: build ## stale direct gets of NATS, no fault needed
+	@$(MAKE) -s systems SYSTEMS=nats@2.12.15
+	$(call bug,--versions nats@2.12.15:direct --nodes 3 --faults none --clients 10 --rate 1000 --time 5s)
+known-bug-hashicorp-local: build ## stale local reads of hashicorp/raft, no fault needed
+	@$(MAKE) -s systems SYSTEMS=hashicorp@1.7.3
+	$(call bug,--versions hashicorp@1.7.3:local --nodes 3 --faults none --clients 10 --rate 1000 --time 3s)
+known-bug-redis-failover: build ## writes that Redis acknowledged and loses at a failover
+	$(call bug,--versions redis:master --nodes 3 --faults kill:leader --clients 10 --rate 1000 --time 10s)
+known-bug-rqlite-weak: build ## stale weak reads of rqlite from a leader that was paused
+	@$(MAKE) -s systems SYSTEMS=rqlite@8.36.0
+	$(call bug,--versions rqlite@8.36.0:weak --nodes 3 --faults pause:leader --clients 300 --rate 300 --timeout 20s --time 20s)
+known-bug-nats-stream-loss: build ## writes that NATS 2.10.22 acknowledged and loses over kills
+	@$(MAKE) -s systems SYSTEMS=nats@2.10.22
+	$(call bug,--versions nats@2.10.22:leader --nodes 3 --faults kill --clients 10 --rate 500 --time 30s)
+known-bug-nats-lazy-sync: build ## writes that NATS acknowledged and never synced, lost when all nodes lose power (FUSE)
+	@$(MAKE) -s systems SYSTEMS=nats@2.12.15
+	$(call bug,--versions nats@2.12.15:leader --nodes 3 --faults disk:power-loss:nodes=all --clients 10 --rate 500 --time 20s)
+known-bug-etcd-14370: build ## writes that a single etcd 3.5.4 acknowledged before it had synced them (FUSE)
+	@$(MAKE) -s systems SYSTEMS=etcd@3.5.4
+	$(call bug,--versions etcd@3.5.4 --nodes 1 --faults disk:fsync-slow:nodes=one:delay=50ms$(comma)disk:power-loss:nodes=one --clients 50 --rate 0 --time 20s)
+known-bug-etcd-13766: build ## replicas of etcd 3.5.2 that differ after kills: not found so far (docs/detection.md)
+	@$(MAKE) -s systems SYSTEMS=etcd@3.5.2
+	$(call bug,--versions etcd@3.5.2 --nodes 3 --faults kill:one$(comma)kill:leader --clients 100 --rate 0 --timeout 2s --time 60s)
+comma := ,
+
+.PHONY: test-systems
+test-systems: build systems ## each system by itself: valid where it should be, on processes and (where an engine answers) in containers; minutes
+	ORDEAL_SYSTEMS_TEST=1 $(GO) test -count=1 -timeout 30m -v ./systems/live
 
 .PHONY: torture
 torture: build ## RUNS tests of each of VERSIONS (make torture RUNS=20 TIME=120s, FOR=1h, VERSIONS=HEAD~3,current); what failed is kept
