@@ -193,6 +193,12 @@ bench-peers: build ## this node beside etcd, hashicorp/raft and dragonboat: thre
 	@$(GO) build -trimpath -o $(BUILD)/bench/ ./bench/compare ./bench/ordeal
 	@$(BUILD)/bench/compare $(PEERS)
 
+.PHONY: bench-growth
+bench-growth: build ## how the node's cost grows: 3 to 9 servers, 1 to 1,000 clients, logs of a million entries, restarts with 1 GiB of state
+	@$(GO) build -trimpath -o $(BUILD)/bench/ ./bench/compare ./bench/ordeal
+	@$(BUILD)/bench/compare --systems ordeal --servers 3,5,7,9 --clients 1,16,64,256,1000 --time 2s --rounds 1
+	$(GO) test ./node -run '^$$' -bench Growth -benchtime 1x -timeout 30m
+
 .PHONY: bench-report
 bench-report: ## the page of a run of a million operations: its size, the time to its first view and until all of it answers
 	$(GO) test ./report -run '^$$' -bench MillionOperations -benchtime 1x

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// cluster is three servers of one system.
+// cluster is the servers of one system.
 type cluster struct {
 	name, bin, dir string
 	clients        []string // host:port
@@ -19,11 +19,11 @@ type cluster struct {
 }
 
 // start starts the servers. That they serve shows at the first load.
-func start(o *options, name, dir string) (*cluster, error) {
+func start(o *options, name, dir string, servers int) (*cluster, error) {
 	c := &cluster{name: name, bin: o.bin, dir: dir}
 	var peers, http []string
 	for _, list := range []*[]string{&peers, &c.clients, &http} {
-		for range 3 {
+		for range servers {
 			address, err := freeAddress()
 			if err != nil {
 				return nil, err
@@ -31,7 +31,7 @@ func start(o *options, name, dir string) (*cluster, error) {
 			*list = append(*list, address)
 		}
 	}
-	for i := range 3 {
+	for i := range servers {
 		data := filepath.Join(dir, fmt.Sprint(i+1))
 		if err := os.MkdirAll(data, 0o755); err != nil {
 			return nil, errors.Join(err, c.end())

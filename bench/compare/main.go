@@ -26,6 +26,7 @@ type options struct {
 	bin, node, dir string
 	systems        []string
 	clients        []int
+	servers        []int
 	rounds         int
 	time           time.Duration
 }
@@ -34,6 +35,7 @@ func main() {
 	var o options
 	systems := flag.String("systems", "ordeal,etcd,hashicorp,dragonboat", "who is measured")
 	clients := flag.String("clients", "1,16,64,256", "closed-loop clients")
+	servers := flag.String("servers", "3", "servers of a cluster; several numbers: each in turn")
 	flag.StringVar(&o.bin, "bin", "build/bench", "folder with a program of each system's name")
 	flag.StringVar(&o.node, "node", "build/ordeal-node", "this project's node")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where the servers' folders go: the disk that is measured")
@@ -44,19 +46,19 @@ func main() {
 	o.systems = strings.Split(*systems, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := o.run(ctx, *clients, *asJSON); err != nil {
+	if err := o.run(ctx, *clients, *servers, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
 }
 
-func (o *options) run(ctx context.Context, clients string, asJSON bool) error {
-	for _, text := range strings.Split(clients, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return fmt.Errorf("--clients %s: want numbers from 1 on, separated by commas", clients)
-		}
-		o.clients = append(o.clients, n)
+func (o *options) run(ctx context.Context, clients, servers string, asJSON bool) error {
+	var err error
+	if o.clients, err = numbers("--clients", clients); err != nil {
+		return err
+	}
+	if o.servers, err = numbers("--servers", servers); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp(o.dir, "ordeal-compare-")
 	if err != nil {
@@ -72,11 +74,13 @@ func (o *options) run(ctx context.Context, clients string, asJSON bool) error {
 		for i := range o.systems {
 			name := o.systems[(i+round)%len(o.systems)]
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, o.rounds, name)
-			m, err := o.turn(ctx, name, filepath.Join(dir, fmt.Sprint(name, round)))
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+			for _, servers := range o.servers {
+				m, err := o.turn(ctx, name, filepath.Join(dir, fmt.Sprint(name, round)), servers)
+				if err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				all = append(all, m...)
 			}
-			all = append(all, m...)
 		}
 	}
 	if asJSON {
@@ -91,17 +95,31 @@ func (o *options) run(ctx context.Context, clients string, asJSON bool) error {
 	return table(os.Stdout, o.systems, all)
 }
 
+// numbers reads a flag's list.
+func numbers(flag, list string) ([]int, error) {
+	var all []int
+	for _, text := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%s %s: want numbers from 1 on, separated by commas", flag, list)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
 // measurement is one load on one system.
 type measurement struct {
-	System string `json:"system"`
+	System  string `json:"system"`
+	Servers int    `json:"servers"`
 	load.Result
-	ServerCPU float64 `json:"server_cpu_seconds"` // of all three; 0 where the machine does not tell
-	Bytes     int64   `json:"bytes"`              // on disk in all three folders, at the end of this load
+	ServerCPU float64 `json:"server_cpu_seconds"` // of all servers; 0 where the machine does not tell
+	Bytes     int64   `json:"bytes"`              // on disk in all folders, at the end of this load
 }
 
 // turn starts a system, runs every load on it, and ends it.
-func (o *options) turn(ctx context.Context, name, dir string) (all []measurement, err error) {
-	c, err := start(o, name, dir)
+func (o *options) turn(ctx context.Context, name, dir string, servers int) (all []measurement, err error) {
+	c, err := start(o, name, dir, servers)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +153,7 @@ func (c *cluster) load(ctx context.Context, op string, clients int, d time.Durat
 	if err != nil {
 		return measurement{}, fmt.Errorf("%s with %d clients: %w", op, clients, err)
 	}
-	m := measurement{System: c.name}
+	m := measurement{System: c.name, Servers: len(c.servers)}
 	if err := json.Unmarshal(out, &m.Result); err != nil {
 		return m, err
 	}
