@@ -81,6 +81,10 @@ func (in *Injection) check(nodes int) error {
 		return fmt.Errorf("there is no fault %q; there are %s", in.Fault, strings.Join(faultNames, ", "))
 	case in.At < 0 || in.For < 0 || in.Flaps < 0 || in.Slowness < 0:
 		return errors.New("times must not be negative")
+	case in.Fault == FaultOldLeader && len(in.Links) > 0:
+		return errors.New("it is about a leader, and cannot name links")
+	case in.Fault == FaultOldLeader && (in.Rate < 0 || in.Rate >= 2*million):
+		return fmt.Errorf("clocks do not go at the rate %d, and one as far on the other side: want 0 (as they go) to below %d millionths", in.Rate, 2*million)
 	case in.Fault == FaultClients && in.Workers == 0:
 		return errors.New("it does not say which clients")
 	case in.Fault == FaultStorm && in.Storm == nil:

@@ -186,7 +186,7 @@ func (d *drawer) completed(e *event) {
 // faultClass is how the pages shade a fault of that name.
 func faultClass(text string) string {
 	for _, class := range []struct{ fault, class string }{{sim.FaultKill, "kill"}, {sim.FaultPower, "kill"}, {sim.FaultPartition, "partition"},
-		{sim.FaultStorm, "partition"}, {sim.FaultPause, "pause"}, {sim.FaultClock, "clock"}} {
+		{sim.FaultStorm, "partition"}, {sim.FaultOldLeader, "partition"}, {sim.FaultClients, "partition"}, {sim.FaultPause, "pause"}, {sim.FaultClock, "clock"}} {
 		if len(text) >= len(class.fault) && text[:len(class.fault)] == class.fault {
 			return class.class
 		}
