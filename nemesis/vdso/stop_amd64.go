@@ -17,7 +17,7 @@ import (
 
 const (
 	stopTries = 40
-	stopLooks = 250
+	stopLooks = 25000 // a thread stops when it is given the processor, which may take on a busy machine
 	stopWait  = 200 * time.Microsecond
 )
 
@@ -45,6 +45,7 @@ func whileStopped(pid int, jumps []uint64, do func() error) error {
 	return err
 }
 
+// errMoves: a thread stands where it would go on within a jump, and has to go on a little before.
 var errMoves = errors.New("it does not come to a stop where it can be patched")
 
 func whileStill(pid int, jumps []uint64, do func() error) error {
@@ -57,7 +58,7 @@ func whileStill(pid int, jumps []uint64, do func() error) error {
 		}
 		time.Sleep(stopWait)
 	}
-	return errMoves
+	return errors.New("it does not come to a stop")
 }
 
 // isStopped tells whether the process was stopped by a signal already.
@@ -84,8 +85,11 @@ func standsStill(pid int, jumps []uint64) (bool, error) {
 			return false, nil
 		}
 		at, running, err := instruction(thread)
-		if err != nil || running || within(at, jumps) {
+		if err != nil || running {
 			return false, err
+		}
+		if within(at, jumps) {
+			return false, errMoves
 		}
 	}
 	return true, nil
