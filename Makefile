@@ -70,7 +70,7 @@ known-bug-hashicorp-local: build ## stale local reads of hashicorp/raft, no faul
 	@$(MAKE) -s systems SYSTEMS=hashicorp@1.7.3
 	$(call bug,--versions hashicorp@1.7.3:local --nodes 3 --faults none --clients 10 --rate 1000 --time 3s)
 known-bug-redis-failover: build ## writes that Redis acknowledged and loses at a failover
-	$(call bug,--versions redis:master --nodes 3 --faults kill:leader --clients 10 --rate 1000 --time 10s)
+	$(call bug,--versions redis:master --nodes 3 --faults kill:leader --clients 10 --rate 1000 --time 20s)
 known-bug-rqlite-weak: build ## stale weak reads of rqlite from a leader that was paused
 	@$(MAKE) -s systems SYSTEMS=rqlite@8.36.0
 	$(call bug,--versions rqlite@8.36.0:weak --nodes 3 --faults pause:leader --clients 300 --rate 300 --timeout 20s --time 20s)

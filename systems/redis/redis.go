@@ -50,8 +50,8 @@ func (System) Ports() []systems.Port {
 // masterName is what the sentinels call the group of nodes.
 const masterName = "ordeal"
 
-// downAfter is how long a master is silent until a sentinel takes it for gone.
-const downAfter = time.Second
+// downAfter is how long a master is silent until a sentinel takes it for gone: less than a fault stands.
+const downAfter = 300 * time.Millisecond
 
 // Command implements systems.Deployed. Redis and Sentinel keep what they learn in their configuration files, which are written once.
 func (System) Command(site systems.Site) systems.Command {
@@ -68,7 +68,7 @@ func (System) Command(site systems.Site) systems.Command {
 		"port "+port(site.Listen(sentinelPort)), "bind "+host(site.Listen(sentinelPort)), "dir "+site.Data,
 		fmt.Sprintf("sentinel monitor %s %s %d", masterName, words(site.At(first, systems.ClientPort)), len(site.Nodes)/2+1),
 		fmt.Sprintf("sentinel down-after-milliseconds %s %d", masterName, downAfter.Milliseconds()),
-		fmt.Sprintf("sentinel failover-timeout %s 3000", masterName), fmt.Sprintf("sentinel parallel-syncs %s %d", masterName, len(site.Nodes)))
+		fmt.Sprintf("sentinel failover-timeout %s 1000", masterName), fmt.Sprintf("sentinel parallel-syncs %s %d", masterName, len(site.Nodes)))
 	return systems.Command{Program: "redis-server", Args: append([]string{config}, site.Flags...), Files: map[string]string{config: text},
 		Beside: []systems.Command{{Program: "redis-server", Args: []string{sentinel, "--sentinel"}, Files: map[string]string{sentinel: watch}}}}
 }
