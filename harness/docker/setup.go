@@ -267,7 +267,7 @@ func (c *Cluster) waitAgent(ctx context.Context, m *member) (agent.Health, error
 func (c *Cluster) waitNode(ctx context.Context, m *member) error {
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		state, err := m.agent.Process(ctx)
-		if err == nil && !state.Running {
+		if err == nil && !state.Running && state.Starts > 0 { // 0: the agent answers already, and is about to start it
 			var log bytes.Buffer
 			_ = m.agent.Log(ctx, &log)
 			return fmt.Errorf("the node ended at start-up (%s): %s", state.Ended, tail(log.String()))
