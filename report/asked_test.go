@@ -49,7 +49,7 @@ func TestOperationsThatAreAskedFor(t *testing.T) {
 		var got operationColumns
 		require.NoError(t, json.Unmarshal(out.Bytes(), &got))
 		reached := time.Duration(got.Stretches[0][1] * 1e9).Round(time.Microsecond)
-		var want []int64
+		var want, took []int64
 		within := 0
 		for _, op := range all {
 			if (a.Key == "" || op.Key == a.Key) && op.Call <= a.To && op.Return >= a.From {
@@ -60,6 +60,11 @@ func TestOperationsThatAreAskedFor(t *testing.T) {
 					}
 				}
 				want = append(want, op.Call.Microseconds())
+				if op.Return == history.Forever {
+					took = append(took, -1)
+				} else {
+					took = append(took, (op.Return - op.Call).Microseconds())
+				}
 			}
 		}
 		if within <= a.most {
@@ -72,6 +77,7 @@ func TestOperationsThatAreAskedFor(t *testing.T) {
 			calls = append(calls, at)
 		}
 		require.Equal(t, want, calls, "%+v", a)
+		require.ElementsMatch(t, took, got.Took, "and when they ended: %+v", a)
 	}
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
