@@ -3,6 +3,7 @@ package ordealtest_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -64,9 +65,15 @@ func (d *door) Invoke(_ context.Context, op ordealtest.Operation) ordealtest.Com
 }
 
 func Example() {
+	results, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(results)
 	for _, forgets := range []bool{false, true} {
 		c := &cluster{up: map[string]bool{}, values: map[string]ordealtest.Value{}, forgets: forgets}
-		v, err := ordealtest.Run(context.Background(), c, ordealtest.Options{Name: "doors", Faults: "kill:one", Time: 2 * time.Second, Seed: 1})
+		v, err := ordealtest.Run(context.Background(), c, ordealtest.Options{Name: "doors", Faults: "kill:one", Time: 2 * time.Second, Seed: 1, Results: results})
 		fmt.Println(v.Verdict, err)
 	}
 	// Output:

@@ -161,6 +161,9 @@ func Run(ctx context.Context, nodes Nodes, o Options) (Verdict, error) {
 	m := &manager{nodes: nodes, options: o, runs: map[string]bool{}, paused: map[string]bool{}}
 	out, err := harness.Run(ctx, harness.Test{Name: "ordealtest", System: managed.System{Manager: m}, Workload: o.Workload, Faults: faults, Clients: o.Clients,
 		Rate: o.Rate, Duration: o.Time, Seed: o.Seed, OperationTimeout: o.Timeout, ServiceBound: o.ServiceBound, Results: results}, managed.New(m, names))
+	if err != nil && o.Results == "" {
+		err = errors.Join(err, os.RemoveAll(results))
+	}
 	if err != nil {
 		return Verdict{}, err
 	}
