@@ -194,6 +194,7 @@ func TestStatesCountAsMemory(t *testing.T) {
 // Keys that are too hard must not take the time of those that are not, nor that of the evidence: a step of theirs ends only
 // with its context. The first of them that is tried again ends the check.
 func TestHardKeysLeaveTheOthersTheirTime(t *testing.T) {
+	t.Parallel() // it waits, and takes no processor
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var mu sync.Mutex
@@ -229,7 +230,7 @@ func TestHardKeysLeaveTheOthersTheirTime(t *testing.T) {
 		add(fmt.Sprintf("easy%02d", k), "0 add 1 -> 1 [10, 20]\n1 add 1 -> 2 [30, 40]")
 	}
 	add("wrong", "0 add 1 -> 1 [10, 20]\n1 add 1 -> 1 [30, 40]")
-	result := Linearizable(m).Check(ctx, h, Options{Timeout: 10 * time.Second, Parallel: 2})
+	result := Linearizable(m).Check(ctx, h, Options{Timeout: 50 * time.Second, Parallel: 2})
 	for _, k := range result.Keys {
 		switch {
 		case strings.HasPrefix(k.Key, "hard"):
