@@ -223,6 +223,9 @@ func (d *drawing) injections(p *Plan) {
 	}
 	if p.FaultsFirst {
 		at = time.Duration(d.Int64N(int64(2 * election)))
+		if d.IntN(2) == 0 { // the very first leader is cut off with what it alone has in its log
+			d.add(p, Injection{For: d.between(election, 8*election), Fault: FaultPartition, When: MomentLeads})
+		}
 	}
 	for at < p.Duration {
 		for range 1 + d.IntN(3) {
