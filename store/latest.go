@@ -24,7 +24,7 @@ func PointLatest(root, target string) error {
 		return WriteAtomically(filepath.Join(root, Latest), []byte(filepath.ToSlash(target)+"\n"))
 	}
 	if err := os.Rename(link, filepath.Join(root, Latest)); err != nil {
-		return fmt.Errorf("pointing %s to the run: %w", filepath.Join(root, Latest), err)
+		return fmt.Errorf("pointing %s to the run: %w; it has to be a link: move away what is there", filepath.Join(root, Latest), err)
 	}
 	return nil
 }
