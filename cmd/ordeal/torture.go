@@ -94,14 +94,15 @@ func tortureCommand() *cobra.Command {
 failed. A campaign that was interrupted or killed goes on with --resume; no run is lost and none counts twice.
 
 Versions: ` + versions.Help + `.
-The exit code is 1 if any run was invalid, else 255 if the harness failed in any, else 2 if any was unknown.`,
+The exit code is 1 if any run was invalid, else 255 if the harness failed in any, else 2 if any was unknown or the campaign was
+interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.torture(cmd.Context(), cmd.Flags(), cmd.ErrOrStderr())
 			if c == nil {
 				return err
 			}
-			return f.conclude(cmd.OutOrStdout(), c, err)
+			return f.conclude(cmd.Context(), cmd.OutOrStdout(), c, err)
 		},
 	}
 	f.register(cmd.Flags())
@@ -357,6 +358,9 @@ func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
 	}
 	f.runFlags.cluster, f.workloads, f.mixtures, f.nodes, f.clients, f.rate = p.Cluster, p.Workloads, p.Faults, p.Nodes, p.Clients, p.Rate
 	f.duration, f.timeout, f.nodeFlags, f.seed = p.Duration, p.Timeout, p.NodeFlags, p.Seed
+	if p.Cluster == simCluster {
+		f.repeatSimulated(flags)
+	}
 	if len(p.Schedule) > 0 {
 		s, err := loadSchedule(f.resume)
 		if err != nil {
@@ -368,7 +372,7 @@ func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
 }
 
 // conclude prints what came of the campaign, and gives its exit code.
-func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed error) error {
+func (f *tortureFlags) conclude(ctx context.Context, stdout io.Writer, c *campaign.Campaign, failed error) error {
 	sides, err := compare.Of(c, "")
 	if err != nil {
 		return failure{exitFailed, err}
@@ -385,11 +389,12 @@ func (f *tortureFlags) conclude(stdout io.Writer, c *campaign.Campaign, failed e
 	if err != nil {
 		return failure{exitFailed, fmt.Errorf("printing what came of it: %w", err)}
 	}
-	return concluded(c, failed)
+	return concluded(ctx, c, failed)
 }
 
-// concluded is the exit code of a campaign: invalid beats a harness that failed, which beats unknown.
-func concluded(c *campaign.Campaign, failed error) error {
+// concluded is the exit code of a campaign: invalid beats a harness that failed, which beats unknown. One that was interrupted is not known to be valid:
+// what it was to run has not been run.
+func concluded(ctx context.Context, c *campaign.Campaign, failed error) error {
 	if c.Verdict() == checker.Invalid {
 		return verdictReached{checker.Invalid}
 	}
@@ -403,6 +408,9 @@ func concluded(c *campaign.Campaign, failed error) error {
 		if r.Failed {
 			return failure{exitFailed, fmt.Errorf("the harness failed in run %d: %s", r.Number, r.Reason)}
 		}
+	}
+	if ctx.Err() != nil {
+		return verdictReached{checker.Unknown}
 	}
 	return verdictReached{c.Verdict()}
 }

@@ -32,9 +32,7 @@ func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet)
 	if !flags.Changed("faults") && f.planned == nil {
 		f.mixtures = []string{swarm}
 	}
-	if !flags.Changed("reproduce") {
-		f.reproduce = 1 // it is the same run
-	}
+	f.repeatSimulated(flags)
 	for _, name := range []string{"node-binary", "agent-binary", "compose-file"} {
 		if flags.Changed(name) {
 			return badArgument("--%s is not for --cluster sim, whose nodes are in a program", name)
@@ -57,6 +55,13 @@ func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet)
 		}
 	}
 	return nil
+}
+
+// repeatSimulated has a violation repeated once, unless the flags say otherwise: it is the same run.
+func (f *tortureFlags) repeatSimulated(flags *pflag.FlagSet) {
+	if !flags.Changed("reproduce") {
+		f.reproduce = 1
+	}
 }
 
 func nothingChanged(string) bool { return false }
