@@ -53,7 +53,7 @@ func TestRecheck(t *testing.T) {
 		verdict checker.Verdict
 		reason  string
 	}{
-		{"as it was", savedRun(t, left(fine...)), checker.Valid, "1 operations are linearizable"},
+		{"as it was", savedRun(t, left(fine...)), checker.Valid, "1 operation is linearizable"},
 		{"interrupted", savedRun(t, left(fine[0], result(runChecker, checker.Unknown, "interrupted"))), checker.Unknown, "interrupted"},
 		{"crashed", savedRun(t, left(result(nodesChecker, checker.Invalid, "n3 ended"), fine[1])), checker.Invalid, "n3 ended"},
 		{"no word of the nodes", savedRun(t, left(fine[1])), checker.Unknown, `has no result "nodes"`},
