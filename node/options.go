@@ -62,7 +62,7 @@ func (o *Options) Check() error {
 		return errors.New("--data is missing: name a folder of this node's own")
 	case o.Heartbeat < time.Millisecond:
 		return fmt.Errorf("--heartbeat %v is too short: use 1ms or more", o.Heartbeat)
-	case o.ElectionTimeout < 2*o.Heartbeat:
+	case o.ElectionTimeout/2 < o.Heartbeat: // and not 2*: that may overflow
 		return fmt.Errorf("--election-timeout %v must be at least twice --heartbeat %v", o.ElectionTimeout, o.Heartbeat)
 	case !(o.ClockDrift >= 0 && o.ClockDrift < 1):
 		return fmt.Errorf("--clock-drift %v: want a fraction from 0 (no leases) to below 1", o.ClockDrift)

@@ -68,7 +68,7 @@ func (c *Config) check() error {
 		return errors.New("raft: server id 0 means nobody")
 	case c.HeartbeatInterval <= 0:
 		return fmt.Errorf("raft: heartbeat interval %v must be positive", c.HeartbeatInterval)
-	case c.ElectionTimeout < 2*c.HeartbeatInterval:
+	case c.ElectionTimeout/2 < c.HeartbeatInterval: // and not 2*: that may overflow
 		return fmt.Errorf("raft: election timeout %v must be at least twice the heartbeat interval %v", c.ElectionTimeout, c.HeartbeatInterval)
 	case c.LeaseDuration < 0 || c.LeaseDuration >= c.ElectionTimeout:
 		return fmt.Errorf("raft: lease of %v must be shorter than the election timeout %v", c.LeaseDuration, c.ElectionTimeout)

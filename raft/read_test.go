@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -111,6 +112,7 @@ func TestR20_LeaseConfiguration(t *testing.T) {
 		"must be shorter than the election timeout":   func(c *Config) { c.LeaseDuration = c.ElectionTimeout },
 		"lease of -1ns":                               func(c *Config) { c.LeaseDuration = -1 },
 		"must be at least twice the heartbeat":        func(c *Config) { c.ElectionTimeout, c.LeaseDuration = c.HeartbeatInterval, 0 },
+		"twice the heartbeat interval 2562047h":       func(c *Config) { c.HeartbeatInterval = math.MaxInt64 },
 		"heartbeat interval 0s must be positive":      func(c *Config) { c.HeartbeatInterval = 0 },
 		"server id 0 means nobody":                    func(c *Config) { c.ID = 0 },
 		"no source of randomness":                     func(c *Config) { c.Random = nil },

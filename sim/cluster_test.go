@@ -143,6 +143,8 @@ func TestPlanIsChecked(t *testing.T) {
 		"needs a client":                         func(p *Plan) { p.Workers = 0 },
 		"must be positive":                       func(p *Plan) { p.Duration = 0 },
 		"twice the heartbeat":                    func(p *Plan) { p.Node.Heartbeat = p.Node.ElectionTimeout },
+		"twice the heartbeat 2562047h47m16":      func(p *Plan) { p.Node.Heartbeat = math.MaxInt64 },
+		"heartbeat 1ns: want at least 10µs":      func(p *Plan) { p.Node.Heartbeat = 1 },
 		"no workload":                            func(p *Plan) { p.Workload = "tea" },
 		"10001 clients: want at most":            func(p *Plan) { p.Workers = 10001 },
 		"rate NaN must not be":                   func(p *Plan) { p.Rate = math.NaN() },

@@ -11,7 +11,7 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
-// What a plan may ask for at most. A file that asks for more was not drawn: it would take more memory or time than there is.
+// What a plan may ask for at most, or at least. A file that asks for more was not drawn: it would take more memory or time than there is.
 const (
 	MaxNodes      = 25
 	maxWorkers    = 10_000
@@ -20,6 +20,7 @@ const (
 	maxTime       = 1000 * time.Hour // of a run, and of whatever takes time in it
 	maxSegment    = 1 << 30
 	minSegment    = 512
+	minHeartbeat  = 10 * time.Microsecond
 	maxChunk      = 1 << 24
 )
 
@@ -86,7 +87,9 @@ func (p *Plan) checkFaults() error {
 
 func (n *NodePlan) check() error {
 	switch {
-	case n.Heartbeat <= 0 || n.ElectionTimeout < 2*n.Heartbeat:
+	case n.Heartbeat < minHeartbeat:
+		return fmt.Errorf("sim: heartbeat %v: want at least %v", n.Heartbeat, minHeartbeat)
+	case n.ElectionTimeout/2 < n.Heartbeat: // twice the heartbeat may be more than there are nanoseconds
 		return fmt.Errorf("sim: election timeout %v must be at least twice the heartbeat %v", n.ElectionTimeout, n.Heartbeat)
 	case n.ElectionTimeout > time.Hour:
 		return fmt.Errorf("sim: election timeout %v: want at most an hour", n.ElectionTimeout)

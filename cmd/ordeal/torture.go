@@ -62,7 +62,7 @@ func (f *tortureFlags) register(flags *pflag.FlagSet) {
 	})
 	flags.StringSliceVar(&f.versions, "versions", []string{versions.Current}, "what is run: "+versions.Help)
 	flags.StringSliceVar(&f.workloads, "workload", []string{"register"}, "what clients do; several are run each")
-	flags.StringArrayVar(&f.mixtures, "faults", []string{"kill,partition"}, "a mixture of faults, as ordeal run takes it; repeat the flag for several, which are run each")
+	flags.StringArrayVar(&f.mixtures, "faults", []string{"kill,partition"}, "a mixture of faults, as ordeal run takes it (on sim: swarm, if not given); repeat the flag for several, which are run each")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the first run of each cell; the next has the next one; drawn if not given")
 	flags.StringVar(&f.name, "name", "torture", "name of the campaign's folder below --out")
 	flags.IntVar(&f.runs, "runs", 0, "how many runs of each cell (version x workload x mixture)")
