@@ -57,6 +57,7 @@ func TestFromTheEvidenceToTheMessagesAndBack(t *testing.T) {
 	page.Follow(`[...document.querySelectorAll('.proof[open] .go a')].find(a => a.textContent.startsWith('What they told'))`)
 	page.Until(`document.getElementById('messages') && !document.getElementById('messages').classList.contains('waiting')`)
 	require.Equal(t, strings.TrimSpace(`
+names over their lanes true
 at true, lanes n1 n2 n3 n4 n5 client 0
 evidence in view true
 explained part of the evidence
@@ -65,6 +66,9 @@ more with heartbeats true
 found true put
 fewer without clients true`), page.Say(`
 const $ = id => document.getElementById(id), at = () => Number(new URLSearchParams(location.hash.slice(1)).get('at')), click = id => $(id).click();
+const body = document.querySelector('.sequence-body'), middle = e => { const box = e.getBoundingClientRect(); return box.left + box.width / 2; };
+const lifelines = [...new Set([...body.querySelectorAll('.life, rect.leader')].map(l => Math.round(middle(l))))].sort((a, b) => a - b);
+say('names over their lanes', [...document.querySelectorAll('.lane-name')].every((l, i) => Math.abs(middle(l) - lifelines[i]) <= 2));
 say('at', (at() > 0) + ', lanes', [...document.querySelectorAll('.lane-name')].slice(0, 6).map(l => l.textContent).join(' '));
 const proof = document.querySelector('.call.marked');
 say('evidence in view', !!proof);
