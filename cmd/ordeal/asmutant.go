@@ -65,9 +65,12 @@ func withoutMutant(args []string) []string {
 	return left
 }
 
+// mutantVersion begins the version of programs with a bug seeded; its name follows.
+const mutantVersion = "mutant:"
+
 // seeded is the mutant that this program is; "" if it is none.
 func seeded() string {
-	if name, ok := strings.CutPrefix(version, "mutant:"); ok {
+	if name, ok := strings.CutPrefix(version, mutantVersion); ok {
 		return name
 	}
 	return ""

@@ -62,7 +62,7 @@ that its run failed and it does not.`,
 			return f.run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "shrink the run that is drawn from this seed, as ordeal torture --cluster sim draws it")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "shrink the run that is drawn from this seed, as hunts draw it (ordeal mutants run --cluster sim), and with --nodes 5 as ordeal torture --cluster sim does")
 	cmd.Flags().StringVar(&f.workload, "workload", "register", "with --seed: what clients do: "+strings.Join(workloads.Names(), ", "))
 	cmd.Flags().IntVar(&f.nodes, "nodes", 0, "with --seed: number of nodes; drawn if not given")
 	cmd.Flags().BoolVar(&f.noInvariants, "no-invariants", false, "with --seed or RUN: leave it to the history and to liveness to show the failure")
@@ -138,17 +138,37 @@ func (f *shrinkFlags) nothing(args []string, r sim.Result, stdout io.Writer) err
 		fmt.Fprintf(stdout, "%s: %s; there is nothing to shrink\n", r.Verdict, r.Reason)
 	}
 	if len(args) == 1 {
-		if run, err := store.Open(args[0]); err == nil {
-			if v, err := run.Verdict(); err == nil && v.Verdict == checker.Invalid {
-				return failure{exitUnknown, fmt.Errorf("%s says invalid (%s), and its plan does not show that on this program, of version %q: was it made on another version, with a bug seeded (--mutant), or with --no-invariants?",
-					args[0], printable(v.Reason), version)}
-			}
+		if err := otherwise(args[0]); err != nil {
+			return err
 		}
 	}
 	if r.Verdict == checker.Unknown {
 		return said{exitUnknown}
 	}
 	return nil
+}
+
+// otherwise tells of a folder that says that its run failed, which it does not here, and by which version it was made.
+func otherwise(folder string) error {
+	run, err := store.Open(folder)
+	if err != nil {
+		return nil
+	}
+	v, err := run.Verdict()
+	if err != nil || v.Verdict != checker.Invalid {
+		return nil
+	}
+	hint := "was it made on another version, with a bug seeded (--mutant), or with --no-invariants?"
+	if test, err := run.Test(); err == nil && test.Versions["ordeal"] != version {
+		made := test.Versions["ordeal"]
+		if name, ok := strings.CutPrefix(made, mutantVersion); ok {
+			hint = fmt.Sprintf("it was made with the bug %s seeded: ordeal shrink --mutant %s %s", printable(name), printable(name), folder)
+		} else if made != "" {
+			hint = fmt.Sprintf("it was made by version %q", made)
+		}
+	}
+	return failure{exitUnknown, fmt.Errorf("%s says invalid (%s), and its plan does not show that on this program, of version %q: %s",
+		folder, printable(v.Reason), version, hint)}
 }
 
 // load makes the case that is to be shrunk, and gives the run that shows it where one was made.
