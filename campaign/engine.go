@@ -84,6 +84,11 @@ func Carry(ctx context.Context, c *Campaign, runner Runner, o Options) error {
 	if c.lines == nil {
 		return errors.New("this campaign was opened to be read only")
 	}
+	if o.Stop != KeepGoing {
+		if err := c.stopsAtFirst(); err != nil {
+			return err
+		}
+	}
 	begin := ctx
 	if o.For > 0 {
 		var cancel context.CancelFunc

@@ -152,6 +152,22 @@ func (c *Campaign) Extend(runs int) error {
 	return c.writePlan()
 }
 
+// stopsAtFirst makes it known, before there are any runs, that violations are to end the campaign early.
+func (c *Campaign) stopsAtFirst() error {
+	if c.Plan.StopAtFirst {
+		return nil
+	}
+	c.Plan.StopAtFirst = true
+	return c.writePlan()
+}
+
+// Stopped tells whether a violation ended the campaign, or a cell of it, before all its runs were done: that there is one is certain, but its
+// rate is too high.
+func (c *Campaign) Stopped() bool {
+	total := c.Plan.Total()
+	return c.Plan.StopAtFirst && len(c.Violations()) > 0 && (total == 0 || c.Counts().Runs < total)
+}
+
 func (c *Campaign) openLines() (err error) {
 	if c.lines, err = os.OpenFile(c.path(RunsFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644); err != nil {
 		return fmt.Errorf("writing the campaign: %w", err)

@@ -24,6 +24,7 @@ func Merge(into string, parts ...*Campaign) (*Campaign, error) {
 		if field := plan.differs(&c.Plan); field != "" {
 			return nil, fmt.Errorf("%s and %s are not of one campaign; %s", parts[0].Folder, c.Folder, field)
 		}
+		plan.StopAtFirst = plan.StopAtFirst || c.Plan.StopAtFirst
 		plan.Runs = mergedRuns(plan.Runs, c.Plan.Runs)
 		if c.Plan.Started.Before(plan.Started) {
 			plan.Started = c.Plan.Started

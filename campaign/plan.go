@@ -19,7 +19,7 @@ const (
 // format is the version of campaign.json and runs.jsonl.
 const format = 1
 
-// Plan is what a campaign runs. It does not change once the campaign has begun, but for Runs.
+// Plan is what a campaign runs. It does not change once the campaign has begun, but for Runs and StopAtFirst.
 type Plan struct {
 	Format  int       `json:"format"`
 	Started time.Time `json:"started"`
@@ -38,9 +38,12 @@ type Plan struct {
 	// Schedule is what the nemesis does in every run (schedule.json), in place of what each seed draws for Faults, which are those in it.
 	Schedule json.RawMessage `json:"schedule,omitempty"`
 
-	Seed    uint64            `json:"seed"`           // of the first round; the next round has the next one
-	Runs    int               `json:"runs,omitempty"` // of each cell over all shards; 0: as many as there is time for
-	Shard   Shard             `json:"shard,omitzero"`
+	Seed  uint64 `json:"seed"`           // of the first round; the next round has the next one
+	Runs  int    `json:"runs,omitempty"` // of each cell over all shards; 0: as many as there is time for
+	Shard Shard  `json:"shard,omitzero"`
+	// StopAtFirst: violations were to end it, or a cell of it, early (Campaign.Stopped).
+	StopAtFirst bool `json:"stop_at_first,omitempty"`
+
 	Machine map[string]string `json:"machine,omitempty"`
 }
 

@@ -46,6 +46,8 @@ type Comparison struct {
 	Cells      []Cell   `json:"cells"`
 	Notes      []string `json:"notes,omitempty"`
 	Regression bool     `json:"regression"`
+	// Unjudged is in how many cells a side has runs of which none came to a verdict: nothing is known of it there.
+	Unjudged int `json:"unjudged,omitempty"`
 }
 
 // About is a side as it is shown.
@@ -57,6 +59,8 @@ type About struct {
 	Digest  string    `json:"digest"`
 	Started time.Time `json:"started"`
 	Runs    int       `json:"runs"`
+	// Stopped at its first violation: its rates are too high to be held against others'.
+	Stopped bool `json:"stopped_at_first,omitempty"`
 }
 
 // Cell is what came of one cell on every side.
@@ -117,7 +121,7 @@ func Compare(sides []Side, o Options) (*Comparison, error) {
 	c := &Comparison{Alpha: o.Alpha, Chance: o.Chance}
 	for _, s := range sides {
 		c.Sides = append(c.Sides, About{Label: s.Label, Folder: s.Campaign.Folder, Version: s.Version.Name, Commit: s.Version.Commit,
-			Digest: s.Version.Digest, Started: s.Campaign.Plan.Started})
+			Digest: s.Version.Digest, Started: s.Campaign.Plan.Started, Stopped: s.Campaign.Stopped()})
 	}
 	c.count(sides, 1-o.Alpha)
 	c.testRates(o)
@@ -144,10 +148,24 @@ func (c *Comparison) count(sides []Side, confidence float64) {
 			c.Cells = append(c.Cells, cell)
 		}
 	}
+	c.note()
+}
+
+// note says where a table does not mean what it seems to.
+func (c *Comparison) note() {
+	for _, s := range c.Sides {
+		if s.Stopped {
+			c.Notes = append(c.Notes, fmt.Sprintf("%s: its campaign was stopped at a violation, so its rates are too high, and it is not compared; go on with it: ordeal torture --resume %s", s.Label, harmless(s.Folder)))
+		}
+	}
 	for _, cell := range c.Cells {
 		for i, t := range cell.Tallies {
-			if t == nil {
+			switch {
+			case t == nil:
 				c.Notes = append(c.Notes, fmt.Sprintf("%s (%s): no runs of %s, so nothing is compared there", cell.Name(), cell.Setting(), c.Sides[i].Label))
+			case t.judged() == 0:
+				c.Unjudged++
+				c.Notes = append(c.Notes, fmt.Sprintf("%s (%s): no run of %s came to a verdict", cell.Name(), cell.Setting(), c.Sides[i].Label))
 			}
 		}
 	}
@@ -161,7 +179,7 @@ func (c *Comparison) testRates(o Options) {
 		cell := &c.Cells[i]
 		for side := 1; side < len(cell.Tallies); side++ {
 			a, b := cell.Tallies[0], cell.Tallies[side]
-			if a == nil || b == nil {
+			if a == nil || b == nil || c.Sides[0].Stopped || c.Sides[side].Stopped {
 				continue
 			}
 			cell.Differences = append(cell.Differences, Difference{Side: side,

@@ -40,7 +40,7 @@ func Campaigns(folder string) ([]string, error) {
 }
 
 // Latest are the latest campaign in a folder and, before it, the latest earlier one that has any runs: one that ended before its first
-// has nothing to be held against. Where there is none it is the latest alone.
+// has nothing to be held against, and one that a violation stopped has rates that are too high. Where there is none it is the latest alone.
 func Latest(folder string) ([]string, error) {
 	all, err := Campaigns(folder)
 	if err != nil {
@@ -48,11 +48,21 @@ func Latest(folder string) ([]string, error) {
 	}
 	last := len(all) - 1
 	for i := last - 1; i >= 0; i-- {
-		if info, err := os.Stat(filepath.Join(all[i], campaign.RunsFile)); err == nil && info.Size() > 0 {
+		if canBeBase(all[i]) {
 			return []string{all[i], all[last]}, nil
 		}
 	}
 	return all[last:], nil
+}
+
+// canBeBase tells whether other campaigns can be held against the one in the folder. One that cannot be read is for its reader to refuse.
+func canBeBase(folder string) bool {
+	info, err := os.Stat(filepath.Join(folder, campaign.RunsFile))
+	if err != nil || info.Size() == 0 {
+		return false
+	}
+	c, err := campaign.Open(folder)
+	return err != nil || !c.Stopped()
 }
 
 // historyPage is what the template shows.

@@ -54,6 +54,9 @@ func (c *Comparison) Headline() string {
 	case better > 0:
 		text = fmt.Sprintf("Better than %s in %s", c.Sides[0].Label, count(better, "respect"))
 	}
+	if c.Unjudged > 0 {
+		text += "; not all could be compared, since runs came to no verdict"
+	}
 	if felt > 0 {
 		text += fmt.Sprintf("; clients felt a change for the worse in %s", count(felt, "respect"))
 	}

@@ -75,7 +75,7 @@ number, and what clients felt. A and B are folders of campaigns (ordeal torture)
 for one. Arguments that are no folders are versions; they are run first, on the same seeds, with the flags of ordeal torture.
 
 The exit code is 1 where a version is worse than the first: in violations, in runs without a verdict, or, with --strict, in what clients
-felt; 2 where nothing could be compared; else 0.`,
+felt; 2 where nothing could be compared, or none of a cell's runs came to a verdict; else 0.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sides, err := f.sides(cmd, args)
 			if err != nil {
@@ -142,6 +142,9 @@ func (f *compareFlags) runFirst(cmd *cobra.Command, args []string) ([]compare.Si
 	if f.runs == 0 && f.total == 0 {
 		return nil, badArgument("%s: neither a campaign's folder nor, without --runs N or --for D, a version to be run first", args[0])
 	}
+	if f.stopAtFirst {
+		return nil, badArgument("--stop-at-first: the rates of a campaign that its first violation stops are too high to be compared")
+	}
 	f.tortureFlags.versions = args
 	c, err := f.torture(cmd.Context(), cmd.Flags(), cmd.ErrOrStderr())
 	if err != nil {
@@ -201,7 +204,7 @@ func compared(c *compare.Comparison) error {
 	switch {
 	case c.Regression:
 		return verdictReached{checker.Invalid}
-	case c.Tests == 0 && len(c.Sides) > 1:
+	case c.Tests == 0 && len(c.Sides) > 1, c.Unjudged > 0:
 		return verdictReached{checker.Unknown}
 	}
 	return nil
