@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ordeal-dev/ordeal/mutants"
 	"github.com/ordeal-dev/ordeal/scratch"
@@ -36,18 +37,28 @@ func asMutant(ctx context.Context, name string, stdout, stderr io.Writer) error 
 	defer dir.Remove()
 	program := filepath.Join(dir.Path, "ordeal")
 	if err := m.Build(ctx, root, "./cmd/ordeal", program); err != nil {
-		return failure{exitFailed, err}
+		return stopped(ctx, err)
 	}
 	cmd := exec.CommandContext(ctx, program, withoutMutant(os.Args[1:])...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it says itself what became of it
+	cmd.WaitDelay = 10 * time.Second
 	err = cmd.Run()
 	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.Exited() {
 		return said{exit.ExitCode()}
 	}
 	if err != nil {
-		return failure{exitFailed, err}
+		return stopped(ctx, err)
 	}
 	return nil
+}
+
+// stopped is why a program was not built, or not run to its end: it failed, or somebody interrupted this.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return failure{exitUnknown, fmt.Errorf("interrupted: %w", err)}
+	}
+	return failure{exitFailed, err}
 }
 
 // withoutMutant is a command line without --mutant and its value.
