@@ -86,6 +86,12 @@ type Result struct {
 // ErrDoesNotFail is in the error of a bisection whose bad end does not fail.
 var ErrDoesNotFail = errors.New("the bad end does not fail")
 
+// ErrCannotRun is in the error of a bisection whose bad end cannot be run, on whatever seed.
+var ErrCannotRun = errors.New("the bad end cannot be run: it does not compile, say; name a commit that does")
+
+// untestable is why a version that cannot be run is passed over.
+const untestable = "it cannot be run"
+
 // search is a bisection under way.
 type search struct {
 	options  Options
@@ -130,8 +136,11 @@ func (s *search) ends(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if bad.Failures < s.need() {
-		return fmt.Errorf("%w often enough: %d failures in %d runs; give it more time or harder faults, or allow more with --most", ErrDoesNotFail, bad.Failures, bad.Runs)
+	switch {
+	case bad.Why == untestable:
+		return ErrCannotRun
+	case bad.Decision == stats.Undecided:
+		return fmt.Errorf("%w often enough: %d failures in %d runs (%s); give it more time or harder faults, or allow more with --most", ErrDoesNotFail, bad.Failures, bad.Runs, bad.Why)
 	}
 	s.result.Rate = 1
 	if !s.options.Exact {
@@ -162,14 +171,21 @@ func (s *search) need() int {
 
 // measure runs the bad end until it has failed often enough.
 func (s *search) measure(ctx context.Context, version int) (Step, error) {
-	step := Step{Version: version, Decision: stats.Bad}
-	most := s.options.Most
+	step, most := Step{Version: version}, s.options.Most
 	if s.options.Exact {
 		most = 1
 	}
 	err := s.runs(ctx, version, &step, func(failed bool) bool {
 		return step.Failures >= s.need() || step.Runs >= most
 	})
+	switch {
+	case err != nil:
+		return step, err
+	case step.Failures >= s.need():
+		step.Decision = stats.Bad
+	case step.Why == "":
+		step.Why = fmt.Sprintf("%d failures were wanted", s.need())
+	}
 	s.report(step)
 	return step, err
 }
@@ -222,7 +238,7 @@ func (s *search) runs(ctx context.Context, version int, step *Step, enough func(
 			case r.err != nil:
 				return r.err
 			case r.outcome == Untestable:
-				step.Why = "it cannot be run"
+				step.Why = untestable
 				return nil
 			case r.outcome == Unknown:
 				if unknown++; unknown == tooManyUnknown {

@@ -124,6 +124,23 @@ func TestEndsThatAreNotWhatTheyAreCalled(t *testing.T) {
 	require.ErrorContains(t, err, "--error 1")
 }
 
+// A bad end that does not compile is not one that fails too rarely, and is run no more.
+func TestABadEndThatCannotBeRun(t *testing.T) {
+	for _, exact := range []bool{false, true} {
+		tried := 0
+		o := bisect.Default
+		o.Exact = exact
+		r, err := bisect.Search(t.Context(), 3, func(context.Context, int, int) (bisect.Outcome, error) {
+			tried++
+			return bisect.Untestable, nil
+		}, o)
+		require.ErrorIs(t, err, bisect.ErrCannotRun)
+		require.NotErrorIs(t, err, bisect.ErrDoesNotFail)
+		require.Equal(t, 1, tried)
+		require.Equal(t, []bisect.Step{{Version: 2, Decision: stats.Undecided, Why: "it cannot be run"}}, r.Steps)
+	}
+}
+
 func TestAHarnessThatFailsEndsTheBisection(t *testing.T) {
 	broken := errors.New("no port is free")
 	_, err := bisect.Search(t.Context(), 4, func(context.Context, int, int) (bisect.Outcome, error) { return bisect.Failed, broken }, bisect.Default)

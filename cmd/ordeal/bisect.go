@@ -237,6 +237,8 @@ func (b *bisection) findSeed(ctx context.Context) error {
 			b.flags.seed += uint64(attempt)
 			b.onSeed = true
 			b.show.note("%s fails with seed %d", b.commits[last].Short(), b.flags.seed)
+		case outcome == bisect.Untestable: // on any seed
+			return bisect.ErrCannotRun
 		}
 	}
 	return nil
@@ -305,7 +307,7 @@ func (b *bisection) conclude(stdout io.Writer, r bisect.Result, err error) error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return failure{exitUnknown, errors.New("interrupted; what was built is kept, so that the next bisection is faster")}
-	case err != nil && (r.Runs > 0 || errors.Is(err, bisect.ErrDoesNotFail)):
+	case err != nil && (r.Runs > 0 || errors.Is(err, bisect.ErrDoesNotFail) || errors.Is(err, bisect.ErrCannotRun)):
 		return failure{exitUnknown, err}
 	case err != nil:
 		return failure{exitFailed, err}
