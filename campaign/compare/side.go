@@ -34,23 +34,20 @@ func Sides(arguments ...string) ([]Side, error) {
 }
 
 func sidesOf(argument string) ([]Side, error) {
-	folder, version := argument, ""
-	c, err := campaign.Open(folder)
-	if err != nil {
-		i := strings.LastIndex(argument, "@")
-		if i < 0 {
-			return nil, err
-		}
-		folder, version = argument[:i], argument[i+1:]
-		var inner error
-		switch c, inner = campaign.Open(folder); {
-		case errors.Is(inner, fs.ErrNotExist):
-			return nil, err
-		case inner != nil:
+	c, err := campaign.Open(argument)
+	if err == nil {
+		return Of(c, "")
+	}
+	// Folders and versions may both have an @ in them, as etcd@3.5.2 has: the longest folder that is there is meant.
+	for i := strings.LastIndex(argument, "@"); i >= 0; i = strings.LastIndex(argument[:i], "@") {
+		switch c, inner := campaign.Open(argument[:i]); {
+		case inner == nil:
+			return Of(c, argument[i+1:])
+		case !errors.Is(inner, fs.ErrNotExist):
 			return nil, inner
 		}
 	}
-	return Of(c, version)
+	return nil, err
 }
 
 // Of are the sides of a campaign: its versions, or the one that is named.

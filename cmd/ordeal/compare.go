@@ -133,8 +133,12 @@ func isCampaign(argument string) bool {
 	if err == nil && info.IsDir() {
 		return true
 	}
-	folder, _, found := strings.Cut(argument, "@")
-	return found && isFile(filepath.Join(folder, campaign.PlanFile))
+	for i, c := range argument {
+		if c == '@' && isFile(filepath.Join(argument[:i], campaign.PlanFile)) {
+			return true
+		}
+	}
+	return false
 }
 
 // runFirst makes a campaign of versions.

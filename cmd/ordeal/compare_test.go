@@ -1,10 +1,13 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ordeal-dev/ordeal/campaign"
 	"github.com/ordeal-dev/ordeal/campaign/compare"
 )
 
@@ -21,4 +24,13 @@ func TestExitCodesOfComparisons(t *testing.T) {
 	require.Equal(t, exitUnknown, exitCode(compared(&compare.Comparison{Sides: sides})), "nothing was compared")
 	require.Equal(t, exitUnknown, exitCode(compared(&compare.Comparison{Sides: sides[:1], Unjudged: 1})), "the first night")
 	require.Equal(t, exitValid, exitCode(compared(&compare.Comparison{Sides: sides[:1]})))
+}
+
+func TestCampaignsAreToldFromVersions(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a@b")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, campaign.PlanFile), nil, 0o644))
+	for argument, want := range map[string]bool{folder: true, folder + "@current": true, folder + "@etcd@3.5.2": true, "etcd@3.5.2": false, "HEAD~3": false} {
+		require.Equal(t, want, isCampaign(argument), argument)
+	}
 }
