@@ -49,7 +49,11 @@ func loadSchedule(path string) (nemesis.Schedule, error) {
 		if isFile(filepath.Join(path, campaign.PlanFile)) {
 			return campaignSchedule(path)
 		}
+		drawn := isFile(filepath.Join(path, store.PlanFile))
 		path = filepath.Join(path, store.ScheduleFile)
+		if drawn && !isFile(path) {
+			return nemesis.Schedule{}, fmt.Errorf("the simulator drew the faults of this run, and a nemesis has no such steps: --cluster sim --faults %s with its --seed repeats them", swarm)
+		}
 	}
 	file, err := os.Open(path)
 	if err != nil {
