@@ -157,7 +157,7 @@ func (t *text) operations(v store.Verdict, o TextOptions) {
 	if o.P50 > 0 {
 		latency := fmt.Sprintf("p50 %s, p99 %s", duration(o.P50), duration(o.P99))
 		if s := o.Slowest; s != nil {
-			latency += fmt.Sprintf(", slowest %s: %s %s at %s", duration(s.Latency()), call(*s, 20), shown(s.Key, 30), instant(s.Call))
+			latency += fmt.Sprintf(", slowest %s: %s %s at %s", duration(s.Latency()), call(*s, 20), shown(s.Key, 30), instant(s.Call-s.Late)) // its latency counts from there
 			if s.Node != "" {
 				latency += " on " + shown(s.Node, 30)
 			}

@@ -42,7 +42,7 @@ func staleRead() store.Verdict {
 }
 
 func TestTextOfAnInvalidRun(t *testing.T) {
-	slowest := history.Operation{F: "put", Key: "k2", Input: history.Int(9), Call: 15 * time.Second, Return: 15239 * time.Millisecond, Type: history.OK, Node: "n4"}
+	slowest := history.Operation{F: "put", Key: "k2", Input: history.Int(9), Call: 15100 * time.Millisecond, Late: 100 * time.Millisecond, Return: 15239 * time.Millisecond, Type: history.OK, Node: "n4"}
 	got := text(t, staleRead(), report.TextOptions{Report: "results/latest/report.html", P50: 2180 * time.Microsecond, P99: 57 * time.Millisecond, Slowest: &slowest})
 	require.Equal(t, strings.TrimPrefix(`
 INVALID  key "k3": client 2 read 16 after 17 had been written
