@@ -82,11 +82,37 @@ func foundIllegal(v store.Verdict) []illegal {
 	return all
 }
 
+// leftOut is how much of what is illegal is not drawn.
+type leftOut struct{ Keys, Anomalies int }
+
+// countIllegal counts what is illegal, also the keys of which no evidence was kept.
+func countIllegal(v store.Verdict) (n leftOut) {
+	for _, r := range v.Results {
+		for _, k := range r.Keys {
+			if k.Verdict == checker.Invalid {
+				n.Keys++
+			}
+		}
+		for _, a := range r.Anomalies {
+			if !a.Tolerated && len(a.Operations) > 0 {
+				n.Anomalies++
+			}
+		}
+	}
+	return n
+}
+
 // gatherEvidence draws what is illegal, as much as there is room for.
-func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left int) {
+func gatherEvidence(v store.Verdict, faults *faultView) (list []evidence, left leftOut) {
+	left = countIllegal(v)
 	all := foundIllegal(v)
-	if len(all) > maxEvidenceKeys {
-		all, left = all[:maxEvidenceKeys], len(all)-maxEvidenceKeys
+	all = all[:min(len(all), maxEvidenceKeys)]
+	for _, f := range all {
+		if f.what == "anomaly" {
+			left.Anomalies--
+		} else {
+			left.Keys--
+		}
 	}
 	for i, f := range all {
 		e := newEvidence(f.key, faults)

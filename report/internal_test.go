@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -407,4 +408,25 @@ func TestLabelsOfMomentsStandClear(t *testing.T) {
 		require.GreaterOrEqual(t, at-half, end[row], "label %d", i)
 		end[row] = at + half
 	}
+}
+
+// Evidence is kept of some keys only: all that are invalid count among those that the page does not draw.
+func TestInvalidKeysWithoutEvidenceAreCounted(t *testing.T) {
+	var keys []checker.KeyResult
+	for i := range 20 {
+		k := checker.KeyResult{Key: "r" + strconv.Itoa(i), Verdict: checker.Invalid}
+		if i < 10 {
+			k.Evidence = []history.Operation{{F: "get", Call: time.Second, Return: 2 * time.Second, Type: history.OK}}
+		}
+		keys = append(keys, k)
+	}
+	keys = append(keys, checker.KeyResult{Key: "fine", Verdict: checker.Valid})
+	v := store.Verdict{Results: []checker.Result{{Keys: keys}}}
+	drawn, left := gatherEvidence(v, &faultView{})
+	require.Len(t, drawn, maxEvidenceKeys)
+	require.Equal(t, leftOut{Keys: 20 - maxEvidenceKeys}, left)
+
+	v.Results[0].Anomalies = []checker.Anomaly{{Name: "G1c", Operations: keys[0].Evidence}}
+	_, left = gatherEvidence(v, &faultView{})
+	require.Equal(t, leftOut{Keys: 20 - maxEvidenceKeys, Anomalies: 1}, left, "an anomaly is no key")
 }

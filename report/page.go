@@ -61,7 +61,7 @@ type page struct {
 	Problems                  []string
 
 	Evidence     []evidence
-	EvidenceLeft int
+	EvidenceLeft leftOut
 
 	Definitions template.HTML
 	Plots       []plot
