@@ -82,6 +82,7 @@ const maxSequenceEvents = 3000
 // sequencePage is what the template shows.
 type sequencePage struct {
 	CSS           template.CSS
+	JS            template.JS
 	Title, Kind   string
 	Reason        string
 	Steps         []string
@@ -93,7 +94,7 @@ type sequencePage struct {
 
 // WriteSequence writes the page.
 func WriteSequence(w io.Writer, s Sequence) error {
-	p := sequencePage{CSS: template.CSS(pageCSS + sequenceCSS), Title: shown(s.Title, 300), Kind: shown(s.Kind, 100), Reason: shown(s.Reason, 2000),
+	p := sequencePage{CSS: template.CSS(pageCSS + sequenceCSS), JS: template.JS(script("base", "marks", "sequence")), Title: shown(s.Title, 300), Kind: shown(s.Kind, 100), Reason: shown(s.Reason, 2000),
 		Command: shell(s.Command)}
 	for _, step := range s.Steps {
 		p.Steps = append(p.Steps, shown(step, 400))

@@ -1,13 +1,18 @@
 package report_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ordeal-dev/ordeal/report"
+	"github.com/ordeal-dev/ordeal/report/chromium"
 )
 
 // lostVote is a run in which a node forgets its vote and two servers lead one term.
@@ -91,4 +96,26 @@ func TestSequenceIsCut(t *testing.T) {
 	require.Contains(t, page, "The 19 events before are in the file of the trace.")
 	require.Equal(t, 1, strings.Count(page, `class="message vote marked"`)-strings.Count(page[strings.Index(page, "<details"):], `class="message vote marked"`))
 	require.Contains(t, writeSequence(t, report.Sequence{Title: "empty", Kind: "none"}), "What happened")
+}
+
+// The marks are reached by the arrow keys and say what they are; on paper the drawing is as wide as the paper.
+func TestSequenceByKeyboardAndOnPaper(t *testing.T) {
+	s := lostVote()
+	s.Facts = append(s.Facts, report.SequenceFact{Name: "Hash", Value: strings.Repeat("8", 40)})
+	s.Events[4].Detail = "asks for a vote\nsent 0.150 s"
+	path := filepath.Join(t.TempDir(), "page.html")
+	require.NoError(t, os.WriteFile(path, []byte(writeSequence(t, s)), 0o644))
+	page := chromium.Open(t, "file://"+path)
+	page.Say(`document.querySelector('.sequence-body').focus();`)
+	for _, says := range []string{"starts", "starts", "starts", "candidate, term 2", "asks for a vote\nsent 0.150 s"} {
+		page.Keys(kb.ArrowDown)
+		require.Equal(t, says+" true", page.Say(`
+const mark = document.activeElement, tip = document.getElementById('tip');
+say(mark.getAttribute('aria-label'), !tip.hidden && tip.textContent === mark.getAttribute('aria-label'));`))
+	}
+	page.Do(chromedp.EmulateViewport(400, 900))
+	page.Media("print")
+	require.Equal(t, "true true true", page.Say(`
+const body = document.querySelector('.sequence-body');
+say(document.documentElement.scrollWidth <= innerWidth, body.getBoundingClientRect().right <= innerWidth, [...document.querySelectorAll('.figures strong')].every(e => e.scrollWidth <= e.clientWidth));`))
 }
