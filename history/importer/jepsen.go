@@ -186,13 +186,13 @@ func (b *builder) values(e *history.Event, o operation) {
 		if e.F != "get" { // Jepsen's reads carry what they will see, or nothing
 			e.Input = o.value.value()
 		}
-		if (e.F == "acquire" || e.F == "release") && e.Input.IsNil() {
-			e.Input = history.Int(o.process.num)
-		}
 		if b.inputs == nil {
 			b.inputs = make(map[int]history.Value)
 		}
-		b.inputs[e.Process] = e.Input
+		b.inputs[e.Process] = e.Input // without the client below: a token may be the same number, and repeats nothing
+		if (e.F == "acquire" || e.F == "release") && e.Input.IsNil() {
+			e.Input = history.Int(o.process.num)
+		}
 	case history.OK:
 		e.Output = b.output(e, o)
 	default:
