@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -19,7 +18,8 @@ const StaleRead = "get-stale"
 //
 //   - a read at a log index shows what the writes up to it had left there (it is a prefix of the log);
 //   - no read shows what was invoked only after it returned (nothing is from the future);
-//   - a node does not go back: its next read is at the same index or a later one. A node that was killed in between may.
+//   - a node does not go back: its next read is at the same index or a later one. A node that was started again in between
+//     may, so that this is held against reads only while no fault stands, or stood, that can end a node at a moment that no record tells.
 //
 // It needs every value to be written to a key once. What other reads saw is none of its business.
 func StaleReads() Checker { return staleReads{} }
@@ -74,7 +74,7 @@ type staleLog struct {
 	writes  []*history.Operation // with a known index, by index
 	reads   []*history.Operation // by index
 	byValue map[staleValue]*history.Operation
-	breaks  []time.Duration // when nodes may have been started again
+	ends    []stretch // in which nodes may have ended and been started again, by when they begin
 }
 
 // read sorts the history; it says why it cannot be judged.
@@ -106,16 +106,9 @@ func (l *staleLog) read(h *history.History) string {
 	byIndex := func(a, b *history.Operation) int { return cmp.Compare(a.LogIndex, b.LogIndex) }
 	slices.SortStableFunc(l.writes, byIndex)
 	slices.SortStableFunc(l.reads, byIndex)
-	for i := range h.Nemesis {
-		if e := &h.Nemesis[i]; !slices.Contains(harmless, e.F) {
-			l.breaks = append(l.breaks, e.Time)
-		}
-	}
+	l.ends = endsOf(h.Nemesis)
 	return ""
 }
-
-// harmless are the faults that end no node.
-var harmless = []string{"partition", "packet", "pause", "clock", "transfer"}
 
 // staleKey is a key on the way through the log.
 type staleKey struct {
@@ -236,13 +229,6 @@ func (l *staleLog) backInTime() *staleConflict {
 		}
 	}
 	return nil
-}
-
-// epoch is the number of the time between two moments at which nodes may have been started again; whole is false for an
-// operation over such a moment.
-func (l *staleLog) epoch(op *history.Operation) (number int, whole bool) {
-	number = sort.Search(len(l.breaks), func(i int) bool { return l.breaks[i] >= op.Call })
-	return number, number == len(l.breaks) || l.breaks[number] > op.Return
 }
 
 // Except is a checker of a history without the operations of one name.

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -84,6 +85,35 @@ func TestStaleReadsAfterARestart(t *testing.T) {
 	require.Equal(t, Valid, StaleReads().Check(context.Background(), staleHistory(t, back, at("kill")), Options{}).Verdict)
 	require.Equal(t, Invalid, StaleReads().Check(context.Background(), staleHistory(t, back, at("partition")), Options{}).Verdict)
 	require.Equal(t, Invalid, StaleReads().Check(context.Background(), staleHistory(t, back), Options{}).Verdict)
+}
+
+// Between the record of a fault and its heal a node may end, and start again, at a moment that nothing tells; where its disk
+// failed or it left the cluster, also long after.
+func TestStaleReadsWhileANodeMayEnd(t *testing.T) {
+	back := "1 get-stale@x -> nil #6 [30, 40]\n2 get-stale@x -> nil #4 [50, 60]"
+	event := func(f, detail string, at time.Duration) history.Event {
+		return history.Event{Process: history.NemesisProcess, Type: history.Info, F: f, Time: at, Detail: json.RawMessage(detail)}
+	}
+	for _, test := range []struct {
+		name   string
+		events []history.Event
+		want   Verdict
+	}{
+		{"a kill that waits for its moment", []history.Event{event("power", `{"id":1,"phase":"inject"}`, 20), event("power", `{"id":1,"phase":"heal"}`, 70)}, Valid},
+		{"it is over", []history.Event{event("power", `{"id":1,"phase":"inject"}`, 10), event("power", `{"id":1,"phase":"heal"}`, 20)}, Invalid},
+		{"it comes later", []history.Event{event("kill", `{"id":1,"phase":"inject"}`, 70)}, Invalid},
+		{"two that overlap", []history.Event{event("kill", `{"id":1,"phase":"inject"}`, 10), event("kill", `{"id":2,"phase":"inject"}`, 12),
+			event("kill", `{"id":2,"phase":"heal"}`, 14), event("kill", `{"id":1,"phase":"heal"}`, 70)}, Valid},
+		{"the process ended before it was recorded", []history.Event{event("kill", `{"id":1,"phase":"inject","start_ns":45}`, 65), event("kill", `{"id":1,"phase":"heal"}`, 70)}, Valid},
+		{"a disk that failed", []history.Event{event("disk-sync", `{"id":1,"phase":"inject"}`, 10), event("disk-sync", `{"id":1,"phase":"heal"}`, 20)}, Valid},
+		{"a server that was removed", []history.Event{event("membership", `{"id":1,"phase":"inject"}`, 10), event("membership", `{"id":1,"phase":"heal"}`, 20)}, Valid},
+		{"a detail that is none", []history.Event{event("kill", `[`, 45)}, Valid},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := StaleReads().Check(context.Background(), staleHistory(t, back, test.events...), Options{})
+			require.Equal(t, test.want, r.Verdict, r.Reason)
+		})
+	}
 }
 
 func figures(r Result) map[string]float64 {

@@ -8,9 +8,13 @@ import (
 // Closing is the Fault of the last event of a run: the check that nothing is left of any fault.
 const Closing = "closing"
 
+// Ended is the Fault of the record of a node's end, at that very moment, where a cluster can tell it: the simulator can. It is
+// no fault of its own, but what a fault, a disk or a removal led to.
+const Ended = "ended"
+
 // Event is one thing the nemesis did, with the evidence.
 type Event struct {
-	ID      int      `json:"id"` // of the fault; 0 for Closing
+	ID      int      `json:"id"` // of the fault; 0 for Closing, -1 for Ended
 	Fault   string   `json:"fault"`
 	Mode    string   `json:"mode"`
 	Phase   string   `json:"phase"` // PhaseInject or PhaseHeal

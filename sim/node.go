@@ -270,6 +270,8 @@ func (n *simNode) down(how string) {
 	n.process, n.ended, n.paused = nil, how, false
 	n.joins = n.joins || how == exitedWell
 	w.tell(Event{At: w.now, Kind: NodeEnded, Node: n.id, Text: how})
+	w.noteEvent(nemesis.Event{ID: -1, Fault: nemesis.Ended, Mode: "drawn", Phase: nemesis.PhaseHeal, Text: n.name() + " ended: " + how, Targets: []string{n.name()},
+		Took: true, Stood: true, Evidence: []string{how}, Start: w.now, Done: w.now, End: w.now})
 	w.breakCalls(p)
 }
 

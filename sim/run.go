@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/checker"
@@ -174,6 +176,7 @@ func (w *world) finish(t *test, given func() bool) {
 	w.becalm()
 	reading := true
 	w.start("the last reads", func() {
+		w.writeOnce(t)
 		readAll(t)
 		reading = false
 	})
@@ -184,6 +187,27 @@ func (w *world) finish(t *test, given func() bool) {
 		w.problems = append(w.problems, fmt.Sprintf("the cluster did not serve within %v after the last fault was healed", w.liveLimit()))
 	default:
 		w.judge.violate("liveness", 0, "%v after all faults have ended for a majority, the cluster does not serve: %s", w.liveLimit(), w.stand())
+	}
+}
+
+// updates are the operations that no state of an object refuses.
+var updates = []string{"put", "append", "add", "enqueue"}
+
+// writeOnce has an update take effect: a leader that takes no proposals still answers reads. Workloads without updates of that
+// kind (locks, transactions, transfers) are left to their last reads.
+func (w *world) writeOnce(t *test) {
+	const worker, tries = 0, 100
+	random := rand.New(rand.NewPCG(w.plan.Seed, 1))
+	for foreign := 0; foreign < tries; {
+		op := t.generator.Next(worker, random)
+		if !slices.Contains(updates, op.F) {
+			t.generator.Completed(worker, op, history.Fail, history.Nil) // nobody is asked
+			foreign++
+			continue
+		}
+		if t.workers[worker].Do(op) {
+			return
+		}
 	}
 }
 
