@@ -126,7 +126,7 @@ func (c *Comparison) check(ctx context.Context, folder string, o Options) (Resul
 	if err != nil {
 		return Result{}, err
 	}
-	return Linearizable(m).Check(ctx, h, loading.Left()), nil
+	return Linearizable(m).Check(ctx, importer.For(m.Name, h), loading.Left()), nil
 }
 
 func (c *Comparison) load(l history.Limits, path string) (*history.History, error) {

@@ -56,12 +56,7 @@ func (f *checkFlags) judge(format importer.Format, h *history.History) (judge, e
 		return nil, fmt.Errorf("--workload %s: no such workload; there are %s", name, strings.Join(checkWorkloads(), ", "))
 	}
 	return func(ctx context.Context, h *history.History, o checker.Options) store.Verdict {
-		switch name {
-		case "set", "counter", "lock":
-			h = withReads(h)
-		case "queue":
-			h = withoutDrains(h)
-		}
+		h = importer.For(name, h)
 		return harness.JudgeHistory(h, checker.Linearizable(model).Check(ctx, h, o))
 	}, nil
 }
@@ -86,37 +81,4 @@ func (f *checkFlags) judgeTransactions(c checker.Checker) judge {
 		}
 		return v
 	}
-}
-
-// withReads is the history with its gets called reads: Jepsen's reads are gets to the importer, which does not know of what.
-func withReads(h *history.History) *history.History {
-	renamed := *h
-	renamed.Operations = slices.Clone(h.Operations)
-	for i := range renamed.Operations {
-		if op := &renamed.Operations[i]; op.F == "get" {
-			op.F = "read"
-		}
-	}
-	return &renamed
-}
-
-// withoutDrains is the history of a queue with dequeues in the place of each drain of Jepsen's: one for each element that it
-// took, and one that found the queue empty, all of them somewhere in its time. A drain of which nobody knows how much it took
-// stays, and cannot be judged.
-func withoutDrains(h *history.History) *history.History {
-	expanded := *h
-	expanded.Operations = nil
-	for _, op := range h.Operations {
-		took, ok := op.Output.AsList()
-		if op.F != "drain" || op.Type != history.OK || !ok && !op.Output.IsNil() {
-			expanded.Operations = append(expanded.Operations, op)
-			continue
-		}
-		for _, v := range append(slices.Clone(took), history.Nil) {
-			take := op
-			take.F, take.Input, take.Output = "dequeue", history.Nil, v
-			expanded.Operations = append(expanded.Operations, take)
-		}
-	}
-	return &expanded
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/history/importer"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -44,7 +45,7 @@ func (f *checkFlags) judgeBank(ctx context.Context, h *history.History, o checke
 // asBank is the history as BankModel takes it: Jepsen's transfers are maps, and its reads maps or the balances in order. A
 // transfer from an account to itself changes nothing and is left out.
 func asBank(h *history.History) *history.History {
-	bank := withReads(h)
+	bank := importer.WithReads(h)
 	kept := bank.Operations[:0]
 	for _, op := range bank.Operations {
 		switch op.F {
