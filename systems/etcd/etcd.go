@@ -23,26 +23,14 @@ var Choice = systems.Choice{
 }
 
 // System is etcd of one version.
-type System struct {
-	reference systems.Reference
-	folder    string
-}
+type System struct{ systems.Built }
 
 var _ systems.Deployed = System{}
 
 // New makes the system that a reference names; folder is where `make systems` builds.
 func New(r systems.Reference, folder string) (systems.Deployed, error) {
-	r, err := Choice.Complete(r)
-	return System{r, folder}, err
-}
-
-// Name is the reference in full.
-func (s System) Name() string { return s.reference.String() }
-
-// Programs implements systems.Deployed.
-func (s System) Programs() (map[string]string, error) {
-	path, err := Choice.Built(s.folder, s.reference)
-	return map[string]string{"etcd": path}, err
+	built, err := Choice.Build(r, folder, "etcd")
+	return System{built}, err
 }
 
 // Ports implements systems.Deployed.
@@ -86,5 +74,5 @@ func (s System) Open(node string, addresses map[string]string) (systems.Client, 
 	if !known {
 		return nil, fmt.Errorf("there is no node %q", node)
 	}
-	return cells.Open(node, newStore(address, s.reference.Consistency == serializable)), nil
+	return cells.Open(node, newStore(address, s.Reference.Consistency == serializable)), nil
 }

@@ -12,11 +12,7 @@ type monitor map[string]*web.Client
 
 // Monitor implements systems.Deployed.
 func (System) Monitor(addresses map[string]string) systems.Monitor {
-	m := monitor{}
-	for node, address := range addresses {
-		m[node] = web.New(address)
-	}
-	return m
+	return monitor(web.Each(addresses))
 }
 
 // Status asks the node's maintenance service. It reads leader and term one after the other, so that a node that has just lost its leadership can

@@ -18,26 +18,14 @@ import (
 var Choice = systems.Choice{Versions: []string{"1.7.3"}, Consistencies: []string{"verified", "leader", "local"}}
 
 // System is the server with one sort of reads.
-type System struct {
-	reference systems.Reference
-	folder    string
-}
+type System struct{ systems.Built }
 
 var _ systems.Deployed = System{}
 
 // New makes the system that a reference names; folder is where `make systems` builds.
 func New(r systems.Reference, folder string) (systems.Deployed, error) {
-	r, err := Choice.Complete(r)
-	return System{r, folder}, err
-}
-
-// Name is the reference in full.
-func (s System) Name() string { return s.reference.String() }
-
-// Programs implements systems.Deployed.
-func (s System) Programs() (map[string]string, error) {
-	path, err := Choice.Built(s.folder, s.reference)
-	return map[string]string{"hashicorp": path}, err
+	built, err := Choice.Build(r, folder, "hashicorp")
+	return System{built}, err
 }
 
 // Ports implements systems.Deployed.
@@ -69,7 +57,7 @@ func (s System) Open(node string, addresses map[string]string) (systems.Client, 
 	if addresses[node] == "" {
 		return nil, fmt.Errorf("there is no node %q", node)
 	}
-	st := &store{home: node, reads: s.reference.Consistency, nodes: map[string]*web.Client{}}
+	st := &store{home: node, reads: s.Reference.Consistency, nodes: map[string]*web.Client{}}
 	for name, address := range addresses {
 		st.nodes[name] = web.New(address)
 	}
@@ -161,11 +149,7 @@ type monitor map[string]*web.Client
 
 // Monitor implements systems.Deployed.
 func (System) Monitor(addresses map[string]string) systems.Monitor {
-	m := monitor{}
-	for node, address := range addresses {
-		m[node] = web.New(address)
-	}
-	return m
+	return monitor(web.Each(addresses))
 }
 
 // Status asks the node, which reads its role and its term one after the other.

@@ -14,11 +14,7 @@ type monitor map[string]*web.Client
 
 // Monitor implements systems.Deployed.
 func (System) Monitor(addresses map[string]string) systems.Monitor {
-	m := monitor{}
-	for node, address := range addresses {
-		m[node] = web.New(address)
-	}
-	return m
+	return monitor(web.Each(addresses))
 }
 
 // Status tells whether the node knows itself as the stream's leader.

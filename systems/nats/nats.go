@@ -22,26 +22,14 @@ const (
 var Choice = systems.Choice{Versions: []string{"2.12.15", "2.10.22"}, Consistencies: []string{leader, direct}}
 
 // System is NATS of one version.
-type System struct {
-	reference systems.Reference
-	folder    string
-}
+type System struct{ systems.Built }
 
 var _ systems.Deployed = System{}
 
 // New makes the system that a reference names; folder is where `make systems` builds.
 func New(r systems.Reference, folder string) (systems.Deployed, error) {
-	r, err := Choice.Complete(r)
-	return System{r, folder}, err
-}
-
-// Name is the reference in full.
-func (s System) Name() string { return s.reference.String() }
-
-// Programs implements systems.Deployed.
-func (s System) Programs() (map[string]string, error) {
-	path, err := Choice.Built(s.folder, s.reference)
-	return map[string]string{"nats-server": path}, err
+	built, err := Choice.Build(r, folder, "nats-server")
+	return System{built}, err
 }
 
 // Ports implements systems.Deployed.
@@ -74,7 +62,7 @@ func (s System) Open(node string, addresses map[string]string) (systems.Client, 
 	if !known {
 		return nil, fmt.Errorf("there is no node %q", node)
 	}
-	return cells.Open(node, &store{address: address, replicas: min(len(addresses), mostReplicas), direct: s.reference.Consistency == direct}), nil
+	return cells.Open(node, &store{address: address, replicas: min(len(addresses), mostReplicas), direct: s.Reference.Consistency == direct}), nil
 }
 
 // mostReplicas is what JetStream allows.

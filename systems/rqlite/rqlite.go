@@ -17,26 +17,14 @@ import (
 var Choice = systems.Choice{Versions: []string{"8.36.0"}, Consistencies: []string{"linearizable", "strong", "weak", "none"}}
 
 // System is rqlite of one version.
-type System struct {
-	reference systems.Reference
-	folder    string
-}
+type System struct{ systems.Built }
 
 var _ systems.Deployed = System{}
 
 // New makes the system that a reference names; folder is where `make systems` builds.
 func New(r systems.Reference, folder string) (systems.Deployed, error) {
-	r, err := Choice.Complete(r)
-	return System{r, folder}, err
-}
-
-// Name is the reference in full.
-func (s System) Name() string { return s.reference.String() }
-
-// Programs implements systems.Deployed.
-func (s System) Programs() (map[string]string, error) {
-	path, err := Choice.Built(s.folder, s.reference)
-	return map[string]string{"rqlited": path}, err
+	built, err := Choice.Build(r, folder, "rqlited")
+	return System{built}, err
 }
 
 // Ports implements systems.Deployed.
@@ -75,7 +63,7 @@ func (s System) Open(node string, addresses map[string]string) (systems.Client, 
 	if !known {
 		return nil, fmt.Errorf("there is no node %q", node)
 	}
-	return cells.Open(node, &store{web: web.New(address), level: s.reference.Consistency}), nil
+	return cells.Open(node, &store{web: web.New(address), level: s.Reference.Consistency}), nil
 }
 
 // jsonKind and post are how every request is made.

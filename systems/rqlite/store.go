@@ -118,11 +118,7 @@ type monitor map[string]*web.Client
 
 // Monitor implements systems.Deployed.
 func (System) Monitor(addresses map[string]string) systems.Monitor {
-	m := monitor{}
-	for node, address := range addresses {
-		m[node] = web.New(address)
-	}
-	return m
+	return monitor(web.Each(addresses))
 }
 
 // Status asks the node for the state of its Raft.

@@ -32,6 +32,15 @@ func New(address string) *Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
+// Each makes a client of every node, by its name.
+func Each(addresses map[string]string) map[string]*Client {
+	clients := map[string]*Client{}
+	for node, address := range addresses {
+		clients[node] = New(address)
+	}
+	return clients
+}
+
 // Close lets go of the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
