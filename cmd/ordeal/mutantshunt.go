@@ -58,7 +58,7 @@ func (h *huntFlags) run(ctx context.Context, f *runFlags, names []string, flags 
 	if err := sweep(ctx, show); err != nil {
 		show.warn("warning: clearing up after earlier runs: %v", err)
 	}
-	w := &huntWatch{progress: show, of: len(all), tidings: map[string]hunt.Tidings{}}
+	w := &huntWatch{progress: show, of: h.hunts(all), tidings: map[string]hunt.Tidings{}}
 	outcomes, err := hunt.Run(ctx, all, hunt.Options{Root: root, Seed: f.seed, CPU: h.cpu, Repeat: h.repeat, Parallel: h.parallel,
 		Shrink: h.shrink, NoInvariants: h.noInvariants, Progress: w.tell, Finished: w.finished})
 	show.end()
@@ -126,6 +126,17 @@ func (w *huntWatch) tell(m mutants.Mutant, t hunt.Tidings) {
 	}
 	slices.Sort(parts)
 	w.line(fmt.Sprintf("%d of %d  %s", w.done, w.of, strings.Join(parts, "; ")))
+}
+
+// hunts is how many there will be: bugs that are told by the history too are hunted twice.
+func (h *huntFlags) hunts(all []mutants.Mutant) int {
+	n := len(all)
+	for _, m := range all {
+		if !h.noInvariants && hunt.HistoryToo(m) {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *huntWatch) finished(o hunt.Outcome) {
