@@ -208,6 +208,7 @@ func (w *world) writeOnce(t *test) {
 		if t.workers[worker].Do(op) {
 			return
 		}
+		foreign = 0 // such updates there are: only the limit of liveness ends this
 	}
 }
 
