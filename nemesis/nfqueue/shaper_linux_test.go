@@ -193,11 +193,10 @@ func TestDuplicatesOfAConnection(t *testing.T) {
 	}
 }
 
-// transfer has alice send so many bytes over a connection.
-func transfer(t *testing.T, address string, size int) (got, sent []byte) {
+// dial has alice connect to a listener at an address.
+func dial(t *testing.T, address string) (net.Listener, net.Conn) {
 	l, err := net.Listen("tcp", address+":0")
 	require.NoError(t, err)
-	defer l.Close()
 	from := net.ParseIP(alice)
 	if address != bob {
 		from = net.ParseIP(alice6)
@@ -205,6 +204,13 @@ func transfer(t *testing.T, address string, size int) (got, sent []byte) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
 	c, err := d.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
+	return l, c
+}
+
+// transfer has alice send so many bytes over a connection.
+func transfer(t *testing.T, address string, size int) (got, sent []byte) {
+	l, c := dial(t, address)
+	defer l.Close()
 	defer c.Close()
 	sent = make([]byte, size)
 	for i := range sent {
@@ -246,16 +252,8 @@ func TestRate(t *testing.T) {
 
 func narrow(t *testing.T, address string) {
 	s := shape(t, nemesis.Shape{Rate: 4 << 20})
-	l, err := net.Listen("tcp", address+":0")
-	require.NoError(t, err)
+	l, c := dial(t, address)
 	defer l.Close()
-	from := net.ParseIP(alice)
-	if address != bob {
-		from = net.ParseIP(alice6)
-	}
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
-	c, err := d.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
 	defer c.Close()
 	const size = 1 << 20
 	go func() { _, _ = c.Write(make([]byte, size)) }()
