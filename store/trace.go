@@ -84,19 +84,9 @@ func (w *TraceWriter) Close() error {
 
 // Trace gives the events of the run's trace to each, in order, until it returns false. The error is fs.ErrNotExist where the run has
 // none: it was not simulated.
-func (r *Run) Trace(each func(TraceEvent) bool) error {
-	f, err := os.Open(r.Path(TraceFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s holds no trace: only simulated runs have one: %w", r.Folder, fs.ErrNotExist)
-	}
-	if err != nil {
-		return fmt.Errorf("reading the trace: %w", err)
-	}
-	defer f.Close()
-	return ReadTrace(r.Path(TraceFile), f, each)
-}
+func (r *Run) Trace(each func(TraceEvent) bool) error { return r.TraceOf(nil, each) }
 
-// TraceOf is Trace of the events that are chosen by their time and kind, which costs little for the others.
+// TraceOf is Trace of the events that are chosen by their time and kind, which costs little for the others; nil chooses all.
 func (r *Run) TraceOf(choose func(at time.Duration, kind string) bool, each func(TraceEvent) bool) error {
 	f, err := os.Open(r.Path(TraceFile))
 	if errors.Is(err, fs.ErrNotExist) {
