@@ -21,7 +21,7 @@ func (c *Comparison) CSV(w io.Writer) error {
 			row := func(measure string, runs int, value, low, high, unit, word string) {
 				rows = append(rows, append(append([]string(nil), where...), measure, strconv.Itoa(runs), value, low, high, unit, word))
 			}
-			row("invalid", t.judged(), number(t.Rate), number(t.Interval.Low), number(t.Interval.High), "share", string(cell.word(side)))
+			row("invalid", t.judged(), t.rateNumber(), number(t.Interval.Low), number(t.Interval.High), "share", string(cell.word(side)))
 			row("unknown", t.counted(), number(rate{t.Unknown, t.counted()}.value()), "", "", "share", string(cell.unknownWord(side)))
 			for _, m := range t.Felt {
 				row(m.Title(), m.Runs, number(m.Median), number(m.Interval.Low), number(m.Interval.High), m.Unit, string(cell.feltWord(side, m)))
@@ -32,6 +32,14 @@ func (c *Comparison) CSV(w io.Writer) error {
 		return fmt.Errorf("writing the comparison: %w", err)
 	}
 	return nil
+}
+
+// rateNumber is empty where no run came to a verdict.
+func (t *Tally) rateNumber() string {
+	if t.judged() == 0 {
+		return ""
+	}
+	return number(t.Rate)
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

@@ -159,7 +159,7 @@ func (p *historyPage) add(s Side) {
 			}
 		}
 		row := historyRow{Begun: s.Campaign.Plan.Started.UTC().Format("2006-01-02 15:04"), Version: s.Version.Name, Commit: s.Version.Commit[:min(12, len(s.Version.Commit))],
-			Runs: t.Runs, Invalid: t.Invalid, Unknown: t.Unknown, Rate: percent(t.Rate) + " (" + percents(t.Interval) + ")"}
+			Runs: t.Runs, Invalid: t.Invalid, Unknown: t.Unknown, Rate: t.rateText("%s (%s)")}
 		for _, m := range historyMetrics {
 			value := ""
 			if found, ok := t.metric(m); ok {

@@ -101,7 +101,7 @@ func (c *Comparison) pageCell(cell *Cell, address func(string) string) pageCell 
 		}
 		of := func(v float64) float64 { return 100 * min(1, v/scale) }
 		p.Rows = append(p.Rows, pageRow{Label: c.Sides[i].Label, Runs: t.Runs, Invalid: t.Invalid, Unknown: t.Unknown, Failed: t.Failed,
-			Rate: percent(t.Rate) + " (" + percents(t.Interval) + ")", Low: of(t.Interval.Low), At: of(t.Rate), High: of(t.Interval.High), Word: cell.word(i)})
+			Rate: t.rateText("%s (%s)"), Low: of(t.Interval.Low), At: of(t.Rate), High: of(t.Interval.High), Word: cell.word(i)})
 		for n, v := range t.Violations {
 			if n == listed {
 				break

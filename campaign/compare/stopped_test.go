@@ -1,6 +1,7 @@
 package compare_test
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
 	"testing"
@@ -74,5 +75,14 @@ func TestWhereNoRunCameToAVerdictNothingIsKnown(t *testing.T) {
 	require.Equal(t, 2, c.Unjudged, "on both sides")
 	require.Contains(t, c.Notes[0], "no run of HEAD~3 came to a verdict")
 	require.Contains(t, c.Headline(), "not all could be compared")
+	for _, write := range []func(b *bytes.Buffer) error{
+		func(b *bytes.Buffer) error { return c.Text(b, true) },
+		func(b *bytes.Buffer) error { return c.HTML(b) },
+	} {
+		out := text(t, write)
+		require.Contains(t, out, "no verdict")
+		require.NotContains(t, out, "0 %  0 % to 100 %", "a rate of what was not seen")
+		require.NotContains(t, out, "0 % (0 % to 100 %)")
+	}
 	require.Zero(t, compared(t, compare.Default, made(3, nil, every(0, 2))).Unjudged)
 }

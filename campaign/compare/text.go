@@ -97,7 +97,7 @@ func (c *Comparison) textCell(b *strings.Builder, cell *Cell) {
 		if t.Failed > 0 {
 			unknown += fmt.Sprintf(" + %d not brought to an end", t.Failed)
 		}
-		fmt.Fprintf(table, "  %s\t%d\t%d\t%s\t%s  %s\t\n", c.Sides[i].Label, t.Runs, t.Invalid, unknown, percent(t.Rate), percents(t.Interval))
+		fmt.Fprintf(table, "  %s\t%d\t%d\t%s\t%s\t\n", c.Sides[i].Label, t.Runs, t.Invalid, unknown, t.rateText("%s  %s"))
 	}
 	_ = table.Flush() // into memory
 	for i, t := range cell.Tallies {

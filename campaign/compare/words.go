@@ -57,6 +57,14 @@ func percent(p float64) string {
 	return fmt.Sprintf("%.0f %%", p)
 }
 
+// rateText is the rate of the invalid runs with its interval. Where none came to a verdict there is no rate: "0 %" would say that they passed.
+func (t *Tally) rateText(format string) string {
+	if t.judged() == 0 {
+		return "no verdict"
+	}
+	return fmt.Sprintf(format, percent(t.Rate), percents(t.Interval))
+}
+
 func percents(i stats.Interval) string { return percent(i.Low) + " to " + percent(i.High) }
 
 func pValue(p float64) string {
