@@ -64,7 +64,7 @@ func (disks) checkPlan(s Step) error {
 func hurt(weights map[string]int, more func(*rand.Rand, map[string]string)) func(draw) plan {
 	return func(d draw) plan {
 		p := plan{parameters: map[string]string{}}
-		set := drawWeighted(weights, d.rng)
+		set := drawWeighted(weights, d)
 		if len(weights) > 1 {
 			p.parameters[nodesParameter] = set
 		}

@@ -85,7 +85,7 @@ type mode struct {
 
 // suits reports whether the mode is one that its kind alone asks for, with these parameters.
 func (m mode) suits(k kind, nodes int, parameters map[string]string) bool {
-	return nodes >= m.needs && (m.onRequest == nil || !m.onRequest(nodes)) && checkParameters(k, m.name, parameters) == nil
+	return nodes >= m.needs && !isNobody(parameters[nodesParameter], nodes) && (m.onRequest == nil || !m.onRequest(nodes)) && checkParameters(k, m.name, parameters) == nil
 }
 
 // draw is what a mode's plan is drawn from. The same draw gives the same plan.

@@ -59,7 +59,7 @@ func (packets) parameters() []parameter {
 
 // trouble draws whose sending it is and how much of it there is, unless that was asked for.
 func trouble(d draw) plan {
-	p := plan{parameters: map[string]string{nodesParameter: drawWeighted(map[string]int{"leader": 2, "one": 1, "minority": 2, "majority": 1, "all": 2}, d.rng)}}
+	p := plan{parameters: map[string]string{nodesParameter: drawWeighted(map[string]int{"leader": 2, "one": 1, "minority": 2, "majority": 1, "all": 2}, d)}}
 	switch d.mode {
 	case delayMode:
 		delay := drawLog(5, 200, d.rng)

@@ -301,6 +301,9 @@ func suitable(k kind, spec Spec, nodes int) ([]mode, error) {
 		if nodes < m.needs {
 			return nil, fmt.Errorf("faults: %s needs at least %d nodes, and there are %d", spec, m.needs, nodes)
 		}
+		if set := spec.Parameters[nodesParameter]; isNobody(set, nodes) {
+			return nil, fmt.Errorf("faults: %s: a %s of %d nodes is nobody", spec, set, nodes)
+		}
 		m.parameters = spec.Parameters
 		return []mode{m}, nil
 	}

@@ -315,3 +315,28 @@ func (w limitedWorld) Lacks(_ context.Context, fault, mode string) error {
 	}
 	return nil
 }
+
+// Whoever draws what a fault does draws somebody for it to be done to: a minority of one or two nodes is nobody.
+func TestEveryFaultIsDoneToSomebody(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes := rapid.IntRange(1, 4).Draw(t, "nodes")
+		k := rapid.SampledFrom(kinds).Draw(t, "kind")
+		s, err := NewSchedule([]Spec{{Fault: k.name()}}, nodeNames(nodes), rapid.Uint64().Draw(t, "seed"), 30*time.Second)
+		if err != nil {
+			return // too few nodes
+		}
+		require.NoError(t, s.Validate(s.Nodes))
+	})
+}
+
+func TestASetOfNobodyIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"disk:power-loss:nodes=minority": "faults: disk:power-loss:nodes=minority: a minority of 2 nodes is nobody",
+		"packet:nodes=minority":          "faults: packet:nodes=minority: no mode that suits 2 nodes takes all these parameters",
+	} {
+		specs, err := ParseFaults(text)
+		require.NoError(t, err)
+		_, err = NewSchedule(specs, nodeNames(2), 1, 30*time.Second)
+		require.EqualError(t, err, want)
+	}
+}

@@ -70,7 +70,7 @@ func (skew) parameters() []parameter {
 
 // misset draws whose clocks are wrong and how, unless that was asked for.
 func misset(d draw) plan {
-	p := plan{parameters: map[string]string{nodesParameter: drawWeighted(map[string]int{"leader": 2, "one": 1, "minority": 2, "majority": 2, "all": 1}, d.rng)}}
+	p := plan{parameters: map[string]string{nodesParameter: drawWeighted(map[string]int{"leader": 2, "one": 1, "minority": 2, "majority": 2, "all": 1}, d)}}
 	switch d.mode {
 	case rateMode:
 		p.parameters[rateParameter] = drawRate(d.rng)

@@ -1,7 +1,5 @@
 package nemesis
 
-import "math/rand/v2"
-
 // nodesParameter says whom a fault hurts, by a name of nodeSets.
 const nodesParameter = "nodes"
 
@@ -13,15 +11,27 @@ var nodeSets = map[string]func(nodes int) int{
 	"leader": nil, "one": func(int) int { return 1 }, "minority": minoritySize, "majority": majoritySize, "all": func(n int) int { return n },
 }
 
-// drawWeighted draws the name of a set of nodes.
-func drawWeighted(weights map[string]int, rng *rand.Rand) string {
-	total := 0
-	for _, w := range weights {
-		total += w
+// isNobody reports whether a set has none of so many nodes: less than half of two is nobody.
+func isNobody(set string, nodes int) bool {
+	size := nodeSets[set]
+	return size != nil && size(nodes) == 0
+}
+
+// drawWeighted draws the name of a set of nodes, of those that somebody is in.
+func drawWeighted(weights map[string]int, d draw) string {
+	weight := func(name string) int {
+		if isNobody(name, len(d.nodes)) {
+			return 0
+		}
+		return weights[name]
 	}
-	at := rng.IntN(total)
+	total := 0
 	for _, name := range nodeSetNames {
-		if at -= weights[name]; at < 0 {
+		total += weight(name)
+	}
+	at := d.rng.IntN(total)
+	for _, name := range nodeSetNames {
+		if at -= weight(name); at < 0 {
 			return name
 		}
 	}
