@@ -52,6 +52,16 @@ func put(t *testing.T, path, text string, sync bool) {
 	require.NoError(t, f.Close())
 }
 
+// folderWith makes a folder with files of that name and content, all of it durable.
+func folderWith(t *testing.T, dir string, files ...string) {
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	for _, f := range files {
+		put(t, filepath.Join(dir, f), f, true)
+	}
+	syncFolder(t, dir)
+	syncFolder(t, filepath.Dir(dir))
+}
+
 func syncFolder(t *testing.T, dir string) {
 	f, err := os.Open(dir)
 	require.NoError(t, err)
@@ -126,6 +136,61 @@ func TestPowerLoss(t *testing.T) {
 			syncFolder(t, dir+"/a")
 			require.NoError(t, os.Remove(dir+"/a/c"))
 		}, "a/ a/b=data a/c=data log=synced"},
+		"removed from a folder that was renamed": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b", "c")
+			require.NoError(t, os.Remove(dir+"/a/b"))
+			require.NoError(t, os.Rename(dir+"/a", dir+"/z"))
+		}, "a/ a/b=b a/c=c log=synced"},
+		"removed from a folder that was renamed for good": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b", "c")
+			require.NoError(t, os.Remove(dir+"/a/b"))
+			put(t, dir+"/a/d", "new", false)
+			require.NoError(t, os.Rename(dir+"/a/c", dir+"/a/e"))
+			require.NoError(t, os.Rename(dir+"/a", dir+"/z"))
+			syncFolder(t, dir)
+		}, "log=synced z/ z/b=b z/c=c"},
+		"moved out of a folder that was renamed for good": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b")
+			folderWith(t, dir+"/k")
+			require.NoError(t, os.Rename(dir+"/a/b", dir+"/k/b"))
+			require.NoError(t, os.Rename(dir+"/a", dir+"/z"))
+			require.NoError(t, os.Rename(dir+"/k", dir+"/y"))
+			syncFolder(t, dir)
+		}, "log=synced y/ z/ z/b=b"},
+		"a folder removed with what was in it": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b", "c")
+			require.NoError(t, os.RemoveAll(dir+"/a"))
+		}, "a/ a/b=b a/c=c log=synced"},
+		"a folder removed for good, and another one made": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b", "c")
+			require.NoError(t, os.RemoveAll(dir+"/a"))
+			syncFolder(t, dir)
+			folderWith(t, dir+"/n", "m")
+		}, "log=synced n/ n/m=m"},
+		"a folder replaced by another one": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b")
+			folderWith(t, dir+"/n", "m")
+			require.NoError(t, os.Remove(dir+"/a/b"))
+			require.NoError(t, unix.Rename(dir+"/n", dir+"/a"))
+		}, "a/ a/b=b log=synced n/ n/m=m"},
+		"a folder replaced by another one for good": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b")
+			folderWith(t, dir+"/n", "m")
+			require.NoError(t, os.Remove(dir+"/a/b"))
+			require.NoError(t, os.Remove(dir+"/n/m"))
+			require.NoError(t, unix.Rename(dir+"/n", dir+"/a"))
+			syncFolder(t, dir)
+		}, "a/ a/m=m log=synced"},
+		"renames that fail": {func(t *testing.T, dir string) {
+			folderWith(t, dir+"/a", "b")
+			folderWith(t, dir+"/n")
+			require.ErrorIs(t, os.Remove(dir+"/a"), syscall.ENOTEMPTY)
+			require.ErrorIs(t, unix.Rename(dir+"/n", dir+"/a"), syscall.ENOTEMPTY)
+			require.ErrorIs(t, unix.Rename(dir+"/log", dir+"/n"), syscall.EISDIR)
+			require.ErrorIs(t, unix.Rename(dir+"/n", dir+"/log"), syscall.ENOTDIR)
+			require.ErrorIs(t, unix.Renameat2(unix.AT_FDCWD, dir+"/a", unix.AT_FDCWD, dir+"/n", unix.RENAME_NOREPLACE), syscall.EEXIST)
+			require.Equal(t, "a/ a/b=b log=synced n/", tree(t, dir))
+		}, "a/ a/b=b log=synced n/"},
 		"linked": {func(t *testing.T, dir string) { require.NoError(t, os.Link(dir+"/log", dir+"/more")) }, "log=synced"},
 		"written through a mapping": {func(t *testing.T, dir string) {
 			f, err := os.OpenFile(dir+"/log", os.O_RDWR, 0)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 
 	gofuse "github.com/hanwen/go-fuse/v2/fs"
@@ -148,20 +147,12 @@ func (e *entry) Create(ctx context.Context, name string, flags, mode uint32, out
 
 // undoable notes a new name: a loss of power takes it away. The lock is held.
 func (e *entry) undoable(path string) {
-	parent, err := inodeAt(e.path())
+	at, err := e.disk.placeOf(path)
 	if err != nil {
 		return // the folder is gone, and the name with it
 	}
 	e.disk.state.Writes++
-	e.disk.names.add(func() error { return os.RemoveAll(path) }, nil, parent) // a folder goes with what is in it
-}
-
-// ifThere passes over that something is not there: it was undone with something else.
-func ifThere(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	e.disk.names.add(change{undo: at.remove}, at.folder)
 }
 
 func (e *entry) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*gofuse.Inode, syscall.Errno) {
@@ -207,12 +198,11 @@ func (e *entry) Unlink(ctx context.Context, name string) syscall.Errno {
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	path := filepath.Join(e.path(), name)
-	parent, err := inodeAt(e.path())
+	at, err := d.placeOf(filepath.Join(e.path(), name))
 	if err != nil {
 		return gofuse.ToErrno(err)
 	}
-	kept, err := d.keep(path)
+	kept, err := d.keep(at.path)
 	if err != nil {
 		return gofuse.ToErrno(err)
 	}
@@ -221,28 +211,25 @@ func (e *entry) Unlink(ctx context.Context, name string) syscall.Errno {
 		return errno
 	}
 	d.state.Writes++
-	d.names.add(func() error { return os.Rename(kept, path) }, d.settle(kept), parent)
+	d.names.add(d.removal(at, kept, 0), at.folder)
 	return 0
 }
 
-func (e *entry) Rmdir(ctx context.Context, name string) syscall.Errno {
+// Rmdir puts an empty folder out of sight: it has the same inode when it comes back, by which the names that it had are known.
+func (e *entry) Rmdir(_ context.Context, name string) syscall.Errno {
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	path := filepath.Join(e.path(), name)
-	info, err := os.Lstat(path)
+	at, err := d.placeOf(filepath.Join(e.path(), name))
 	if err != nil {
 		return gofuse.ToErrno(err)
 	}
-	parent, err := inodeAt(e.path())
+	kept, inode, err := d.keepFolder(at.path)
 	if err != nil {
 		return gofuse.ToErrno(err)
-	}
-	if errno := e.LoopbackNode.Rmdir(ctx, name); errno != 0 {
-		return errno
 	}
 	d.state.Writes++
-	d.names.add(func() error { return os.Mkdir(path, info.Mode().Perm()) }, nil, parent)
+	d.names.add(d.removal(at, kept, inode), at.folder)
 	return 0
 }
 
@@ -257,70 +244,27 @@ func (e *entry) Rename(ctx context.Context, name string, parent gofuse.InodeEmbe
 	d := e.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	from, target := filepath.Join(e.path(), name), filepath.Join(to.path(), newName)
-	replaced, restore, err := d.replaced(target)
+	from, err := d.placeOf(filepath.Join(e.path(), name))
 	if err != nil {
 		return gofuse.ToErrno(err)
 	}
-	fromFolder, err := inodeAt(e.path())
+	target, err := d.placeOf(filepath.Join(to.path(), newName))
 	if err != nil {
 		return gofuse.ToErrno(err)
 	}
-	toFolder, err := inodeAt(to.path())
+	replaced, err := d.replaced(from, target, flags)
 	if err != nil {
 		return gofuse.ToErrno(err)
 	}
 	if errno := e.LoopbackNode.Rename(ctx, name, to.LoopbackNode, newName, flags); errno != 0 {
-		if replaced != "" {
-			os.Remove(replaced)
-		}
+		_ = replaced.undo() // a folder has to come back; a file never went
+		replaced.settle()
 		return errno
 	}
 	d.state.Writes++
-	d.names.add(func() error { return errors.Join(ifThere(os.Rename(target, from)), restore()) }, d.settle(replaced), fromFolder, toFolder)
+	undo := func() error { return errors.Join(target.moveTo(from), replaced.undo()) }
+	d.names.add(change{undo: undo, settle: replaced.settle, gone: replaced.gone}, from.folder, target.folder)
 	return 0
-}
-
-// replaced keeps what has the path, if anything has, and tells how to restore it. The lock is held.
-func (d *Disk) replaced(path string) (kept string, restore func() error, err error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", func() error { return nil }, nil
-	case err != nil:
-		return "", nil, err
-	case info.IsDir(): // only an empty one can be replaced
-		return "", func() error { return os.Mkdir(path, info.Mode().Perm()) }, nil
-	}
-	kept, err = d.keep(path)
-	return kept, func() error { return os.Rename(kept, path) }, err
-}
-
-// keep gives a file that is about to lose its name another one, out of sight. The lock is held.
-func (d *Disk) keep(path string) (string, error) {
-	d.trash++
-	kept := d.lower(removedFolder, strconv.Itoa(d.trash))
-	if err := os.Link(path, kept); err != nil {
-		return "", err
-	}
-	return kept, nil
-}
-
-// settle lets go of what was kept, for good. The lock is held when it runs.
-func (d *Disk) settle(kept string) func() {
-	if kept == "" {
-		return nil
-	}
-	return func() {
-		inode, err := inodeAt(kept)
-		if err != nil {
-			return // it has its old name again
-		}
-		os.Remove(kept)
-		if f, ok := d.files[inode]; ok {
-			d.letGo(f)
-		}
-	}
 }
 
 func (e *entry) Setattr(ctx context.Context, h gofuse.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {

@@ -18,22 +18,32 @@ type change struct {
 	folders []uint64 // inodes; a sync of one of them makes it durable, since a rename is there whole or not at all
 	undo    func() error
 	settle  func() // lets go of what undo would need; may be nil
+	gone    uint64 // inode of the folder that it took away; 0: none
 }
 
-func (n *names) add(undo func() error, settle func(), folders ...uint64) {
-	n.changes = append(n.changes, change{number: n.next, folders: folders, undo: undo, settle: settle})
+func (n *names) add(c change, folders ...uint64) {
+	c.number, c.folders = n.next, folders
+	n.changes = append(n.changes, c)
 	n.next++
 }
 
-// sync makes durable what was changed in the folder before the number.
+// sync makes durable what was changed in the folder before the number. A folder that is gone for good takes along what was changed in it:
+// its inode may be another folder's from now on.
 func (n *names) sync(folder uint64, before int) {
+	var gone []change
 	n.changes = slices.DeleteFunc(n.changes, func(c change) bool {
 		durable := c.number < before && slices.Contains(c.folders, folder)
 		if durable && c.settle != nil {
 			c.settle()
 		}
+		if durable && c.gone != 0 {
+			gone = append(gone, c)
+		}
 		return durable
 	})
+	for _, c := range gone {
+		n.sync(c.gone, c.number)
+	}
 }
 
 // lose undoes the changes, newest first. With rng some of the oldest have reached the disk all the same.
