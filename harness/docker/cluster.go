@@ -15,6 +15,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"github.com/ordeal-dev/ordeal/harness/agents"
 	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/agent"
@@ -22,6 +23,8 @@ import (
 
 // Cluster is one run's containers. Its methods may be called by many goroutines.
 type Cluster struct {
+	*agents.Network
+
 	options Options
 	image   image
 	plan    *plan
@@ -33,9 +36,6 @@ type Cluster struct {
 	nodes  map[string]*member
 	ports  ports.Held // of the host, that were chosen for containers
 	facts  map[string]string
-
-	cuts   cuts
-	shapes shapes
 }
 
 // member is one node's container as the engine has it now.
@@ -64,10 +64,15 @@ func New(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{
+	c := &Cluster{
 		options: o, image: image, plan: plan, secret: secret, labels: thisProcess().labels(o.RunID),
-		nodes: map[string]*member{}, facts: map[string]string{}, cuts: cuts{mode: o.Mode},
-	}, nil
+		nodes: map[string]*member{}, facts: map[string]string{},
+	}
+	c.Network = agents.New(agents.Options{
+		Nodes: c.Nodes(), ClientPort: uint16(plan.client), Mode: o.Mode, KeepConnections: o.KeepConnections,
+		At: c.at, Process: c.Process, Explain: c.explainFor,
+	})
+	return c, nil
 }
 
 // prepare reads what the image is made of and how its containers are started.
@@ -126,6 +131,15 @@ func (c *Cluster) member(node string) (*member, error) {
 	return nil, fmt.Errorf("node %s is not up: call Setup first", node)
 }
 
+// at is the node as its network sees it.
+func (c *Cluster) at(node string) (agents.Node, error) {
+	m, err := c.member(node)
+	if err != nil {
+		return agents.Node{}, err
+	}
+	return agents.Node{Name: node, Agent: m.agent, Address: m.ip, ProbePort: m.probePort, Client: m.client, Down: m.down}, nil
+}
+
 // Kill sends SIGKILL to the node's process and returns once it is gone.
 func (c *Cluster) Kill(ctx context.Context, node string) error {
 	return c.order(ctx, node, (*agent.Client).Kill)
@@ -175,6 +189,14 @@ func (c *Cluster) order(
 		return fmt.Errorf("%s: its container is down", node)
 	}
 	_, err = do(m.agent, ctx)
+	return c.explain(ctx, m, err)
+}
+
+func (c *Cluster) explainFor(ctx context.Context, node string, err error) error {
+	m, gone := c.member(node)
+	if gone != nil {
+		return err
+	}
 	return c.explain(ctx, m, err)
 }
 

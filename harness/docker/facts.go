@@ -29,7 +29,7 @@ func (c *Cluster) readFacts(ctx context.Context) error {
 		"docker.storage-driver": info.Driver,
 		"docker.image":          c.image.tag(),
 		"docker.project":        c.plan.project,
-		"docker.partition":      "nftables via netlink in each container's namespace, mode " + string(c.cuts.mode),
+		"docker.partition":      "nftables via netlink in each container's namespace, mode " + string(c.options.Mode),
 		"docker.process":        "signals from an agent that is PID 1 of each container",
 	}
 	return nil
@@ -40,15 +40,6 @@ func (c *Cluster) Facts() map[string]string {
 	c.mu.Lock()
 	facts := maps.Clone(c.facts)
 	c.mu.Unlock()
-	c.cuts.mu.Lock()
-	defer c.cuts.mu.Unlock()
-	switch {
-	case c.options.KeepConnections:
-		facts["docker.heal"] = "connections are left to TCP's timers"
-	case c.cuts.reset != "":
-		facts["docker.heal"] = "connections could not be reset: " + c.cuts.reset
-	default:
-		facts["docker.heal"] = "connections that were cut are reset at both ends"
-	}
+	facts["docker.heal"] = c.Heals()
 	return facts
 }

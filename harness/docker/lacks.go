@@ -16,7 +16,7 @@ func (c *Cluster) Lacks(ctx context.Context, fault, mode string) error {
 	case nemesis.NeedsDisks(fault):
 		return c.lacksDisks(ctx)
 	case fault == nemesis.PacketTrouble:
-		return c.lacksPackets(ctx, mode)
+		return c.LacksPackets(ctx, mode)
 	}
 	return nil
 }

@@ -52,22 +52,7 @@ func (c *Cluster) StartContainer(ctx context.Context, node string) error {
 	if err := c.engine.ContainerStart(ctx, m.container, container.StartOptions{}); err != nil {
 		return fmt.Errorf("%s: start container: %w", node, err)
 	}
-	// Nobody may get through before the rules are there.
-	c.cuts.mu.Lock()
-	defer c.cuts.mu.Unlock()
-	if err := c.join(ctx, node, m.container); err != nil {
-		return err
-	}
-	members, err := c.all()
-	if err != nil {
-		return err
-	}
-	c.cuts.unknown = true // the new agent has no rules, and the others' may name the old address
-	if err := c.apply(ctx, members, c.cuts.now); err != nil {
-		return err
-	}
-	c.cuts.unknown = false
-	return c.reshape(ctx)
+	return c.Rejoin(ctx, func() error { return c.join(ctx, node, m.container) })
 }
 
 // RestartContainer kills the node's whole container and starts it again.

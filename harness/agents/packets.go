@@ -1,8 +1,7 @@
-package docker
+package agents
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,61 +21,61 @@ type shapes struct {
 }
 
 // ShapeLinks shapes exactly the given links.
-func (c *Cluster) ShapeLinks(ctx context.Context, links []nemesis.ShapedLink) error {
-	nodes := c.Nodes()
+func (n *Network) ShapeLinks(ctx context.Context, links []nemesis.ShapedLink) error {
+	nodes := n.options.Nodes
 	for _, l := range links {
 		if !slices.Contains(nodes, l.From) || !slices.Contains(nodes, l.To) || l.From == l.To {
 			return fmt.Errorf("shape %s to %s: not a link between two of the nodes %v", l.From, l.To, nodes)
 		}
 	}
-	members, err := c.all()
+	members, err := n.all()
 	if err != nil {
 		return err
 	}
-	c.shapes.mu.Lock()
-	defer c.shapes.mu.Unlock()
+	n.shapes.mu.Lock()
+	defer n.shapes.mu.Unlock()
 	group, ctx := errgroup.WithContext(ctx)
 	for name, m := range members {
 		peers := peersOf(members, links, name)
-		if m.down || !c.shapes.unknown && slices.Equal(peers, peersOf(members, c.shapes.links, name)) {
+		if m.Down || !n.shapes.unknown && slices.Equal(peers, peersOf(members, n.shapes.links, name)) {
 			continue
 		}
-		group.Go(func() error { return c.explain(ctx, m, m.agent.Shape(ctx, peers)) })
+		group.Go(func() error { return n.explain(ctx, m, m.Agent.Shape(ctx, peers)) })
 	}
 	if err := group.Wait(); err != nil {
-		c.shapes.unknown = true
+		n.shapes.unknown = true
 		return err
 	}
-	c.shapes.links, c.shapes.unknown = slices.Clone(links), false
+	n.shapes.links, n.shapes.unknown = slices.Clone(links), false
 	return nil
 }
 
 // peersOf are the peers whose packets are shaped where they arrive at the node.
-func peersOf(members map[string]*member, links []nemesis.ShapedLink, node string) []agent.PeerShape {
+func peersOf(members map[string]Node, links []nemesis.ShapedLink, node string) []agent.PeerShape {
 	var peers []agent.PeerShape
 	for _, l := range links {
 		if l.To == node {
-			peers = append(peers, agent.PeerShape{Name: l.From, Peer: nfqueue.Peer{Address: members[l.From].ip, Shape: l.Shape}})
+			peers = append(peers, agent.PeerShape{Name: l.From, Peer: nfqueue.Peer{Address: members[l.From].Address, Shape: l.Shape}})
 		}
 	}
 	return peers
 }
 
-// reshape shapes again what arrives at a node whose container was started anew, and at the others what it sends.
-func (c *Cluster) reshape(ctx context.Context) error {
-	c.shapes.mu.Lock()
-	links := c.shapes.links
-	c.shapes.unknown = len(links) > 0
-	c.shapes.mu.Unlock()
+// reshape shapes again what arrives at a node whose namespace is new, and at the others what it sends.
+func (n *Network) reshape(ctx context.Context) error {
+	n.shapes.mu.Lock()
+	links := n.shapes.links
+	n.shapes.unknown = len(links) > 0
+	n.shapes.mu.Unlock()
 	if len(links) == 0 {
 		return nil
 	}
-	return c.ShapeLinks(ctx, links)
+	return n.ShapeLinks(ctx, links)
 }
 
 // Shaped asks the receivers' agents.
-func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.Shaped, error) {
-	members, err := c.all()
+func (n *Network) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.Shaped, error) {
+	members, err := n.all()
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +86,15 @@ func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.S
 	answers := map[string]answer{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	for _, node := range c.Nodes() {
+	for _, node := range n.options.Nodes {
 		if !slices.ContainsFunc(links, func(l nemesis.Link) bool { return l.To == node }) {
 			continue
 		}
 		wait.Go(func() {
 			var a answer
-			if a.err = fmt.Errorf("the container of %s is down", node); !members[node].down {
-				a.counts, a.err = members[node].agent.Shaped(ctx)
-				a.err = c.explain(ctx, members[node], a.err)
+			if a.err = fmt.Errorf("%s and its agent are down", node); !members[node].Down {
+				a.counts, a.err = members[node].Agent.Shaped(ctx)
+				a.err = n.explain(ctx, members[node], a.err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -107,7 +106,7 @@ func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.S
 	for i, l := range links {
 		a, ok := answers[l.To]
 		if !ok {
-			return nil, fmt.Errorf("there is no node %q: the nodes are %v", l.To, c.Nodes())
+			return nil, fmt.Errorf("there is no node %q: the nodes are %v", l.To, n.options.Nodes)
 		}
 		if j := slices.IndexFunc(a.counts, func(s agent.ShapeCount) bool { return s.Name == l.From }); j >= 0 {
 			all[i] = a.counts[j].Shaped
@@ -118,23 +117,4 @@ func (c *Cluster) Shaped(ctx context.Context, links []nemesis.Link) ([]nemesis.S
 		}
 	}
 	return all, nil
-}
-
-// lacksPackets tells why packets cannot be shaped in this way, after Setup.
-func (c *Cluster) lacksPackets(ctx context.Context, mode string) error {
-	m, err := c.member(c.Nodes()[0]) // they share a kernel
-	if err != nil {
-		return err
-	}
-	able, err := m.agent.Able(ctx)
-	if err != nil {
-		return c.explain(ctx, m, err)
-	}
-	if able.Queue != "" {
-		return errors.New(able.Queue)
-	}
-	if mode == nemesis.Duplication && able.Copies != "" {
-		return errors.New(able.Copies)
-	}
-	return nil
 }

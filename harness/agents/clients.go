@@ -1,4 +1,4 @@
-package docker
+package agents
 
 import (
 	"context"
@@ -23,25 +23,25 @@ const (
 var noClient = append(make([]byte, 252), "\r\n\r\n"...)
 
 // ProbeClients connects to each node's client port as clients do, from the host.
-func (c *Cluster) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.Probe, error) {
-	members, err := c.all()
+func (n *Network) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.Probe, error) {
+	members, err := n.all()
 	if err != nil {
 		return nil, err
 	}
-	c.cuts.mu.Lock()
-	deaf := c.cuts.now.deaf
-	c.cuts.mu.Unlock()
+	n.cuts.mu.Lock()
+	deaf := n.cuts.now.deaf
+	n.cuts.mu.Unlock()
 	probes := make([]nemesis.Probe, len(nodes))
 	var wait sync.WaitGroup
 	for i, node := range nodes {
 		probes[i] = nemesis.Probe{Link: nemesis.Link{From: nemesis.Clients, To: node}, Unit: "packets", Method: clientProbeMethod}
 		m := members[node]
 		switch {
-		case m == nil:
+		case m.Agent == nil:
 			probes[i].Error = "there is no such node"
 			continue
-		case m.down:
-			probes[i].Error = "its container is down"
+		case m.Down:
+			probes[i].Error = "the node and its agent are down"
 			continue
 		}
 		limit := clientOpenLimit
@@ -49,8 +49,8 @@ func (c *Cluster) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.P
 			limit = clientProbeLimit
 		}
 		wait.Go(func() {
-			probes[i].Crossed, probes[i].Error = c.reachAsClient(ctx, m, limit)
-			probes[i].Stopped = stoppedClients(ctx, m, c.plan.client)
+			probes[i].Crossed, probes[i].Error = n.reachAsClient(ctx, m, limit)
+			probes[i].Stopped = stoppedClients(ctx, m, n.options.ClientPort)
 		})
 	}
 	wait.Wait()
@@ -58,14 +58,14 @@ func (c *Cluster) ProbeClients(ctx context.Context, nodes []string) ([]nemesis.P
 }
 
 // reachAsClient tells whether the node was reached. A node whose process does not run cannot answer, which says nothing.
-func (c *Cluster) reachAsClient(ctx context.Context, m *member, limit time.Duration) (bool, string) {
-	if state, err := m.agent.Process(ctx); err == nil && (!state.Running || state.Paused) {
+func (n *Network) reachAsClient(ctx context.Context, m Node, limit time.Duration) (bool, string) {
+	if state, err := n.options.Process(ctx, m.Name); err == nil && (!state.Running || state.Paused) {
 		return false, "its process does not run"
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", m.client)
+	conn, err := d.DialContext(ctx, "tcp", m.Client)
 	if err != nil {
 		return false, ""
 	}
@@ -81,14 +81,14 @@ func (c *Cluster) reachAsClient(ctx context.Context, m *member, limit time.Durat
 }
 
 // stoppedClients is how many packets for the client port the node's kernel has dropped since it was cut.
-func stoppedClients(ctx context.Context, m *member, port int) uint64 {
-	counts, err := m.agent.Counters(ctx)
+func stoppedClients(ctx context.Context, m Node, port uint16) uint64 {
+	counts, err := m.Agent.Counters(ctx)
 	if err != nil {
 		return 0
 	}
 	var n uint64
 	for _, count := range counts {
-		if count.Direction == netfilter.In && int(count.Port) == port {
+		if count.Direction == netfilter.In && count.Port == port {
 			n += count.Packets
 		}
 	}

@@ -1,4 +1,4 @@
-package docker
+package agents
 
 import (
 	"context"
@@ -22,7 +22,6 @@ import (
 // cuts are what is cut now. A link is cut where its packets arrive: the sender sees mere loss.
 type cuts struct {
 	mu      sync.Mutex // one change at a time
-	mode    netfilter.Mode
 	now     cut
 	unknown bool   // the last change failed half way: no agent's rules can be taken as known
 	reset   string // why connections could not be reset at the last heal; empty if they were
@@ -35,38 +34,38 @@ type cut struct {
 }
 
 // Cut makes exactly the given links pass nothing.
-func (c *Cluster) Cut(ctx context.Context, links []nemesis.Link) error {
-	want, err := c.linkSet(links)
+func (n *Network) Cut(ctx context.Context, links []nemesis.Link) error {
+	want, err := n.linkSet(links)
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, func(now *cut) { now.full = want })
+	return n.change(ctx, func(now *cut) { now.full = want })
 }
 
 // CutData makes exactly the given links pass neither payload nor new connections. What Cut cuts stays as it is.
-func (c *Cluster) CutData(ctx context.Context, links []nemesis.Link) error {
-	want, err := c.linkSet(links)
+func (n *Network) CutData(ctx context.Context, links []nemesis.Link) error {
+	want, err := n.linkSet(links)
 	if err != nil {
 		return err
 	}
-	return c.change(ctx, func(now *cut) { now.data = want })
+	return n.change(ctx, func(now *cut) { now.data = want })
 }
 
 // CutClients keeps clients from exactly the given nodes: nothing reaches their client port, over whatever address.
-func (c *Cluster) CutClients(ctx context.Context, nodes []string) error {
+func (n *Network) CutClients(ctx context.Context, nodes []string) error {
 	want := map[string]bool{}
 	for _, node := range nodes {
-		if _, err := c.member(node); err != nil {
+		if _, err := n.options.At(node); err != nil {
 			return err
 		}
 		want[node] = true
 	}
-	return c.change(ctx, func(now *cut) { now.deaf = want })
+	return n.change(ctx, func(now *cut) { now.deaf = want })
 }
 
-func (c *Cluster) linkSet(links []nemesis.Link) (map[nemesis.Link]bool, error) {
+func (n *Network) linkSet(links []nemesis.Link) (map[nemesis.Link]bool, error) {
 	set := map[nemesis.Link]bool{}
-	nodes := c.Nodes()
+	nodes := n.options.Nodes
 	for _, l := range links {
 		if !slices.Contains(nodes, l.From) || !slices.Contains(nodes, l.To) || l.From == l.To {
 			return nil, fmt.Errorf("cut %s to %s: not a link between two of the nodes %s", l.From, l.To, strings.Join(nodes, ", "))
@@ -76,23 +75,23 @@ func (c *Cluster) linkSet(links []nemesis.Link) (map[nemesis.Link]bool, error) {
 	return set, nil
 }
 
-// change puts something else in force. Agents of containers that are down are passed over: they are told when they are back.
-func (c *Cluster) change(ctx context.Context, to func(now *cut)) error {
-	members, err := c.all()
+// change puts something else in force. Agents that are down are passed over: they are told when they are back.
+func (n *Network) change(ctx context.Context, to func(now *cut)) error {
+	members, err := n.all()
 	if err != nil {
 		return err
 	}
-	c.cuts.mu.Lock()
-	defer c.cuts.mu.Unlock()
-	before, want := c.cuts.now, c.cuts.now
+	n.cuts.mu.Lock()
+	defer n.cuts.mu.Unlock()
+	before, want := n.cuts.now, n.cuts.now
 	to(&want)
-	if err := c.apply(ctx, members, want); err != nil {
-		c.cuts.unknown = true
+	if err := n.apply(ctx, members, want); err != nil {
+		n.cuts.unknown = true
 		return err
 	}
-	c.cuts.now, c.cuts.unknown = want, false
-	if !c.options.KeepConnections {
-		c.resetHealed(ctx, members, before.links(), want.links())
+	n.cuts.now, n.cuts.unknown = want, false
+	if !n.options.KeepConnections {
+		n.resetHealed(ctx, members, before.links(), want.links())
 	}
 	return nil
 }
@@ -108,24 +107,24 @@ func (w cut) links() map[nemesis.Link]bool {
 }
 
 // apply has every agent whose rules change put its own in force, all at once. The caller holds cuts.mu.
-func (c *Cluster) apply(ctx context.Context, members map[string]*member, want cut) error {
+func (n *Network) apply(ctx context.Context, members map[string]Node, want cut) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for name, m := range members {
-		rules := c.rules(members, want, name)
-		if m.down || !c.cuts.unknown && slices.Equal(rules, c.rules(members, c.cuts.now, name)) {
+		rules := n.rules(members, want, name)
+		if m.Down || !n.cuts.unknown && slices.Equal(rules, n.rules(members, n.cuts.now, name)) {
 			continue
 		}
-		group.Go(func() error { return c.explain(ctx, m, m.agent.Partition(ctx, rules)) })
+		group.Go(func() error { return n.explain(ctx, m, m.Agent.Partition(ctx, rules)) })
 	}
 	return group.Wait()
 }
 
 // rules are what is to be cut at one node, in order.
-func (c *Cluster) rules(members map[string]*member, want cut, node string) []agent.Cut {
+func (n *Network) rules(members map[string]Node, want cut, node string) []agent.Cut {
 	var rules []agent.Cut
-	for _, from := range c.Nodes() {
+	for _, from := range n.options.Nodes {
 		link := nemesis.Link{From: from, To: node}
-		mode := c.cuts.mode
+		mode := n.options.Mode
 		switch {
 		case want.full[link]:
 		case want.data[link]:
@@ -133,10 +132,10 @@ func (c *Cluster) rules(members map[string]*member, want cut, node string) []age
 		default:
 			continue
 		}
-		rules = append(rules, agent.Cut{Name: from, Drop: netfilter.Drop{Direction: netfilter.In, Peer: members[from].ip, Mode: mode}})
+		rules = append(rules, agent.Cut{Name: from, Drop: netfilter.Drop{Direction: netfilter.In, Peer: members[from].Address, Mode: mode}})
 	}
 	if want.deaf[node] {
-		rules = append(rules, agent.Cut{Name: nemesis.Clients, Drop: netfilter.Drop{Direction: netfilter.In, Port: uint16(c.plan.client), Mode: netfilter.All}})
+		rules = append(rules, agent.Cut{Name: nemesis.Clients, Drop: netfilter.Drop{Direction: netfilter.In, Port: n.options.ClientPort, Mode: netfilter.All}})
 	}
 	return rules
 }
@@ -144,13 +143,13 @@ func (c *Cluster) rules(members map[string]*member, want cut, node string) []age
 // resetHealed destroys, at both ends, the connections over links that were cut and no longer are. Only now that every
 // agent has healed: a redial must not meet a rule that still stands. What cannot be destroyed waits for its own timer,
 // which is no error: the run's facts tell it.
-func (c *Cluster) resetHealed(ctx context.Context, members map[string]*member, before, after map[nemesis.Link]bool) {
+func (n *Network) resetHealed(ctx context.Context, members map[string]Node, before, after map[nemesis.Link]bool) {
 	peers := map[string]map[netip.Addr]bool{}
 	add := func(node, peer string) {
 		if peers[node] == nil {
 			peers[node] = map[netip.Addr]bool{}
 		}
-		peers[node][members[peer].ip] = true
+		peers[node][members[peer].Address] = true
 	}
 	for l := range before {
 		if !after[l] {
@@ -164,11 +163,11 @@ func (c *Cluster) resetHealed(ctx context.Context, members map[string]*member, b
 		errs []error
 	)
 	for node, addresses := range peers {
-		if members[node].down {
+		if members[node].Down {
 			continue
 		}
 		wait.Go(func() {
-			if _, err := members[node].agent.Reset(ctx, slices.Collect(maps.Keys(addresses))); err != nil {
+			if _, err := members[node].Agent.Reset(ctx, slices.Collect(maps.Keys(addresses))); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -176,23 +175,10 @@ func (c *Cluster) resetHealed(ctx context.Context, members map[string]*member, b
 		})
 	}
 	wait.Wait()
-	c.cuts.reset = ""
+	n.cuts.reset = ""
 	if err := errors.Join(errs...); err != nil {
-		c.cuts.reset = err.Error()
+		n.cuts.reset = err.Error()
 	}
-}
-
-// all gives every node's member; it fails if one is not up.
-func (c *Cluster) all() (map[string]*member, error) {
-	members := map[string]*member{}
-	for _, node := range c.Nodes() {
-		m, err := c.member(node)
-		if err != nil {
-			return nil, err
-		}
-		members[node] = m
-	}
-	return members, nil
 }
 
 // How long a probe is waited for. One on an open link takes about a millisecond; it gets long enough for a busy machine.
@@ -205,34 +191,34 @@ const (
 
 // Probe sends a datagram over each link, from agent to agent, and asks the receiver for it. Links that ought to be open
 // are tried again for some seconds, because a datagram may be lost to mere load.
-func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Probe, error) {
-	members, err := c.all()
+func (n *Network) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Probe, error) {
+	members, err := n.all()
 	if err != nil {
 		return nil, err
 	}
-	c.cuts.mu.Lock()
-	cut := c.cuts.now.links()
-	c.cuts.mu.Unlock()
+	n.cuts.mu.Lock()
+	cut := n.cuts.now.links()
+	n.cuts.mu.Unlock()
 	probes := make([]*linkProbe, len(links))
 	for i, l := range links {
-		if members[l.From] == nil || members[l.To] == nil {
-			return nil, fmt.Errorf("probe %s to %s: the nodes are %s", l.From, l.To, strings.Join(c.Nodes(), ", "))
+		if members[l.From].Agent == nil || members[l.To].Agent == nil {
+			return nil, fmt.Errorf("probe %s to %s: the nodes are %s", l.From, l.To, strings.Join(n.options.Nodes, ", "))
 		}
 		probes[i] = &linkProbe{link: l, nonce: rand.Text(), expectCut: cut[l], pending: true}
 		for _, end := range []string{l.From, l.To} {
-			if members[end].down {
-				probes[i].pending, probes[i].err = false, fmt.Errorf("the container of %s is down", end)
+			if members[end].Down {
+				probes[i].pending, probes[i].err = false, fmt.Errorf("%s and its agent are down", end)
 			}
 		}
 	}
 	for try := 0; try < openTries; try++ {
-		c.sendProbes(ctx, members, probes)
-		c.awaitProbes(ctx, members, probes)
+		n.sendProbes(ctx, members, probes)
+		n.awaitProbes(ctx, members, probes)
 		if !undecided(probes) {
 			break
 		}
 	}
-	counts := c.countStopped(ctx, members, probes)
+	counts := n.countStopped(ctx, members, probes)
 	results := make([]nemesis.Probe, len(probes))
 	for i, p := range probes {
 		results[i] = p.result(counts)
@@ -271,17 +257,17 @@ func byNode(probes []*linkProbe, end func(nemesis.Link) string) map[string][]*li
 	return groups
 }
 
-func (c *Cluster) sendProbes(ctx context.Context, members map[string]*member, probes []*linkProbe) {
+func (n *Network) sendProbes(ctx context.Context, members map[string]Node, probes []*linkProbe) {
 	var wait sync.WaitGroup
 	for from, ps := range byNode(probes, func(l nemesis.Link) string { return l.From }) {
 		wait.Go(func() {
 			targets := make([]agent.Target, len(ps))
 			for i, p := range ps {
 				to := members[p.link.To]
-				targets[i] = agent.Target{Nonce: p.nonce, Address: netip.AddrPortFrom(to.ip, to.probePort)}
+				targets[i] = agent.Target{Nonce: p.nonce, Address: netip.AddrPortFrom(to.Address, to.ProbePort)}
 			}
-			failed, err := members[from].agent.Send(ctx, targets)
-			err = c.explain(ctx, members[from], err)
+			failed, err := members[from].Agent.Send(ctx, targets)
+			err = n.explain(ctx, members[from], err)
 			for _, p := range ps {
 				p.err = err
 				// A rule on the sender's side shows as EPERM: then it did not cross, and that is the answer.
@@ -294,17 +280,17 @@ func (c *Cluster) sendProbes(ctx context.Context, members map[string]*member, pr
 	wait.Wait()
 }
 
-func (c *Cluster) awaitProbes(ctx context.Context, members map[string]*member, probes []*linkProbe) {
+func (n *Network) awaitProbes(ctx context.Context, members map[string]Node, probes []*linkProbe) {
 	var wait sync.WaitGroup
 	for to, ps := range byNode(probes, func(l nemesis.Link) string { return l.To }) {
 		for _, expectCut := range []bool{false, true} {
-			wait.Go(func() { c.await(ctx, members[to], ps, expectCut) })
+			wait.Go(func() { n.await(ctx, members[to], ps, expectCut) })
 		}
 	}
 	wait.Wait()
 }
 
-func (c *Cluster) await(ctx context.Context, to *member, ps []*linkProbe, expectCut bool) {
+func (n *Network) await(ctx context.Context, to Node, ps []*linkProbe, expectCut bool) {
 	limit := openWait
 	if expectCut {
 		limit = cutWait
@@ -318,8 +304,8 @@ func (c *Cluster) await(ctx context.Context, to *member, ps []*linkProbe, expect
 	if len(nonces) == 0 {
 		return
 	}
-	received, err := to.agent.Received(ctx, nonces, limit)
-	err = c.explain(ctx, to, err)
+	received, err := to.Agent.Received(ctx, nonces, limit)
+	err = n.explain(ctx, to, err)
 	for _, p := range ps {
 		if p.expectCut != expectCut || p.err != nil {
 			continue
@@ -330,10 +316,10 @@ func (c *Cluster) await(ctx context.Context, to *member, ps []*linkProbe, expect
 }
 
 // countStopped asks every receiver what it has dropped, by link.
-func (c *Cluster) countStopped(ctx context.Context, members map[string]*member, probes []*linkProbe) map[nemesis.Link]uint64 {
+func (n *Network) countStopped(ctx context.Context, members map[string]Node, probes []*linkProbe) map[nemesis.Link]uint64 {
 	receivers := map[string]bool{}
 	for _, p := range probes {
-		if p.expectCut && !members[p.link.To].down {
+		if p.expectCut && !members[p.link.To].Down {
 			receivers[p.link.To] = true
 		}
 	}
@@ -344,7 +330,7 @@ func (c *Cluster) countStopped(ctx context.Context, members map[string]*member, 
 	)
 	for to := range receivers {
 		wait.Go(func() {
-			counts, err := members[to].agent.Counters(ctx)
+			counts, err := members[to].Agent.Counters(ctx)
 			if err != nil {
 				return // the probe itself has its answer; the counter is evidence besides
 			}
