@@ -28,7 +28,8 @@ type Options struct {
 	// Nodes are the client addresses (host:port) by node.
 	Nodes     map[raft.NodeID]string
 	ClusterID string // empty: any
-	// Home is the node to ask first and after every failure; 0 takes the lowest id.
+	// Home is the node to ask first; 0 takes the lowest id. While nobody is known to lead, each operation goes on where the
+	// one before ended, so that in time every node is asked, however soon operations end.
 	Home raft.NodeID
 	Find Find
 	// CheckInterval is how often HealthCheck asks who leads; 0 takes 100 ms.
@@ -54,6 +55,7 @@ type Client struct {
 	mu     sync.Mutex
 	conns  map[raft.NodeID]Connection
 	leader raft.NodeID // best guess; 0: none
+	turn   raft.NodeID // whom to ask next where there is no guess
 	closed bool
 
 	session clientSession
@@ -105,13 +107,13 @@ func New(o Options) (*Client, error) {
 	if o.World == nil {
 		o.World = Machine{}
 	}
-	c := &Client{options: o, conns: map[raft.NodeID]Connection{}, wait: func() {}}
+	c := &Client{options: o, turn: o.Home, conns: map[raft.NodeID]Connection{}, wait: func() {}}
 	for id := range o.Nodes {
 		c.nodes = append(c.nodes, id)
 	}
 	slices.Sort(c.nodes)
 	if o.Home == 0 {
-		c.options.Home = c.nodes[0]
+		c.turn = c.nodes[0]
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
@@ -149,12 +151,16 @@ func (c *Client) Do(ctx context.Context, t kv.Txn, consistency wire.Consistency)
 
 // pursue asks one node after the other. A request that is not to be repeated is given up when it may have been received.
 func (c *Client) pursue(ctx context.Context, q wire.Request, repeat bool) (Result, error) {
-	node := c.first()
+	turn, detour := c.first(), raft.NodeID(0)
 	var last error
 	received := false // an attempt may have been
 	for attempt := 0; ; attempt++ {
+		node := cmp.Or(detour, turn)
 		if err := c.over(ctx); err != nil {
 			return Result{}, &Error{Definite: !received, Node: node, Cause: cmp.Or(last, err)}
+		}
+		if detour == 0 {
+			c.take(turn)
 		}
 		p, err := c.attempt(ctx, node, q, repeat)
 		var notSent ErrNotSent
@@ -177,7 +183,9 @@ func (c *Client) pursue(ctx context.Context, q wire.Request, repeat bool) (Resul
 			c.guess(0)
 			return Result{}, &Error{Node: node, Cause: last}
 		}
-		node = c.next(ctx, node, p.Leader, attempt)
+		if detour = c.detour(ctx, node, p.Leader, attempt); detour == 0 {
+			turn = c.after(turn)
+		}
 	}
 }
 
@@ -224,10 +232,19 @@ func (c *Client) isClosed() bool {
 func (c *Client) first() raft.NodeID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leader != 0 {
-		return c.leader
-	}
-	return c.options.Home
+	return cmp.Or(c.leader, c.turn)
+}
+
+// take has it be a node's turn: whoever has no better guess goes on after it.
+func (c *Client) take(node raft.NodeID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn = c.after(node)
+}
+
+// after is the node after node.
+func (c *Client) after(node raft.NodeID) raft.NodeID {
+	return c.nodes[(slices.Index(c.nodes, node)+1)%len(c.nodes)]
 }
 
 // guess remembers who served, or that nobody is known.
@@ -239,8 +256,9 @@ func (c *Client) guess(leader raft.NodeID) {
 	}
 }
 
-// next is whom to ask after node did not serve. It waits a little unless there is a reason to hurry.
-func (c *Client) next(ctx context.Context, node, hint raft.NodeID, attempt int) raft.NodeID {
+// detour is whom to ask, node not having served, instead of the one whose turn it is; 0: nobody. It waits a little unless there is a
+// reason to hurry. A detour takes nobody's turn: a hint that leads nowhere, over and over, must not keep anybody from being asked.
+func (c *Client) detour(ctx context.Context, node, hint raft.NodeID, attempt int) raft.NodeID {
 	c.guess(0)
 	if c.options.Find == Redirect && hint != 0 && hint != node && c.options.Nodes[hint] != "" && attempt%4 != 3 {
 		return hint
@@ -248,10 +266,10 @@ func (c *Client) next(ctx context.Context, node, hint raft.NodeID, attempt int) 
 	if hint == 0 || attempt%len(c.nodes) == len(c.nodes)-1 {
 		c.options.World.Sleep(ctx, pause)
 	}
-	if leader := c.checked(); leader != 0 && leader != node {
+	if leader := c.checked(); leader != node {
 		return leader
 	}
-	return c.nodes[(slices.Index(c.nodes, node)+1)%len(c.nodes)]
+	return 0
 }
 
 // checked is the leader that the health check found.

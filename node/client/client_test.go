@@ -99,7 +99,11 @@ func send(conn net.Conn, payload []byte) bool {
 var ok = wire.Response{Status: wire.OK, LogIndex: 7, Result: kv.AppendResult(nil, kv.TxnResult{Applied: true, Results: []kv.Result{{}}})}
 
 func newClient(t *testing.T, find Find, addresses ...string) *Client {
-	o := Options{Nodes: map[raft.NodeID]string{}, Find: find, CheckInterval: 5 * time.Millisecond, DialTimeout: 5 * time.Second}
+	return newClientIn(t, nil, find, addresses...)
+}
+
+func newClientIn(t *testing.T, world World, find Find, addresses ...string) *Client {
+	o := Options{Nodes: map[raft.NodeID]string{}, Find: find, CheckInterval: 5 * time.Millisecond, DialTimeout: 5 * time.Second, World: world}
 	for i, a := range addresses {
 		o.Nodes[raft.NodeID(i+1)] = a
 	}
@@ -306,4 +310,60 @@ func TestOptionsAreChecked(t *testing.T) {
 	c := newClient(t, Redirect, nobody(t))
 	_, err = c.Do(within(t), kv.Txn{}, wire.ReadIndex)
 	require.ErrorContains(t, err, "no operation")
+}
+
+// hastyWorld is a world in which a context ends at the n-th pause.
+type hastyWorld struct {
+	Machine
+	pauses int
+	end    context.CancelFunc
+}
+
+func (h *hastyWorld) Sleep(context.Context, time.Duration) {
+	if h.pauses--; h.pauses <= 0 {
+		h.end()
+	}
+}
+
+// Operations that end before every node was asked go on where the one before ended: else nobody would ever come to the last node.
+func TestR14ShortOperationsComeToEveryNode(t *testing.T) {
+	const nodes = 7
+	var all []*scriptedNode
+	var addresses []string
+	for i := range nodes {
+		answer := wire.Response{Status: wire.NotLeader}
+		if i == nodes-1 {
+			answer = ok
+		}
+		all = append(all, startNode(t, respond(answer)))
+		addresses = append(addresses, all[i].address())
+	}
+	for _, find := range []Find{Redirect, Poll} {
+		world := &hastyWorld{}
+		c := newClientIn(t, world, find, addresses...)
+		for range nodes - 1 {
+			ctx, cancel := context.WithCancel(within(t))
+			world.pauses, world.end = 1, cancel
+			_, err := c.Do(ctx, put, wire.ReadIndex)
+			require.ErrorIs(t, err, raft.ErrNotLeader{}, "it ended at its first pause")
+		}
+		r, err := c.Do(within(t), put, wire.ReadIndex)
+		require.NoError(t, err)
+		require.Equal(t, raft.NodeID(nodes), r.Node)
+	}
+	for _, n := range all {
+		require.Equal(t, 2, n.received(), "once for each client")
+	}
+}
+
+// A hint that leads nowhere, over and over, keeps nobody from being asked.
+func TestR14WrongHintsDoNotHideTheLeader(t *testing.T) {
+	misled := startNode(t, respond(wire.Response{Status: wire.NotLeader, Leader: 1}))
+	leader := startNode(t, respond(ok))
+	ctx, cancel := context.WithCancel(within(t))
+	c := newClientIn(t, &hastyWorld{pauses: 20, end: cancel}, Redirect, nobody(t), misled.address(), leader.address())
+	c.turn = 2
+	r, err := c.Do(ctx, put, wire.ReadIndex)
+	require.NoError(t, err)
+	require.Equal(t, raft.NodeID(3), r.Node)
 }
