@@ -10,11 +10,18 @@ import (
 )
 
 // AppendJSON appends the event as one line of a history file, without the newline. Fields that hold nothing are left out.
-func (e *Event) AppendJSON(b []byte) []byte {
+func (e *Event) AppendJSON(b []byte) []byte { return e.appendRest(e.appendPlace(b)) }
+
+// appendPlace appends the beginning of the line: where the event stands in its history.
+func (e *Event) appendPlace(b []byte) []byte {
 	b = append(b, `{"i":`...)
 	b = strconv.AppendInt(b, int64(e.Index), 10)
 	b = append(b, `,"t":`...)
-	b = strconv.AppendInt(b, int64(e.Time), 10)
+	return strconv.AppendInt(b, int64(e.Time), 10)
+}
+
+// appendRest appends all of the line that does not depend on where it stands.
+func (e *Event) appendRest(b []byte) []byte {
 	b = append(b, `,"p":`...)
 	b = strconv.AppendInt(b, int64(e.Process), 10)
 	b = append(b, `,"type":"`...)

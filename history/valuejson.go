@@ -22,7 +22,10 @@ func (v Value) AppendJSON(b []byte) []byte {
 	case KindInt:
 		return strconv.AppendInt(b, v.num, 10)
 	case KindString:
-		if utf8.ValidString(v.str) {
+		switch {
+		case isPlain(v.str):
+			return appendPlain(b, v.str)
+		case utf8.ValidString(v.str):
 			return appendString(b, v.str)
 		}
 		return appendBytes(b, v.str)
@@ -42,6 +45,18 @@ func appendBytes(b []byte, s string) []byte {
 	b = base64.StdEncoding.AppendEncode(b, []byte(s))
 	return append(b, `"}`...)
 }
+
+// isPlain tells whether s stands in JSON as it is. Nearly all strings of a history do.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+func appendPlain(b []byte, s string) []byte { return append(append(append(b, '"'), s...), '"') }
 
 // appendString appends s, which must be UTF-8, as a JSON string.
 func appendString(b []byte, s string) []byte {
@@ -73,6 +88,9 @@ func appendString(b []byte, s string) []byte {
 
 // appendText appends a string that people read and that need not survive byte by byte: broken UTF-8 becomes U+FFFD.
 func appendText(b []byte, s string) []byte {
+	if isPlain(s) {
+		return appendPlain(b, s)
+	}
 	if !utf8.ValidString(s) {
 		s = string([]rune(s))
 	}

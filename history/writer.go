@@ -12,7 +12,8 @@ import (
 
 const (
 	flushEvery  = 100 * time.Millisecond
-	bufferLimit = 1 << 20 // bytes; an Append that fills it writes it out itself
+	flushSize   = 256 << 10 // bytes; so many are written out at once, in the background
+	bufferLimit = 4 << 20   // bytes; where the disk is so far behind, who fills the buffer writes it out himself
 )
 
 // Writer writes a history file while the run goes on. Append may be called from many goroutines.
@@ -21,7 +22,8 @@ const (
 // it, so that the file ends where it was sound.
 type Writer struct {
 	output io.Writer
-	file   *os.File // nil when the output is no file
+	file   *os.File      // nil when the output is no file
+	enough chan struct{} // told when there are flushSize bytes
 	stop   chan struct{}
 	done   chan struct{}
 
@@ -62,10 +64,9 @@ func NewWriter(output io.Writer) *Writer {
 func newWriter(output io.Writer) *Writer {
 	return &Writer{
 		output: output,
+		enough: make(chan struct{}, 1),
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
-		buffer: make([]byte, 0, bufferLimit+bufferLimit/4),
-		spare:  make([]byte, 0, bufferLimit+bufferLimit/4),
 	}
 }
 
@@ -84,6 +85,8 @@ func (w *Writer) flushInBackground() {
 		select {
 		case <-tick.C:
 			w.Flush() // the error stays in the writer
+		case <-w.enough:
+			w.Flush() // likewise
 		case <-w.stop:
 			return
 		}
@@ -95,28 +98,57 @@ func (w *Writer) flushInBackground() {
 // nanosecond after it. That keeps verdicts right as long as an invocation is appended before the operation is sent and
 // a completion after the answer came: both then lie where the file says.
 func (w *Writer) Append(e Event) Event {
+	if !w.Record(&e) {
+		panic("history: Append after Close")
+	}
+	return e
+}
+
+// lines are buffers for one line each, without its index and its time.
+var lines = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
+// Record is Append for those who do it often: it sets the event's Index and Time in place. It reports whether the event is
+// in the file: after Close none is.
+//
+// The line is put together before the lock is taken, but for its index and its time, which are known only then: recorders wait for
+// each other as long as it takes to copy a line.
+func (w *Writer) Record(e *Event) bool {
 	if e.Type < Invoke || e.Type > Info {
 		panic(fmt.Sprintf("history: event of %v", e.Type))
 	}
+	line := lines.Get().(*[]byte)
+	*line = append(e.appendRest((*line)[:0]), '\n')
+	before, after, ok := w.enter(e, *line)
+	lines.Put(line)
+	switch {
+	case after >= bufferLimit:
+		w.Flush() // the error stays in the writer
+	case before < flushSize && after >= flushSize:
+		select {
+		case w.enough <- struct{}{}:
+		default:
+		}
+	}
+	return ok
+}
+
+// enter gives the event its place, and tells what the buffer held before it and holds with it.
+func (w *Writer) enter(e *Event, line []byte) (before, after int, ok bool) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.closed {
-		w.mu.Unlock()
-		panic("history: Append after Close")
+		return 0, 0, false
 	}
 	if w.next > 0 || e.Time < 0 {
 		e.Time = max(e.Time, w.last+1)
 	}
 	e.Index, w.last = w.next, e.Time
 	w.next++
+	before = len(w.buffer)
 	if w.err == nil {
-		w.buffer = append(e.AppendJSON(w.buffer), '\n')
+		w.buffer = append(e.appendPlace(w.buffer), line...)
 	}
-	full := len(w.buffer) >= bufferLimit
-	w.mu.Unlock()
-	if full {
-		w.Flush() // the error stays in the writer
-	}
-	return e
+	return before, len(w.buffer), true
 }
 
 // Flush hands what was appended to the operating system.
