@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
-	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/workloads"
 )
@@ -60,7 +59,7 @@ func Bench(ctx context.Context, o BenchOptions) (r BenchResult, err error) {
 		return r, err
 	}
 	recorder := &recorder{writer: writer, start: time.Now()}
-	crew := &Crew{Clients: o.Clients, Timeout: time.Minute, Seed: 1, Generator: generator, Recorder: recorder, Clock: realClock{nemesis.NewClock(recorder.start)}}
+	crew := &Crew{Clients: o.Clients, Timeout: time.Minute, Seed: 1, Generator: generator, Recorder: recorder, Clock: newRealClock(recorder.start)}
 	ctx, cancel := context.WithTimeout(ctx, o.Duration)
 	defer cancel()
 	var working sync.WaitGroup
@@ -97,9 +96,9 @@ func benchRecording(path string) (float64, error) {
 	began := time.Now()
 	for i := range operations {
 		e := history.Event{Process: i % 10, F: "put", Key: "r17", Input: history.Int(int64(i))}
-		recorder.Invoke(e)
+		recorder.Invoke(&e)
 		e.Type, e.Input, e.Node, e.LogIndex = history.OK, history.Nil, "n1", uint64(i)
-		recorder.Complete(e)
+		recorder.Complete(&e)
 	}
 	elapsed := time.Since(began)
 	if err := recorder.close(); err != nil {

@@ -27,25 +27,26 @@ type Crew struct {
 	Skip func(worker int, n uint64) bool
 }
 
-// Recorder puts operations on record, with the time.
+// Recorder puts operations on record, with the time, which it sets in the event. It keeps no event.
 type Recorder interface {
 	// Invoke returns when the invocation is on record. Only then may the request leave.
-	Invoke(e history.Event)
-	Complete(e history.Event)
+	Invoke(e *history.Event)
+	Complete(e *history.Event)
 }
 
 // Clock is the time that workers live by.
 type Clock interface {
 	nemesis.Clock
-	// WithTimeout is a context that ends after d.
-	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+	// Timeouts makes what bounds the operations of one worker: each ends after d.
+	Timeouts(d time.Duration) Timeouts
 }
 
-// realClock is the machine's.
-type realClock struct{ nemesis.Clock }
-
-func (realClock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
+// Timeouts bounds the operations of one worker, one after the other.
+type Timeouts interface {
+	// Begin is a context for the next operation.
+	Begin() context.Context
+	// End ends it: the operation is over.
+	End()
 }
 
 // Worker is one concurrent client. It runs one logical process at a time; after an operation of unknown outcome it goes
@@ -56,17 +57,20 @@ type Worker struct {
 	crew    *Crew
 	client  systems.Client
 	rng     *rand.Rand
+	timeout Timeouts
+	event   history.Event // on its way to the recorder
 }
 
 // Worker makes the worker of a number, from 0.
 func (c *Crew) Worker(number int, client systems.Client) *Worker {
-	return &Worker{number: number, process: number, crew: c, client: client, rng: rand.New(rand.NewPCG(c.Seed, uint64(number)))}
+	return &Worker{number: number, process: number, crew: c, client: client, rng: rand.New(rand.NewPCG(c.Seed, uint64(number))),
+		timeout: c.Clock.Timeouts(c.Timeout)}
 }
 
 // startWorkers opens a client for each worker; worker i turns to node i (mod nodes) first, so that every node is asked.
 func (r *run) startWorkers() ([]*Worker, error) {
 	crew := &Crew{Clients: r.test.Clients, Rate: r.test.Rate, Timeout: r.test.OperationTimeout, Seed: r.test.Seed,
-		Generator: r.generator, Recorder: r.recorder, Clock: realClock{nemesis.NewClock(r.recorder.start)}}
+		Generator: r.generator, Recorder: r.recorder, Clock: newRealClock(r.recorder.start)}
 	addresses, nodes := r.addresses(), r.cluster.Nodes()
 	var workers []*Worker
 	for i := range r.test.Clients {
@@ -132,12 +136,13 @@ func (w *Worker) Do(op workloads.Operation) bool { return w.do(op, 0) }
 
 func (w *Worker) do(op workloads.Operation, late time.Duration) bool {
 	c := w.crew
-	c.Recorder.Invoke(history.Event{Process: w.process, F: op.F, Key: op.Key, Input: op.Input, Late: late})
-	ctx, cancel := c.Clock.WithTimeout(context.Background(), c.Timeout)
-	done := known(w.client.Invoke(ctx, op))
-	cancel()
-	c.Recorder.Complete(history.Event{Process: w.process, Type: done.Type, F: op.F, Key: op.Key, Output: done.Output,
-		Node: done.Node, LogIndex: done.LogIndex, Error: done.Error})
+	w.event = history.Event{Process: w.process, F: op.F, Key: op.Key, Input: op.Input, Late: late}
+	c.Recorder.Invoke(&w.event)
+	done := known(w.client.Invoke(w.timeout.Begin(), op))
+	w.timeout.End()
+	w.event = history.Event{Process: w.process, Type: done.Type, F: op.F, Key: op.Key, Output: done.Output,
+		Node: done.Node, LogIndex: done.LogIndex, Error: done.Error}
+	c.Recorder.Complete(&w.event)
 	c.Generator.Completed(w.number, op, done.Type, done.Output)
 	if done.Type == history.Info {
 		w.process += c.Clients

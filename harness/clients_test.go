@@ -101,10 +101,10 @@ func TestInfoRetiresTheProcess(t *testing.T) {
 // What arrives after the end of the record is dropped, and must not break anything.
 func TestRecorderAfterItsEnd(t *testing.T) {
 	r := &recorder{writer: history.NewWriter(&syncBuilder{}), start: time.Now()}
-	r.Invoke(history.Event{F: "get"})
+	r.Invoke(&history.Event{F: "get"})
 	require.NoError(t, r.close())
-	r.Complete(history.Event{F: "get", Type: history.OK})
-	r.Invoke(history.Event{F: "get"})
+	r.Complete(&history.Event{F: "get", Type: history.OK})
+	r.Invoke(&history.Event{F: "get"})
 	require.Equal(t, 1, r.writer.Len())
 	require.Zero(t, r.ok.Load())
 }
@@ -204,9 +204,9 @@ func (*slowOnce) Close() {}
 // steppedTimeouts is a Clock whose timeouts never come.
 type steppedTimeouts struct{ *stepClock }
 
-func (steppedTimeouts) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}
+func (s steppedTimeouts) Timeouts(time.Duration) Timeouts { return s }
+func (steppedTimeouts) Begin() context.Context            { return context.Background() }
+func (steppedTimeouts) End()                              {}
 
 func TestPacerEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -68,9 +68,9 @@ func newOnlineCheck(g workloads.Generator, workload string, start time.Time) (*o
 }
 
 // note takes an event as it stands in the history.
-func (c *onlineCheck) note(e history.Event) {
+func (c *onlineCheck) note(e *history.Event) {
 	c.mu.Lock()
-	c.recent = append(c.recent, e)
+	c.recent = append(c.recent, *e)
 	c.mu.Unlock()
 }
 

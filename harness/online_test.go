@@ -73,14 +73,14 @@ func TestOnlineCheckFindsAViolation(t *testing.T) {
 		return key, found
 	}
 	for _, e := range events[:5] {
-		c.note(e)
+		c.note(&e)
 	}
 	_, found := look()
 	require.False(t, found, "nothing is given up")
 	g.sealed = []string{"a"}
 	_, found = look()
 	require.False(t, found, "an operation is under way")
-	c.note(events[5])
+	c.note(&events[5])
 	key, found := look()
 	require.True(t, found)
 	require.Equal(t, "a", key)
@@ -108,10 +108,10 @@ func TestOnlineCheckWaitsForWhatIsMissing(t *testing.T) {
 				late = append(late, events[i])
 				i++
 			case len(late) > 0 && (i == len(events) || rng.IntN(2) == 0):
-				c.note(late[0])
+				c.note(&late[0])
 				late = late[1:]
 			default:
-				c.note(events[i])
+				c.note(&events[i])
 				i++
 			}
 			if rng.IntN(5) == 0 {
@@ -133,7 +133,7 @@ func TestOnlineCheckForgets(t *testing.T) {
 	g := &given{sealed: []string{"a", "never used"}}
 	c := newOnline(t, g)
 	for _, e := range onlineEvents(put(0, history.Invoke, "a", 1), put(0, history.OK, "a", 0)) {
-		c.note(e)
+		c.note(&e)
 	}
 	c.takeIn()
 	c.sealed = g.Sealed()
@@ -141,7 +141,7 @@ func TestOnlineCheckForgets(t *testing.T) {
 	require.False(t, found)
 	for i, e := range []history.Event{get(1, history.Invoke, "a", history.Nil), get(1, history.OK, "a", history.Nil)} {
 		e.Index = 2 + i
-		c.note(e)
+		c.note(&e)
 	}
 	c.takeIn()
 	require.Empty(t, c.objects)
@@ -188,7 +188,7 @@ func BenchmarkOnlineCheck(b *testing.B) {
 	note := func(e history.Event) {
 		e.Index, e.Time = index, time.Duration(index)
 		index++
-		c.note(e)
+		c.note(&e)
 	}
 	for n := 0; b.Loop(); n++ {
 		key := fmt.Sprint("r", n/usualOperations)

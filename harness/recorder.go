@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,22 +16,19 @@ type recorder struct {
 
 	online *onlineCheck // nil: nothing is checked while the run goes on
 
-	mu     sync.RWMutex // shared by those who append; close excludes them
-	closed bool
-
 	ok, fail, info atomic.Int64
 }
 
 func (r *recorder) now() time.Duration { return time.Since(r.start) }
 
 // Invoke puts the invocation on record. Only after it returns may the request leave.
-func (r *recorder) Invoke(e history.Event) {
+func (r *recorder) Invoke(e *history.Event) {
 	e.Type, e.Time = history.Invoke, r.now()
 	r.append(e)
 }
 
 // Complete puts a completion on record.
-func (r *recorder) Complete(e history.Event) {
+func (r *recorder) Complete(e *history.Event) {
 	e.Time = r.now()
 	if !r.append(e) {
 		return
@@ -50,18 +46,16 @@ func (r *recorder) Complete(e history.Event) {
 // nemesis puts on record what the nemesis did.
 func (r *recorder) nemesis(e history.Event) {
 	e.Process, e.Type, e.Time = history.NemesisProcess, history.Info, r.now()
-	r.append(e)
+	r.append(&e)
 }
 
 // append reports whether the event is on record. What comes after close is not: a client that returns long after its
 // timeout has an open operation in the history, which says all there is to say.
-func (r *recorder) append(e history.Event) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if r.closed {
+func (r *recorder) append(e *history.Event) bool {
+	if !r.writer.Record(e) {
 		return false
 	}
-	if e = r.writer.Append(e); r.online != nil {
+	if r.online != nil {
 		r.online.note(e)
 	}
 	return true
@@ -82,9 +76,4 @@ func (r *recorder) watch(ctx context.Context) error {
 }
 
 // close ends the history and returns the first error it met.
-func (r *recorder) close() error {
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
-	return r.writer.Close()
-}
+func (r *recorder) close() error { return r.writer.Close() }

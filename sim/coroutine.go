@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/harness"
 )
 
 // coroutine is code that blocks, such as a client's or the nemesis's, run a stretch at a time in the world's one thread. It
@@ -160,7 +162,26 @@ func (w *world) over(ctx context.Context) error {
 	return nil
 }
 
-// WithTimeout implements harness.Clock.
+// Timeouts implements harness.Clock.
+func (c clock) Timeouts(d time.Duration) harness.Timeouts { return &timeouts{clock: c, after: d} }
+
+type timeouts struct {
+	clock clock
+	after time.Duration
+	end   context.CancelFunc // of the operation under way
+}
+
+// Begin implements harness.Timeouts.
+func (t *timeouts) Begin() context.Context {
+	ctx, end := t.clock.WithTimeout(context.Background(), t.after)
+	t.end = end
+	return ctx
+}
+
+// End implements harness.Timeouts.
+func (t *timeouts) End() { t.end() }
+
+// WithTimeout implements client.World.
 func (c clock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	s := &simulated{Context: ctx, world: c.world, deadline: min(c.world.now+d, deadlineOf(ctx))}
 	return s, func() { s.canceled = true }

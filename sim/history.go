@@ -17,14 +17,14 @@ type recorder struct {
 var _ harness.Recorder = (*recorder)(nil)
 
 // Invoke implements harness.Recorder.
-func (r *recorder) Invoke(e history.Event) {
+func (r *recorder) Invoke(e *history.Event) {
 	e.Type = history.Invoke
 	r.begun++
-	r.append(e)
+	r.append(*e)
 }
 
 // Complete implements harness.Recorder.
-func (r *recorder) Complete(e history.Event) {
+func (r *recorder) Complete(e *history.Event) {
 	switch e.Type {
 	case history.OK:
 		r.counts.OK++
@@ -33,7 +33,7 @@ func (r *recorder) Complete(e history.Event) {
 	default:
 		r.counts.Info++
 	}
-	r.append(e)
+	r.append(*e)
 }
 
 // append puts an event on record. Time grows along the history, by a nanosecond where the world's stands still.
