@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -36,7 +37,7 @@ func (r *run) audit(ctx context.Context) {
 // judgeReplicas tries until the replicas can be compared, or ctx ends. Replicas that differ differ for ever: one comparison is enough.
 func judgeReplicas(ctx context.Context, system systems.Audited, addresses map[string]string, wait func()) (result checker.Result, compared string) {
 	r := checker.Result{Checker: replicasChecker, Verdict: checker.Valid}
-	for {
+	for why := error(nil); ; {
 		differences, compared, err := system.Audit(ctx, addresses)
 		switch {
 		case err == nil && len(differences) == 0:
@@ -50,9 +51,10 @@ func judgeReplicas(ctx context.Context, system systems.Audited, addresses map[st
 			return r, compared
 		case ctx.Err() != nil:
 			r.Verdict = checker.Unknown
-			r.Reason = fmt.Sprintf("the replicas could not be held against each other within %v: %v", auditTime, err)
+			r.Reason = fmt.Sprintf("the replicas could not be held against each other within %v: %v", auditTime, cmp.Or(why, err)) // not that the time is up
 			return r, compared
 		}
+		why = err
 		wait()
 	}
 }
