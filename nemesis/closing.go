@@ -34,7 +34,7 @@ func (n *Nemesis) close(ctx context.Context) Event {
 	if reason := n.checkOpen(ctx, "all", allLinks(n.world.Nodes()), &e); reason != "" {
 		against = append(against, reason)
 	}
-	if n.has(Partition, clientsMode) {
+	if n.has(Partition, ClientsMode) {
 		if reason := n.checkOpen(ctx, "all clients'", clientLinks(n.world.Nodes()), &e); reason != "" {
 			against = append(against, reason)
 		}

@@ -204,7 +204,7 @@ func TestNothingTakesOnADeadWorld(t *testing.T) {
 		s, err := NewSchedule(expanded(t, 5, Partition), nodeNames(5), 1, 30*time.Second)
 		require.NoError(t, err)
 		for _, e := range newRun(t, arguments{leader: "n1", breakage: breakage}, s).run(t) {
-			if e.Mode == clientsMode && breakage != "cut does nothing" && breakage != "cut cuts all" {
+			if e.Mode == ClientsMode && breakage != "cut does nothing" && breakage != "cut cuts all" {
 				continue // it is done and probed in another way
 			}
 			if e.Mode == dataMode && strings.HasPrefix(breakage, "cut ") && breakage != "cut does nothing" {

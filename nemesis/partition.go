@@ -24,7 +24,7 @@ const (
 const (
 	flappingMode = "flapping"
 	dataMode     = "one-way-data"
-	clientsMode  = "clients"
+	ClientsMode  = "clients"
 )
 
 type partition struct{ basic }
@@ -39,14 +39,14 @@ var partitioning = partition{basic{title: Partition, ways: []mode{
 	{name: "ring", needs: 4, help: "every node reaches a majority, and no two the same", choose: cutting(RingGrudge)},
 	{name: flappingMode, needs: 2, turns: true, help: "a random node alone, again and again for moments", choose: cutting(OneGrudge)},
 	{name: dataMode, needs: 3, of: toCutData, help: "as one-way, but acknowledgements pass: the other direction goes on", choose: cutting(OneWayGrudge)},
-	{name: clientsMode, needs: 1, of: toCutClients, help: "clients from as many random nodes as leave a majority; nodes reach each other", choose: cutClients},
+	{name: ClientsMode, needs: 1, of: toCutClients, help: "clients from as many random nodes as leave a majority; nodes reach each other", choose: cutClients},
 	{name: "halves", needs: 2, help: "in the middle; with an even number of nodes nobody has a majority",
 		onRequest: func(nodes int) bool { return nodes%2 == 1 || nodes == 2 }, choose: cutting(HalvesGrudge)},
 }}}
 
 // checkPlan wants links.
 func (partition) checkPlan(s Step) error {
-	if s.Text != "" && s.Mode != clientsMode && len(s.Links) == 0 {
+	if s.Text != "" && s.Mode != ClientsMode && len(s.Links) == 0 {
 		return errors.New("it cuts no links")
 	}
 	return nil
@@ -127,7 +127,7 @@ func (partition) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 
 // checkHealed gathers evidence that what the fault cut passes again, as far as no other fault cuts it.
 func (n *Nemesis) checkHealed(ctx context.Context, f *fault, e *Event) string {
-	if f.step.Mode == clientsMode {
+	if f.step.Mode == ClientsMode {
 		still := n.cuts(f).clients
 		open := slices.DeleteFunc(slices.Clone(f.step.Targets), func(node string) bool { return slices.Contains(still, node) })
 		return n.checkOpen(ctx, "healed", clientLinks(open), e)
@@ -149,7 +149,7 @@ func (n *Nemesis) cuts(except *fault) cuts {
 		case f == except || f.step.Fault != Partition || f.flaps.opened:
 		case f.step.Mode == dataMode:
 			c.data = append(c.data, f.step.Links...)
-		case f.step.Mode == clientsMode:
+		case f.step.Mode == ClientsMode:
 			c.clients = append(c.clients, f.step.Targets...)
 		default:
 			c.full = append(c.full, f.step.Links...)
@@ -171,7 +171,7 @@ func (n *Nemesis) cutExactly(ctx context.Context, c cuts) error {
 	if n.has(Partition, dataMode) {
 		errs = append(errs, n.abilities.Data.CutData(ctx, c.data))
 	}
-	if n.has(Partition, clientsMode) {
+	if n.has(Partition, ClientsMode) {
 		errs = append(errs, n.abilities.Clients.CutClients(ctx, c.clients))
 	}
 	return errors.Join(errs...)
@@ -226,7 +226,7 @@ func (n *Nemesis) cutLinks(except *fault) []Link {
 // checkCut gathers evidence that the fault's links pass nothing and that others do. It returns what speaks against it.
 func (n *Nemesis) checkCut(ctx context.Context, f *fault, e *Event) string {
 	links := f.step.Links
-	if f.step.Mode == clientsMode {
+	if f.step.Mode == ClientsMode {
 		links = clientLinks(f.step.Targets)
 	}
 	probes, err := n.probe(ctx, links)

@@ -31,7 +31,7 @@ func (kill) impact(f *fault) Impact { return Impact{Down: heldBy(f.step.Targets,
 func (pause) impact(f *fault) Impact { return Impact{Down: heldBy(f.step.Targets, f.paused)} }
 
 func (partition) impact(f *fault) Impact {
-	if f.step.Mode == flappingMode || f.step.Mode == clientsMode {
+	if f.step.Mode == flappingMode || f.step.Mode == ClientsMode {
 		return Impact{Vague: true}
 	}
 	return Impact{Cut: f.step.Links}

@@ -41,7 +41,7 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 		}
 		return f.dockerCluster(ctx)
 	case "local":
-		return f.localCluster(ctx)
+		return f.localCluster(ctx, show)
 	case "auto":
 		err := docker.Available(ctx)
 		if ctx.Err() != nil {
@@ -49,12 +49,12 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 		}
 		if err != nil {
 			show.note("cluster: local processes, because %v", err)
-			return f.localCluster(ctx)
+			return f.localCluster(ctx, show)
 		}
 		c, err := f.dockerCluster(ctx)
 		if err != nil {
 			show.note("cluster: local processes; a Docker engine answers, but %v", err)
-			return f.localCluster(ctx)
+			return f.localCluster(ctx, show)
 		}
 		show.note("cluster: docker (an engine answers)")
 		return c, nil
@@ -62,23 +62,25 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 	return nil, badArgument("--cluster %s: want auto, docker, local or sim", f.cluster)
 }
 
-func (f *runFlags) localCluster(ctx context.Context) (*ownedCluster, error) {
+func (f *runFlags) localCluster(ctx context.Context, show *progress) (*ownedCluster, error) {
 	if f.deployed != nil {
-		c, err := local.New(local.Options{System: f.deployed, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags, Disks: f.needsDisks()})
+		c, err := local.New(local.Options{System: f.deployed, Nodes: nodeNames(f.nodes), Flags: f.nodeFlags, Disks: f.needsDisks(), Links: local.Links(f.links)})
 		if err != nil {
 			return nil, badArgument("%w", err)
 		}
+		show.note("cluster: local (%s)", c.Between())
 		return &ownedCluster{cluster: c}, nil
 	}
 	binary, temporary, err := f.nodeOr(ctx, sibling("ordeal-node"))
 	if err != nil {
 		return nil, err
 	}
-	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.flagsOfNodes(), Disks: f.needsDisks()})
+	c, err := local.New(local.Options{Binary: binary, Nodes: nodeNames(f.nodes), Flags: f.flagsOfNodes(), Disks: f.needsDisks(), Links: local.Links(f.links)})
 	if err != nil {
 		temporary.Remove()
 		return nil, badArgument("%w", err)
 	}
+	show.note("cluster: local (%s)", c.Between())
 	return &ownedCluster{c, temporary}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/harness/namespaces"
 )
 
 // version is set at build time.
@@ -55,7 +56,10 @@ func (v verdictReached) code() int {
 	return exitUnknown
 }
 
-func main() { os.Exit(guarded(run)) }
+func main() {
+	namespaces.Main() // does not return where this program was started to keep the namespaces of another
+	os.Exit(guarded(run))
+}
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), interruptions()...)

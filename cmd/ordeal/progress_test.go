@@ -73,7 +73,7 @@ func TestQuietProgressSaysNothingButWarnings(t *testing.T) {
 // The command line that a run's folder keeps is one that the program takes, and says the same again.
 func TestTheSavedCommandLineRepeatsTheRun(t *testing.T) {
 	f := &runFlags{cluster: "local", nodes: 3, workload: "register", faults: "kill:leader,partition", clients: 7, rate: 12.5, duration: 9 * time.Second,
-		timeout: 2 * time.Second, seed: 42, out: "here", name: "mine", mutant: "stale-read", nodeBinary: "a", agentBinary: "b", compose: "c",
+		timeout: 2 * time.Second, seed: 42, out: "here", name: "mine", mutant: "stale-read", nodeBinary: "a", agentBinary: "b", compose: "c", links: "namespaces",
 		nodeFlags: []string{"--heartbeat=1s", "--pre-vote=false"}}
 	command := f.command()
 	require.Equal(t, []string{"ordeal", "run"}, command[:2])
@@ -81,7 +81,7 @@ func TestTheSavedCommandLineRepeatsTheRun(t *testing.T) {
 	require.NoError(t, again.ParseFlags(command[2:]))
 	for name, want := range map[string]string{"cluster": "local", "nodes": "3", "faults": "kill:leader,partition", "clients": "7", "rate": "12.5",
 		"time": "9s", "timeout": "2s", "seed": "42", "name": "mine", "mutant": "stale-read", "node-binary": "a", "agent-binary": "b",
-		"compose-file": "c", "node-flag": "[--heartbeat=1s,--pre-vote=false]"} {
+		"compose-file": "c", "links": "namespaces", "node-flag": "[--heartbeat=1s,--pre-vote=false]"} {
 		require.Equal(t, want, again.Flags().Lookup(name).Value.String(), name)
 	}
 }

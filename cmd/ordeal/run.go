@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ordeal-dev/ordeal/harness"
+	"github.com/ordeal-dev/ordeal/harness/local"
 	"github.com/ordeal-dev/ordeal/harness/managed/external"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/report"
@@ -52,6 +53,7 @@ type runFlags struct {
 	program  *external.Program // the user's, where system names one
 
 	nodeBinary, agentBinary, compose string
+	links                            string
 	nodeFlags                        []string
 
 	online bool
@@ -81,6 +83,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.nodeBinary, "node-binary", "", "the node to test; ordeal-node beside this program if not given")
 	flags.StringVar(&f.agentBinary, "agent-binary", "", "the agent for Docker; ordeal-agent beside this program if not given")
 	flags.StringVar(&f.compose, "compose-file", "", "docker-compose.yml with the nodes; looked for here and above if not given")
+	flags.StringVar(&f.links, "links", string(local.Userspace), "what is between the nodes of --cluster local: namespaces (a network namespace each; Linux), userspace (links through this program), or auto: namespaces where the machine has them")
 	flags.StringArrayVar(&f.nodeFlags, "node-flag", nil, "flag for every node, such as --node-flag=--election-timeout=500ms; may be repeated")
 	flags.BoolVar(&f.online, "check-while-running", false, "check keys as they are given up, and end the run at the first violation")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress, only the outcome")
@@ -238,7 +241,7 @@ func (f *runFlags) command() []string {
 		c = append(c, "--check-while-running")
 	}
 	for _, flag := range [][2]string{{"--schedule", f.schedule}, {"--name", f.name}, {"--mutant", f.mutant}, {"--node-binary", f.nodeBinary},
-		{"--agent-binary", f.agentBinary}, {"--compose-file", f.compose}} {
+		{"--agent-binary", f.agentBinary}, {"--compose-file", f.compose}, {"--links", f.links}} {
 		if flag[1] != "" {
 			c = append(c, flag[0], flag[1])
 		}

@@ -53,7 +53,7 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 
 // plan is what the flags ask to be simulated, and the faults in words.
 func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (sim.Plan, []string, error) {
-	for _, flag := range []string{"mutant", "node-binary", "agent-binary", "compose-file"} {
+	for _, flag := range []string{"mutant", "node-binary", "agent-binary", "compose-file", "links"} {
 		if changed(flag) {
 			return sim.Plan{}, nil, badArgument("--%s is not for --cluster sim, whose nodes are in this program; for a seeded bug: ordeal mutants run --cluster sim", flag)
 		}

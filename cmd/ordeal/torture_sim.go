@@ -33,7 +33,7 @@ func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet)
 		f.mixtures = []string{swarm}
 	}
 	f.repeatSimulated(flags)
-	for _, name := range []string{"node-binary", "agent-binary", "compose-file"} {
+	for _, name := range []string{"node-binary", "agent-binary", "compose-file", "links"} {
 		if flags.Changed(name) {
 			return badArgument("--%s is not for --cluster sim, whose nodes are in a program", name)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,7 +48,9 @@ type Options struct {
 	System systems.Deployed
 	// Disks gives every node a disk that can be hurt (nemesis.Disks).
 	Disks bool
-	// ResetOnHeal resets the connections that a partition held something of, in place of letting them go on.
+	// Links say what is between the nodes; default Userspace.
+	Links Links
+	// ResetOnHeal has userspace links reset the connections that a partition held something of, in place of letting them go on.
 	ResetOnHeal bool
 }
 
@@ -56,7 +59,9 @@ type Cluster struct {
 	options  Options
 	programs map[string]string // of a deployed system, by name
 	id       string
-	network  *link.Network
+	links    Links
+	network  *link.Network // of userspace links; nil: there are none
+	inside   *inside       // of namespaces; nil: there are none
 	ports    ports.Held
 
 	cutting    sync.Mutex // one change at a time
@@ -100,8 +105,12 @@ func New(options Options) (*Cluster, error) {
 		}
 	}
 	options.Nodes = slices.Clone(options.Nodes)
+	links, err := options.Links.choose()
+	if err != nil {
+		return nil, err
+	}
 	id := time.Now().UTC().Format("20060102T150405") + "-" + rand.Text()[:8]
-	return &Cluster{options: options, programs: programs, id: id, nodes: map[string]*node{}}, nil
+	return &Cluster{options: options, programs: programs, id: id, links: links, nodes: map[string]*node{}}, nil
 }
 
 // findPrograms checks that what is to be run is there.
@@ -142,7 +151,7 @@ func (c *Cluster) Setup(ctx context.Context) error {
 }
 
 func (c *Cluster) setup(ctx context.Context) error {
-	if err := c.prepare(); err != nil {
+	if err := c.prepare(ctx); err != nil {
 		return err
 	}
 	for _, name := range c.options.Nodes {
@@ -164,7 +173,7 @@ func (c *Cluster) setup(ctx context.Context) error {
 }
 
 // prepare makes the run's record, its folders and its links, in this order.
-func (c *Cluster) prepare() error {
+func (c *Cluster) prepare(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tornDown || c.record != nil {
@@ -180,10 +189,11 @@ func (c *Cluster) prepare() error {
 	if err := c.record.mark(); err != nil {
 		return err
 	}
-	if c.options.System == nil {
-		if c.network, err = link.New(c.options.Nodes, link.Options{ResetOnHeal: c.options.ResetOnHeal}); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(filepath.Join(dir, logsFolder), 0o755); err != nil {
+		return err
+	}
+	if err := c.connect(ctx); err != nil {
+		return err
 	}
 	for i, name := range c.options.Nodes {
 		if err := c.addNode(i, name); err != nil {
@@ -194,6 +204,17 @@ func (c *Cluster) prepare() error {
 		return c.mountDisks()
 	}
 	return nil
+}
+
+// connect makes what is between the nodes.
+func (c *Cluster) connect(ctx context.Context) (err error) {
+	switch {
+	case c.links == Namespaces:
+		return c.openNamespaces(ctx)
+	case c.options.System == nil:
+		c.network, err = link.New(c.options.Nodes, link.Options{ResetOnHeal: c.options.ResetOnHeal})
+	}
+	return err
 }
 
 // chooseDir says where the run's folder is to be, and whether it is to be made.
@@ -214,17 +235,24 @@ func (c *Cluster) chooseDir() (dir string, made bool, err error) {
 }
 
 func (c *Cluster) addNode(index int, name string) error {
-	for _, folder := range []string{c.dataDir(name), filepath.Join(c.record.Dir, logsFolder)} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(c.dataDir(name), 0o755); err != nil {
+		return err
 	}
 	log, err := os.OpenFile(c.logPath(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	c.nodes[name] = &node{process: &process{node: name, record: c.record, log: log}, index: index}
+	c.nodes[name] = &node{process: c.newProcess(name, name, log), index: index}
 	return nil
+}
+
+// newProcess is one of the node's, or of the programs beside it.
+func (c *Cluster) newProcess(name, node string, log *os.File) *process {
+	p := &process{node: name, record: c.record, log: log, begin: startHere}
+	if c.inside != nil {
+		p.begin = c.inside.startIn(node)
+	}
+	return p
 }
 
 func (c *Cluster) dataDir(name string) string { return filepath.Join(c.record.Dir, dataFolder, name) }
@@ -238,6 +266,10 @@ func (c *Cluster) logPath(name string) string {
 func (c *Cluster) drawPorts(n *node) error {
 	if c.options.System != nil {
 		return c.drawNamed(n)
+	}
+	if c.inside != nil {
+		n.peer, n.client, n.http = peerPort, clientPort, httpPort
+		return nil
 	}
 	for _, port := range []*int{&n.peer, &n.client, &n.http} {
 		var err error
@@ -267,11 +299,11 @@ func (c *Cluster) launch(name string) error {
 func (c *Cluster) args(n *node) []string {
 	args := []string{
 		"--id", strconv.Itoa(n.index + 1), "--cluster-id", c.id, "--data", c.dataDir(n.node),
-		"--listen-peer", ports.Address(n.peer), "--listen-client", ports.Address(n.client), "--listen-http", ports.Address(n.http),
+		"--listen-peer", c.address(n, n.peer), "--listen-client", c.address(n, n.client), "--listen-http", c.address(n, n.http),
 	}
 	for i, name := range c.options.Nodes {
-		at := ports.Address(n.peer)
-		if name != n.node {
+		at := c.address(c.nodes[name], c.nodes[name].peer)
+		if name != n.node && c.network != nil {
 			at = c.network.Address(n.node, name)
 		}
 		args = append(args, "--peer", fmt.Sprintf("%d=%s", i+1, at))
@@ -338,6 +370,9 @@ func (c *Cluster) Probe(ctx context.Context, links []nemesis.Link) ([]nemesis.Pr
 	if err := c.isUp(); err != nil {
 		return nil, err
 	}
+	if c.inside != nil {
+		return c.inside.Probe(ctx, links)
+	}
 	if c.network == nil {
 		return c.probeListeners(ctx, links)
 	}
@@ -357,10 +392,26 @@ func (c *Cluster) isUp() error {
 }
 
 // ClientAddress is host:port of the node's client port.
-func (c *Cluster) ClientAddress(name string) string { return ports.Address(c.nodes[name].client) }
+func (c *Cluster) ClientAddress(name string) string { return c.outside(name, c.nodes[name].client) }
 
 // StatusAddress is host:port of the node's HTTP port.
-func (c *Cluster) StatusAddress(name string) string { return ports.Address(c.nodes[name].http) }
+func (c *Cluster) StatusAddress(name string) string { return c.outside(name, c.nodes[name].http) }
+
+// address is host:port of a node's port as nodes have it.
+func (c *Cluster) address(n *node, port int) string {
+	if c.inside != nil {
+		return netip.AddrPortFrom(c.inside.net.Address(n.node), uint16(port)).String()
+	}
+	return ports.Address(port)
+}
+
+// outside is host:port of a node's port as the harness has it.
+func (c *Cluster) outside(name string, port int) string {
+	if c.inside != nil {
+		return c.inside.net.Outside(name, port)
+	}
+	return ports.Address(port)
+}
 
 // CollectLogs writes each node's log, over all its restarts, to dir/<node>.log.
 func (c *Cluster) CollectLogs(ctx context.Context, dir string) error {
@@ -442,6 +493,9 @@ func (c *Cluster) Teardown(ctx context.Context) error {
 	}
 	if c.network != nil {
 		errs = append(errs, c.network.Close())
+	}
+	if c.inside != nil {
+		errs = append(errs, c.inside.net.Close())
 	}
 	errs = append(errs, c.disks.unmount())
 	if err := errors.Join(errs...); err != nil || c.record == nil {

@@ -21,6 +21,10 @@ import (
 func (c *Cluster) drawNamed(n *node) error {
 	n.ports = map[string]int{}
 	for _, p := range c.options.System.Ports() {
+		if c.inside != nil {
+			n.ports[p.Name] = p.Number
+			continue
+		}
 		port, err := c.ports.Draw()
 		if err != nil {
 			return err
@@ -40,8 +44,8 @@ func (c *Cluster) drawNamed(n *node) error {
 
 func (c *Cluster) site(n *node) systems.Site {
 	return systems.Site{Cluster: c.id, Node: n.node, Nodes: c.options.Nodes, Data: c.dataDir(n.node), Flags: c.options.Flags,
-		Listen: func(port string) string { return ports.Address(n.ports[port]) },
-		At:     func(node, port string) string { return ports.Address(c.nodes[node].ports[port]) }}
+		Listen: func(port string) string { return c.address(n, n.ports[port]) },
+		At:     func(node, port string) string { return c.address(c.nodes[node], c.nodes[node].ports[port]) }}
 }
 
 // launchDeployed starts the node as its system says, and at its first start the programs beside it.
@@ -49,7 +53,7 @@ func (c *Cluster) launchDeployed(n *node) error {
 	command := c.options.System.Command(c.site(n))
 	if len(n.beside) < len(command.Beside) {
 		for i := len(n.beside); i < len(command.Beside); i++ {
-			p := &process{node: fmt.Sprintf("%s-beside-%d", n.node, i+1), record: c.record, log: n.log}
+			p := c.newProcess(fmt.Sprintf("%s-beside-%d", n.node, i+1), n.node, n.log)
 			n.beside = append(n.beside, p)
 			if err := c.run(p, command.Beside[i]); err != nil {
 				return err
@@ -133,6 +137,9 @@ func noLinks[L any](links []L) error {
 }
 
 func (c *Cluster) partitions() string {
+	if c.inside != nil {
+		return "nftables via netlink in each node's network namespace"
+	}
 	if c.options.System != nil {
 		return "none: the nodes reach each other without links between them"
 	}

@@ -44,7 +44,7 @@ func (foreign) Command(s systems.Site) systems.Command {
 
 // Nodes of somebody else's system are started as it says, reach each other, outlive nothing, and those beside them are not killed with them.
 func TestDeployed(t *testing.T) {
-	c := setUp(t, Options{System: foreign{}})
+	c := setUp(t, Options{System: foreign{}, Links: Userspace})
 	talking(t, c, "n1", "n2")
 	talking(t, c, "n3", "n1")
 	require.Equal(t, "none: the nodes reach each other without links between them", c.Facts()["partitions"])

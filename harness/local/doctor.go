@@ -54,22 +54,25 @@ func finding(name string, err error, remedy string) Finding {
 
 // tryProcess does to a process what the faults do to nodes.
 func tryProcess(ctx context.Context) error {
-	cmd := exec.Command("sleep", "60")
-	cmd.SysProcAttr = attributes()
-	if err := start(cmd); err != nil {
-		return err
-	}
-	gone := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(gone)
-	}()
-	p := &process{node: "a test process", cmd: cmd, gone: gone, running: true}
-	err := errors.Join(p.signal(ctx, unix.SIGSTOP, true), p.signal(ctx, unix.SIGCONT, false), p.kill(ctx))
+	path, err := exec.LookPath("sleep")
 	if err != nil {
 		return err
 	}
-	if how := cmd.ProcessState.String(); how != "signal: killed" {
+	cmd, err := startHere(command{path: path, args: []string{"60"}}, nil)
+	if err != nil {
+		return err
+	}
+	gone, how := make(chan struct{}), ""
+	go func() {
+		how = cmd.wait()
+		close(gone)
+	}()
+	p := &process{node: "a test process", cmd: cmd, gone: gone, running: true}
+	err = errors.Join(p.signal(ctx, unix.SIGSTOP, true), p.signal(ctx, unix.SIGCONT, false), p.kill(ctx))
+	if err != nil {
+		return err
+	}
+	if how != "signal: killed" {
 		return fmt.Errorf("a killed process ended with %q", how)
 	}
 	return nil

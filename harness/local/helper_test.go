@@ -16,11 +16,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/harness/namespaces"
 )
 
 // The test binary is also the node and the harness of the tests: started again with a node's flags it is a small server that
 // talks to its peers, with ORDEAL_TEST_HARNESS it is a harness that sets up a cluster and waits to be killed.
 func TestMain(m *testing.M) {
+	namespaces.Main()
 	switch {
 	case slices.Contains(os.Args, "--cluster-id"):
 		os.Exit(nodeMain())

@@ -49,6 +49,9 @@ func newCluster(t *testing.T, options Options) *Cluster {
 	require.NoError(t, err)
 	options.Binary = self
 	options.Nodes = []string{"n1", "n2", "n3"}
+	if options.Links == "" {
+		options.Links = Links(os.Getenv("ORDEAL_TEST_LINKS"))
+	}
 	if options.Dir == "" {
 		options.Dir = filepath.Join(t.TempDir(), "run")
 	}
@@ -57,6 +60,9 @@ func newCluster(t *testing.T, options Options) *Cluster {
 	t.Cleanup(func() { require.NoError(t, c.Teardown(ctx)) })
 	return c
 }
+
+// up tells whether the node listens where it says what it is.
+func up(c *Cluster, name string) bool { return c.accepts(ctx, c.nodes[name], c.nodes[name].http) }
 
 func ask(t *testing.T, c *Cluster, name string) status {
 	t.Helper()
@@ -81,10 +87,7 @@ func stateOf(t *testing.T, c *Cluster, name string) nemesis.ProcessState {
 func talking(t *testing.T, c *Cluster, from, to string) {
 	t.Helper()
 	for _, node := range []string{from, to} { // which may have been started a moment ago
-		waitFor(t, node+" answers", func() bool {
-			conn, err := net.Dial("tcp", c.StatusAddress(node))
-			return err == nil && conn.Close() == nil
-		})
+		waitFor(t, node+" answers", func() bool { return up(c, node) })
 	}
 	fromID, toID := strings.TrimPrefix(from, "n"), strings.TrimPrefix(to, "n")
 	heard, answered := ask(t, c, to).Heard[fromID], ask(t, c, from).Answered[toID]
@@ -131,7 +134,7 @@ func TestKillAndStart(t *testing.T) {
 	require.Equal(t, 2, after.Starts)
 	require.NotEqual(t, before.PID, after.PID)
 	require.Equal(t, at, c.StatusAddress("n2"))
-	waitFor(t, "n2 to answer", func() bool { return accepts(ctx, c.nodes["n2"].http) })
+	waitFor(t, "n2 to answer", func() bool { return up(c, "n2") })
 	require.Equal(t, 2, ask(t, c, "n2").Starts, "its data is where it was")
 	talking(t, c, "n1", "n2")
 	talking(t, c, "n2", "n3")
@@ -139,7 +142,7 @@ func TestKillAndStart(t *testing.T) {
 
 // Another run gets none of a node's ports, also while the node is down: its clients would take the other run's node for theirs.
 func TestANodeThatIsDownKeepsItsPorts(t *testing.T) {
-	c := setUp(t, Options{})
+	c := setUp(t, Options{Links: Userspace})
 	require.NoError(t, c.Kill(ctx, "n2"))
 	n := c.nodes["n2"]
 	var other ports.Held
@@ -169,7 +172,7 @@ func TestPauseAndResume(t *testing.T) {
 
 // Cutting n1 off in one direction stops its requests and its answers, and nothing that it is sent.
 func TestCut(t *testing.T) {
-	c := setUp(t, Options{})
+	c := setUp(t, Options{Links: Userspace})
 	talking(t, c, "n1", "n2")
 	talking(t, c, "n2", "n1")
 	cut := []nemesis.Link{{From: "n1", To: "n2"}}
@@ -202,12 +205,12 @@ func TestCut(t *testing.T) {
 
 // A node that is killed and started during a partition finds it standing.
 func TestRestartDuringPartition(t *testing.T) {
-	c := setUp(t, Options{})
+	c := setUp(t, Options{Links: Userspace})
 	links := nemesis.Isolate(c.Nodes(), "n3").Links
 	require.NoError(t, c.Cut(ctx, links))
 	require.NoError(t, c.Kill(ctx, "n3"))
 	require.NoError(t, c.Start(ctx, "n3"))
-	waitFor(t, "n3 to answer", func() bool { return accepts(ctx, c.nodes["n3"].http) })
+	waitFor(t, "n3 to answer", func() bool { return up(c, "n3") })
 	waitFor(t, "n3's requests held", func() bool { return c.Counters(nemesis.Link{From: "n3", To: "n1"}).Stopped > 10 })
 	s := ask(t, c, "n3")
 	require.Empty(t, s.Heard)
@@ -221,7 +224,7 @@ func TestLogsOverRestarts(t *testing.T) {
 	c := setUp(t, Options{})
 	require.NoError(t, c.Kill(ctx, "n1"))
 	require.NoError(t, c.Start(ctx, "n1"))
-	waitFor(t, "n1 to answer", func() bool { return accepts(ctx, c.nodes["n1"].http) })
+	waitFor(t, "n1 to answer", func() bool { return up(c, "n1") })
 	dir := filepath.Join(t.TempDir(), "nodes")
 	require.NoError(t, c.CollectLogs(ctx, dir))
 	text, err := os.ReadFile(filepath.Join(dir, "n1.log"))
@@ -240,7 +243,7 @@ func TestLogsOverRestarts(t *testing.T) {
 
 // A port that was taken between the draw and the start is drawn again.
 func TestPortCollisionAtSetup(t *testing.T) {
-	c := setUp(t, Options{Flags: []string{"--collide-once", filepath.Join(t.TempDir(), "collided")}})
+	c := setUp(t, Options{Links: Userspace, Flags: []string{"--collide-once", filepath.Join(t.TempDir(), "collided")}})
 	starts := 0
 	for _, name := range c.Nodes() {
 		starts += stateOf(t, c, name).Starts
@@ -337,7 +340,7 @@ func TestBadOptions(t *testing.T) {
 }
 
 func TestFacts(t *testing.T) {
-	c := setUp(t, Options{})
+	c := setUp(t, Options{Links: Userspace})
 	facts := c.Facts()
 	require.Equal(t, "userspace links", facts["partitions"])
 	require.Equal(t, runtime.GOOS+"/"+runtime.GOARCH, facts["platform"])

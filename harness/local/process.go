@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,12 +22,13 @@ type process struct {
 	node   string
 	record *record
 	log    *os.File
+	begin  starter
 
 	clock  vdso.Follower
 	acting sync.Mutex // one start, kill, pause or resume at a time
 
 	mu      sync.Mutex
-	cmd     *exec.Cmd     // the last one
+	cmd     *program      // the last one
 	gone    chan struct{} // closed when it has been waited for
 	running bool
 	starts  int
@@ -44,21 +44,16 @@ func (p *process) start(binary string, args, env []string) error {
 	if p.running {
 		return fmt.Errorf("%s runs already, as pid %d", p.node, p.cmd.Process.Pid)
 	}
-	cmd := exec.Command(binary, args...)
-	cmd.Stdout, cmd.Stderr = p.log, p.log
-	if len(env) > 0 {
-		cmd.Env = append(os.Environ(), env...)
-	}
-	cmd.SysProcAttr = attributes()
 	p.note("process %d starts: %s %s", p.starts+1, binary, strings.Join(args, " "))
-	if err := start(cmd); err != nil {
+	cmd, err := p.begin(command{binary, args, append(os.Environ(), env...)}, p.log)
+	if err != nil {
 		p.note("process %d could not be started: %v", p.starts+1, err)
 		return fmt.Errorf("start %s: %w", p.node, err)
 	}
 	p.starts++
 	p.cmd, p.gone, p.running, p.ended = cmd, make(chan struct{}), true, ""
 	p.note("process %d runs, pid %d", p.starts, cmd.Process.Pid)
-	err := p.remember(cmd.Process.Pid)
+	err = p.remember(cmd.Process.Pid)
 	go p.wait(cmd, p.gone)
 	return err
 }
@@ -75,11 +70,11 @@ func (p *process) remember(pid int) error {
 	return p.record.setProcess(p.node, id)
 }
 
-func (p *process) wait(cmd *exec.Cmd, gone chan struct{}) {
-	_ = cmd.Wait() // How it ended is in cmd.ProcessState.
+func (p *process) wait(cmd *program, gone chan struct{}) {
+	ended := cmd.wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running, p.ended = false, cmd.ProcessState.String()
+	p.running, p.ended = false, ended
 	p.note("process %d ended, pid %d: %s", p.starts, cmd.Process.Pid, p.ended)
 	close(gone)
 }
@@ -144,7 +139,7 @@ func (p *process) signal(ctx context.Context, s syscall.Signal, stop bool) error
 }
 
 // current is the running process, or an error that begins with the node's name.
-func (p *process) current() (*exec.Cmd, <-chan struct{}, error) {
+func (p *process) current() (*program, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.running {

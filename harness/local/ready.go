@@ -21,7 +21,7 @@ const (
 // nobody knows them yet but its own links, which are told. Those of a deployed system are in its peers' command lines.
 func (c *Cluster) comeUp(ctx context.Context, n *node) error {
 	for attempt := 1; ; attempt++ {
-		err := n.answers(ctx)
+		err := c.answers(ctx, n)
 		if err == nil {
 			return nil
 		}
@@ -40,19 +40,19 @@ func (c *Cluster) comeUp(ctx context.Context, n *node) error {
 }
 
 // answers waits until all ports of the running process accept connections.
-func (n *node) answers(ctx context.Context) error {
+func (c *Cluster) answers(ctx context.Context, n *node) error {
 	n.mu.Lock()
 	gone := n.gone
 	n.mu.Unlock()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for _, port := range n.listeners() {
-		for !accepts(ctx, port) {
+		for !c.accepts(ctx, n, port) {
 			select {
 			case <-gone:
 				return fmt.Errorf("its process ended: %s", n.state().Ended)
 			case <-ctx.Done():
-				return fmt.Errorf("%s does not answer: %w", ports.Address(port), ctx.Err())
+				return fmt.Errorf("%s does not answer: %w", c.address(n, port), ctx.Err())
 			case <-tick.C:
 			}
 		}
@@ -65,7 +65,10 @@ func (n *node) answers(ctx context.Context) error {
 	}
 }
 
-func accepts(ctx context.Context, port int) bool {
+func (c *Cluster) accepts(ctx context.Context, n *node, port int) bool {
+	if c.inside != nil {
+		return c.inside.net.Reach(ctx, n.node, port) == nil
+	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", ports.Address(port))
 	if err != nil {
