@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,22 +57,13 @@ type cpuWatch struct {
 func (c *cpuWatch) Phase(text string) {
 	switch {
 	case text == harness.PhaseRunning:
-		c.begun, c.phases = cpuTime(), 0
+		c.begun, c.phases = harness.ProcessorTime(), 0
 	default:
 		if c.phases++; c.phases == 1 {
-			c.ended = cpuTime()
+			c.ended = harness.ProcessorTime()
 		}
 	}
 	c.progress.Phase(text)
-}
-
-// cpuTime is the processor time this program took so far.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // onlineCost is what one run took.
