@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -48,6 +49,22 @@ func (c *Cluster) lacksDisks(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Settle implements harness.Settler for nodes of a deployed system, as harness/local does.
+func (c *Cluster) Settle(ctx context.Context) error {
+	if c.options.System == nil || !c.options.Disks {
+		return nil
+	}
+	var errs []error
+	for _, node := range c.Nodes() {
+		m, err := c.member(node)
+		if err == nil {
+			err = c.explain(ctx, m, m.agent.Settle(ctx))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // SetDisk puts exactly this fault in force on the node's disk.

@@ -11,6 +11,7 @@ import (
 // child to be down.
 const (
 	pathDisk    = "/v1/disk"         // GET: nemesis.DiskState; PUT: nemesis.DiskFault, nemesis.DiskState
+	pathSettle  = "/v1/disk/settle"  // POST: nemesis.DiskState
 	pathForget  = "/v1/disk/forget"  // POST: ForgetRequest, nemesis.PowerLoss
 	pathFlip    = "/v1/disk/flip"    // POST: FlipRequest, nemesis.Flip
 	pathRestore = "/v1/disk/restore" // POST: []nemesis.Flip
@@ -41,6 +42,12 @@ func (c *Client) Disk(ctx context.Context) (nemesis.DiskState, error) {
 // SetDisk puts exactly this fault of the disk in force.
 func (c *Client) SetDisk(ctx context.Context, fault nemesis.DiskFault) error {
 	_, err := call[nemesis.DiskState](ctx, c, http.MethodPut, pathDisk, fault)
+	return err
+}
+
+// Settle makes durable all that is on the disk.
+func (c *Client) Settle(ctx context.Context) error {
+	_, err := call[nemesis.DiskState](ctx, c, http.MethodPost, pathSettle, nil)
 	return err
 }
 

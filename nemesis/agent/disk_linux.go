@@ -52,6 +52,7 @@ func (s *server) handleDisk(mux *http.ServeMux) {
 		answer(w, s.disk.State())
 	})
 	mux.HandleFunc("PUT "+pathDisk, s.putDisk)
+	mux.HandleFunc("POST "+pathSettle, s.settleDisk)
 	mux.HandleFunc("POST "+pathForget, atRest(s, func(ctx context.Context, r ForgetRequest) (nemesis.PowerLoss, error) {
 		return s.disk.ForgetUnsynced(ctx, r.Seed)
 	}))
@@ -81,6 +82,19 @@ func (s *server) putDisk(w http.ResponseWriter, r *http.Request) {
 	}
 	s.disk.SetFault(fault)
 	s.note("disk: %+v", fault)
+	answer(w, s.disk.State())
+}
+
+func (s *server) settleDisk(w http.ResponseWriter, _ *http.Request) {
+	if s.disk == nil {
+		failWith(w, errNoDisk)
+		return
+	}
+	if err := s.disk.Settle(); err != nil {
+		failWith(w, err)
+		return
+	}
+	s.note("disk: settled")
 	answer(w, s.disk.State())
 }
 

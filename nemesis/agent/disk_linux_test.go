@@ -19,6 +19,7 @@ func TestWithoutDisk(t *testing.T) {
 	for name, err := range map[string]error{
 		"state":  func() error { _, err := c.Disk(t.Context()); return err }(),
 		"fault":  c.SetDisk(t.Context(), nemesis.DiskFault{Full: true}),
+		"settle": c.Settle(t.Context()),
 		"forget": func() error { _, err := c.ForgetUnsynced(t.Context(), 0); return err }(),
 		"wipe":   func() error { _, err := c.Wipe(t.Context()); return err }(),
 	} {
@@ -71,6 +72,12 @@ func TestDiskOverTheAPI(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, nemesis.PowerLoss{Names: 1}, loss)
 
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "settled"), []byte("unsynced"), 0o600))
+	require.NoError(t, c.Settle(ctx))
+	loss, err = c.ForgetUnsynced(ctx, 0)
+	require.NoError(t, err)
+	require.Equal(t, nemesis.PowerLoss{}, loss, "what was settled stays")
+
 	require.NoError(t, c.SetDisk(ctx, nemesis.DiskFault{FailSyncs: true, SlowSyncs: time.Millisecond}))
 	state, err := c.Disk(ctx)
 	require.NoError(t, err)
@@ -80,7 +87,7 @@ func TestDiskOverTheAPI(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
 	n, err := c.Wipe(ctx)
 	require.NoError(t, err)
-	require.Zero(t, n)
+	require.Equal(t, 1, n, "the file that was settled")
 	_, err = os.Stat(filepath.Join(dir, "folder"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
