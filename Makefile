@@ -57,7 +57,7 @@ bug = @$(BUILD)/ordeal torture --cluster local --runs $(BUG_RUNS) --seed $(BUG_S
   code=$$?; [ $$code -eq 1 ] || { echo "no run was invalid: the bug was not found (exit code $$code)"; exit 1; }
 
 .PHONY: known-bugs
-known-bugs: $(addprefix known-bug-,etcd-serializable nats-direct hashicorp-local redis-failover rqlite-weak nats-stream-loss nats-lazy-sync etcd-14370) ## find the known bugs of other people's systems, one after the other (an hour and more)
+known-bugs: $(addprefix known-bug-,etcd-serializable nats-direct hashicorp-local redis-failover rqlite-weak nats-stream-loss nats-lazy-sync etcd-14370 etcd-13766) ## find the known bugs of other people's systems, one after the other (an hour and more)
 
 .PHONY: known-bug-etcd-serializable known-bug-nats-direct known-bug-hashicorp-local known-bug-redis-failover known-bug-rqlite-weak known-bug-nats-stream-loss known-bug-nats-lazy-sync known-bug-etcd-14370 known-bug-etcd-13766
 known-bug-etcd-serializable: build ## stale serializable reads of etcd, no fault needed
@@ -83,9 +83,18 @@ known-bug-nats-lazy-sync: build ## writes that NATS acknowledged and never synce
 known-bug-etcd-14370: build ## writes that a single etcd 3.5.4 acknowledged before it had synced them (FUSE)
 	@$(MAKE) -s systems SYSTEMS=etcd@3.5.4
 	$(call bug,--versions etcd@3.5.4 --nodes 1 --faults disk:fsync-slow:nodes=one:delay=50ms$(comma)disk:power-loss:nodes=one --clients 50 --rate 0 --time 20s)
-known-bug-etcd-13766: build ## replicas of etcd 3.5.2 that differ after kills: not found so far (docs/detection.md)
+# One member is killed each 1.5 s while the two others serve. Its backend commits each millisecond, so that commits fall into the midst of what it
+# applies; timeouts are long, so that a machine with much else to do has a leader.
+known-bug-etcd-13766: build ## replicas of etcd 3.5.2 that differ after kills
 	@$(MAKE) -s systems SYSTEMS=etcd@3.5.2
-	$(call bug,--versions etcd@3.5.2 --nodes 3 --faults kill:one$(comma)kill:leader --clients 100 --rate 0 --timeout 2s --time 60s)
+	$(call bug,--versions etcd@3.5.2 $(etcd-13766))
+etcd-13766 = --schedule systems/etcd/testdata/kill-n1.json --clients 100 --rate 1500 --timeout 5s \
+  $(addprefix --node-flag=,--backend-batch-interval=1ms --election-timeout=3000 --heartbeat-interval=300)
+
+.PHONY: compare-etcd-13766
+compare-etcd-13766: build ## etcd 3.5.2 held against 3.5.35 under the kills of known-bug-etcd-13766: which is worse
+	@$(MAKE) -s systems SYSTEMS='etcd@3.5.2 etcd@3.5.35'
+	@$(BUILD)/ordeal compare etcd@3.5.2 etcd@3.5.35 --cluster local --runs $(BUG_RUNS) --seed $(BUG_SEED) --reproduce 0 --keep none --name compare-etcd-13766 $(etcd-13766) $(ARGS)
 comma := ,
 
 .PHONY: test-systems

@@ -18,7 +18,7 @@ const (
 
 // Choice is what etcd can be had as.
 var Choice = systems.Choice{
-	Versions:      []string{"3.6.16", "3.5.0", "3.5.2", "3.5.4", "3.5.35", "3.7.3"},
+	Versions:      []string{"3.6.16", "3.4.15", "3.5.0", "3.5.2", "3.5.4", "3.5.35", "3.7.3"},
 	Consistencies: []string{linearizable, serializable},
 }
 

@@ -19,7 +19,7 @@ const (
 )
 
 // Choice is what NATS can be had as.
-var Choice = systems.Choice{Versions: []string{"2.12.15", "2.10.22"}, Consistencies: []string{leader, direct}}
+var Choice = systems.Choice{Versions: []string{"2.12.15", "2.10.22", "2.11.0", "2.12.1", "2.15.2"}, Consistencies: []string{leader, direct}}
 
 // System is NATS of one version.
 type System struct{ systems.Built }
