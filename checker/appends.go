@@ -15,7 +15,7 @@ import (
 // Crashed appends that were seen took effect, the others can be left out.
 func decideAppends(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	d := &appendsDecision{ops: ops}
-	if !d.findPieces() {
+	if !d.findPieces() || len(d.puts) > 0 {
 		return Unknown, nil, "", false
 	}
 	verdict, conflict := inSteps(b, d.findOrder, d.checkOrder)
@@ -25,7 +25,8 @@ func decideAppends(b *bounds, ops []*history.Operation) (Verdict, []int32, strin
 // appendsDecision is the state of the check of one text.
 type appendsDecision struct {
 	ops    []*history.Operation
-	pieces []int32 // appends, sorted by what they append
+	pieces []int32 // puts and appends, sorted by what they write
+	puts   []int32
 	reads  []int32
 	order  []int32 // appends that were seen, in their order
 	places []int   // by read: how many of order it saw
@@ -42,10 +43,13 @@ func (d *appendsDecision) text(i int32) string {
 	return text
 }
 
-// findPieces sorts the appends; it fails where they can be taken for one another.
+// findPieces sorts the puts and appends; it fails where they can be taken for one another.
 func (d *appendsDecision) findPieces() bool {
 	for i, op := range d.ops {
 		switch op.F {
+		case "put":
+			d.puts = append(d.puts, int32(i))
+			d.pieces = append(d.pieces, int32(i))
 		case "append":
 			d.pieces = append(d.pieces, int32(i))
 		case "get":
@@ -174,7 +178,7 @@ const fewPieces = 6
 // taken out of all of it.
 func textProject(ops []*history.Operation) (projection, bool) {
 	d := &appendsDecision{ops: ops}
-	if !d.findPieces() || len(d.pieces) <= fewPieces {
+	if !d.findPieces() || len(d.puts) > 0 || len(d.pieces) <= fewPieces {
 		return nil, false
 	}
 	return func(op *history.Operation, gone map[string]bool) *history.Operation {

@@ -22,7 +22,7 @@ func KVAppend() Model {
 		Step:     kvAppendStep,
 		ReadOnly: func(op *history.Operation) bool { return op.F == "get" },
 		Check:    kvAppendCheck,
-		exact:    decideAppends,
+		exact:    decideTexts,
 		values:   textMention,
 		project:  textProject,
 		explain:  explainKVAppend,

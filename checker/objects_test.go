@@ -119,9 +119,10 @@ func textObject(g *generator) simulated {
 			return "append", history.String(piece)
 		},
 		apply: func(op *history.Operation) bool {
-			if op.F == "append" {
-				in, _ := op.Input.AsString()
+			if in, _ := op.Input.AsString(); op.F == "append" {
 				text += in
+			} else if op.F == "put" {
+				text = in
 			} else if op.Output = history.String(text); text == "" && g.random.IntN(2) == 0 {
 				op.Output = history.Nil
 			}
@@ -155,6 +156,22 @@ func otherText(g *generator, op *history.Operation, ops []history.Operation) {
 		return
 	}
 	op.Output = history.String(strings.Join(pieces, ""))
+}
+
+// textWithPuts is textObject with puts.
+func textWithPuts(g *generator) simulated {
+	o := textObject(g)
+	next, apply := o.next, o.apply
+	return simulated{
+		next: func(client int) (string, history.Value) {
+			f, in := next(client)
+			if f == "append" && g.random.IntN(3) == 0 {
+				f = "put"
+			}
+			return f, in
+		},
+		apply: apply,
+	}
 }
 
 func setObject(g *generator) simulated {
@@ -293,6 +310,7 @@ func objectCases() map[string]objectCase {
 	return map[string]objectCase{
 		"set":              {Set(), setObject, otherElements},
 		"text":             {KVAppend(), textObject, otherText},
+		"text with puts":   {KVAppend(), textWithPuts, otherText},
 		"queue":            {Queue(), queueObject, otherAnswer},
 		"lock":             {Lock(), lockObject(false), otherTime},
 		"lock with tokens": {Lock(), lockObject(true), otherToken},
