@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -243,4 +244,26 @@ func TestHardKeysLeaveTheOthersTheirTime(t *testing.T) {
 			require.Equal(t, Valid, k.Verdict, "%s: %s", k.Key, k.Reason)
 		}
 	}
+}
+
+// Once a key is invalid the verdict on all is known, and hard keys get a little more time only, whatever limit there is.
+func TestHardKeysEndSoonOnceOneIsInvalid(t *testing.T) {
+	hard := contended(30, 3000, 0)
+	for k := range 3 {
+		for i := range 3000 {
+			op := hard.Operations[i]
+			op.Key = fmt.Sprint("hard", k)
+			hard.Operations = append(hard.Operations, op)
+		}
+	}
+	bad := func(f string, in, out history.Value, call time.Duration) history.Operation {
+		return history.Operation{F: f, Key: "illegal", Input: in, Output: out, Call: call, Return: call + 1, Type: history.OK}
+	}
+	hard.Operations = append(hard.Operations, bad("put", history.Int(1), history.Nil, 1), bad("get", history.Nil, history.Int(2), 3))
+	c := &linearizable{model: Register(), confirm: usualConfirm, afterInvalid: 100 * time.Millisecond}
+	r := c.Check(context.Background(), hard, Options{Memory: 1 << 30})
+	require.Equal(t, Invalid, r.Verdict)
+	require.True(t, slices.ContainsFunc(r.Keys, func(k KeyResult) bool {
+		return k.Verdict == Unknown && strings.Contains(k.Reason, "once another is invalid")
+	}), "%+v", r.Keys)
 }

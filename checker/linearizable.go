@@ -12,11 +12,15 @@ import (
 )
 
 // Linearizable checks each key of a history against the model.
-func Linearizable(m Model) Checker { return &linearizable{model: m, confirm: usualConfirm} }
+func Linearizable(m Model) Checker {
+	return &linearizable{model: m, confirm: usualConfirm, afterInvalid: usualAfterInvalid}
+}
 
 type linearizable struct {
 	model   Model
 	confirm confirmLimits
+
+	afterInvalid time.Duration // what hard keys may take once another is invalid
 }
 
 func (l *linearizable) Name() string { return "linearizable" }
@@ -25,7 +29,7 @@ func (l *linearizable) Check(ctx context.Context, h *history.History, o Options)
 	start := time.Now()
 	ctx, cancel := o.within(ctx, "the time for all keys")
 	defer cancel()
-	r := &run{model: &l.model, options: o, confirm: l.confirm, ctx: ctx}
+	r := &run{model: &l.model, options: o, confirm: l.confirm, afterInvalid: l.afterInvalid, ctx: ctx}
 	r.objects = split(&l.model, h)
 	r.results = make([]KeyResult, len(r.objects))
 	r.heap = limitHeap(o.Memory)
@@ -50,7 +54,12 @@ type run struct {
 	ctx     context.Context
 	heap    *heapLimit
 	objects []*object
-	results []KeyResult // of the objects, in their order
+
+	afterInvalid time.Duration
+
+	deciding context.Context // ctx, or less of it once the verdict on all is known
+	hurry    func()          // ends it soon; nil: while all are tried quickly
+	results  []KeyResult     // of the objects, in their order
 
 	explained int // keys
 }

@@ -52,8 +52,11 @@ func oracleRegister(state string, op *history.Operation) (string, bool) {
 func oracleText(state string, op *history.Operation) (string, bool) {
 	in, _ := op.Input.AsString()
 	out, _ := op.Output.AsString()
-	if op.F == "append" {
+	switch op.F {
+	case "append":
 		return state + in, true
+	case "put":
+		return in, true
 	}
 	return state, op.Type != history.OK || out == state
 }
@@ -212,7 +215,8 @@ func TestVerdictsAgreeWithTheOracle(t *testing.T) {
 		step oracleStep
 		init string
 	}{
-		"register": {oracleRegister, "nil"}, "text": {oracleText, ""}, "set": {oracleSet, ""}, "queue": {oracleQueue, ""},
+		"register": {oracleRegister, "nil"}, "text": {oracleText, ""}, "text with puts": {oracleText, ""},
+		"set": {oracleSet, ""}, "queue": {oracleQueue, ""},
 		"counter": {oracleCounter, "0"}, "lock": {oracleLock, "nil 0"}, "lock with tokens": {oracleLock, "nil 0"}, "bank": {oracleBank, ""},
 	}
 	require.Len(t, oracles, len(cases))
