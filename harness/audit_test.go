@@ -18,7 +18,10 @@ type audited struct {
 	differences []string
 }
 
-func (a *audited) Audit(context.Context, map[string]string) ([]string, string, error) {
+func (a *audited) Audit(ctx context.Context, _ map[string]string) ([]string, string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
 	if a.failures > 0 {
 		a.failures--
 		return nil, "", errors.New("n2 is not back")
@@ -36,5 +39,5 @@ func TestReplicasAreHeldAgainstEachOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r, _ = judgeReplicas(ctx, &audited{failures: 1000}, nil, cancel)
 	require.Equal(t, checker.Unknown, r.Verdict)
-	require.Contains(t, r.Reason, "n2 is not back")
+	require.Contains(t, r.Reason, "n2 is not back", "not that the time is up")
 }
