@@ -3,6 +3,7 @@ package node
 import (
 	"sync"
 
+	"github.com/ordeal-dev/ordeal/node/wire"
 	"github.com/ordeal-dev/ordeal/raft"
 )
 
@@ -12,8 +13,9 @@ type inbox struct {
 	mu     sync.Mutex
 	batch  batch
 	notify chan struct{} // holds one token while there may be something
-	// arrived is called by whoever has put something in; it may take the batch at once. As it is made it leaves a token.
-	arrived func()
+	// arrived is called by whoever has put something in; it may take the batch at once. What canWait (requests, while what others led to is
+	// under way) it may leave there. As it is made it leaves a token.
+	arrived func(canWait bool)
 }
 
 type batch struct {
@@ -27,7 +29,8 @@ type batch struct {
 
 	messageBytes, requestBytes int
 
-	some bool // something was put in
+	some   bool // something was put in
+	urgent bool // some of it cannot wait
 }
 
 // Limits on what messages may wait for the driver. A leader keeps below them by its window; what is beyond them is
@@ -57,7 +60,7 @@ func (in *inbox) putMessages(messages []raft.Message) {
 
 // putRequests takes in requests of a client, up to the first that is too much beside those that wait, and returns how many.
 func (in *inbox) putRequests(qs []Request) (taken int) {
-	in.put(func(b *batch) {
+	in.add(!immediate(qs), func(b *batch) {
 		for _, q := range qs {
 			if len(b.requests) >= MaxPendingRequests || b.requestBytes+len(q.Command) > MaxPendingBytes {
 				return
@@ -70,9 +73,19 @@ func (in *inbox) putRequests(qs []Request) (taken int) {
 	return taken
 }
 
+// immediate reports whether one of the requests is answered from what the node knows already.
+func immediate(qs []Request) bool {
+	for _, q := range qs {
+		if q.Kind != wire.Transact || q.Consistency == wire.Stale || q.Consistency == wire.Lease {
+			return true
+		}
+	}
+	return false
+}
+
 func newInbox() *inbox {
 	in := &inbox{notify: make(chan struct{}, 1)}
-	in.arrived = in.leaveToken
+	in.arrived = func(bool) { in.leaveToken() }
 	return in
 }
 
@@ -83,19 +96,22 @@ func (in *inbox) leaveToken() {
 	}
 }
 
-func (in *inbox) put(add func(*batch)) {
+func (in *inbox) put(fill func(*batch)) { in.add(false, fill) }
+
+func (in *inbox) add(canWait bool, fill func(*batch)) {
 	in.mu.Lock()
-	add(&in.batch)
+	fill(&in.batch)
 	in.batch.some = true
+	in.batch.urgent = in.batch.urgent || !canWait
 	in.mu.Unlock()
-	in.arrived()
+	in.arrived(canWait)
 }
 
-// holds reports whether anything has arrived that was not taken.
-func (in *inbox) holds() bool {
+// holds reports whether anything has arrived that was not taken, and whether any of it cannot wait.
+func (in *inbox) holds() (some, urgent bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.batch.some
+	return in.batch.some, in.batch.urgent
 }
 
 // drive gives what has arrived to the driver, which was told the time, and has it done. Writes that have finished come

@@ -37,6 +37,9 @@ type Server struct {
 	armed   atomic.Int64 // until when run's timer sleeps
 	toFlush flushList    // connections of clients that have answers
 
+	awaiting  atomic.Bool // requests are under way: what they wait for will arrive and bring a turn
+	lingering atomic.Bool // a timer will look after the requests in the inbox
+
 	mu      sync.Mutex // guards senders
 	senders map[raft.NodeID]*runningSender
 	spoken  []*runningSender // who was given messages in this turn; the driver's thread's

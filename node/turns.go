@@ -15,7 +15,11 @@ import (
 // becomes a batch.
 
 // arrived is called by whoever has put something into the inbox.
-func (s *Server) arrived() {
+func (s *Server) arrived(canWait bool) {
+	if canWait && s.awaiting.Load() {
+		s.linger()
+		return
+	}
 	if !s.turning.TryLock() {
 		s.inbox.leaveToken()
 		return
@@ -24,8 +28,12 @@ func (s *Server) arrived() {
 	early := int64(s.driver.Deadline()) < s.armed.Load()
 	again := early || s.driver.Removed()
 	s.turning.Unlock()
-	if again || s.inbox.holds() {
+	some, urgent := s.inbox.holds()
+	switch {
+	case again || urgent || some && !s.awaiting.Load():
 		s.inbox.leaveToken()
+	case some:
+		s.linger()
 	}
 }
 
@@ -33,7 +41,24 @@ func (s *Server) arrived() {
 func (s *Server) turn() {
 	s.Turn(s.now)
 	s.flushMessages()
+	s.awaiting.Store(s.driver.pending() > 0) // before the answers leave: the next request may be here at once
 	s.toFlush.flush()
+}
+
+// maxLinger bounds how long requests wait for what is under way, so that one more round does not wait for the answer of a server
+// that is far away or gone.
+const maxLinger = time.Millisecond
+
+// linger sees to it that what waits in the inbox is taken soon, even if nothing else arrives.
+func (s *Server) linger() {
+	if !s.lingering.Swap(true) {
+		time.AfterFunc(maxLinger, func() {
+			s.lingering.Store(false)
+			if some, _ := s.inbox.holds(); some {
+				s.inbox.leaveToken()
+			}
+		})
+	}
 }
 
 // drive is the driver's own goroutine.
