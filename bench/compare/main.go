@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,6 +66,7 @@ func (o *options) run(ctx context.Context, clients, servers string, asJSON bool)
 		return err
 	}
 	defer os.RemoveAll(dir)
+	before := busy()
 	zeroed, growing, err := syncRates(dir)
 	if err != nil {
 		return err
@@ -91,8 +93,19 @@ func (o *options) run(ctx context.Context, clients, servers string, asJSON bool)
 		}
 		return nil
 	}
-	fmt.Printf("bare fdatasync: %.0f a second into a file of zeros, %.0f into a growing one\n\n", zeroed, growing)
+	fmt.Printf("%d processors; load average before %s, after %s; bare fdatasync: %.0f a second into a file of zeros, %.0f into a growing one\n\n",
+		runtime.NumCPU(), before, busy(), zeroed, growing)
 	return table(os.Stdout, o.systems, all)
+}
+
+// busy is the machine's load average over the last minute: what else there was to do shows in it.
+func busy() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 // numbers reads a flag's list.

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -12,10 +15,14 @@ type kind struct {
 	servers int
 }
 
-// table prints the median of the rounds, and how many times faster this project's node is.
+// columns are what the table tells of each load on each system.
+var columns = []string{"load", "clients", "servers", "system", "ops/s", "p50 us", "p99 us", "server CPU us/op", "client CPU us/op", "MB on disk", "ordeal is"}
+
+// table prints, in Markdown, the median of the rounds, and how many times faster this project's node is.
 func table(w io.Writer, systems []string, all []measurement) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "load\tclients\tservers\tsystem\tops/s\tp50 us\tp99 us\tserver CPU us/op\tclient CPU us/op\tMB on disk\tordeal is\t")
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	row(t, columns...)
+	row(t, slices.Repeat([]string{"---"}, len(columns))...)
 	for _, l := range loads(all) {
 		own := median(of(all, "ordeal", l), func(m measurement) float64 { return m.Rate })
 		for _, system := range systems {
@@ -28,14 +35,22 @@ func table(w io.Writer, systems []string, all []measurement) error {
 			if system != "ordeal" && rate > 0 && own > 0 {
 				ratio = fmt.Sprintf("%.2f x", own/rate)
 			}
-			fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%.0f\t%.0f\t%.0f\t%.1f\t%.1f\t%.0f\t%s\t\n", l.op, l.clients, l.servers, system, rate,
-				median(rounds, func(m measurement) float64 { return m.P50 }), median(rounds, func(m measurement) float64 { return m.P99 }),
-				median(rounds, func(m measurement) float64 { return m.ServerCPU * 1e6 / float64(max(1, m.Operations)) }),
-				median(rounds, func(m measurement) float64 { return m.CPU * 1e6 / float64(max(1, m.Operations)) }),
-				median(rounds, func(m measurement) float64 { return float64(m.Bytes) / 1e6 }), ratio)
+			figure := func(digits int, f func(measurement) float64) string {
+				return strconv.FormatFloat(median(rounds, f), 'f', digits, 64)
+			}
+			row(t, l.op, fmt.Sprint(l.clients), fmt.Sprint(l.servers), system, strconv.FormatFloat(rate, 'f', 0, 64),
+				figure(0, func(m measurement) float64 { return m.P50 }), figure(0, func(m measurement) float64 { return m.P99 }),
+				figure(1, func(m measurement) float64 { return m.ServerCPU * 1e6 / float64(max(1, m.Operations)) }),
+				figure(1, func(m measurement) float64 { return m.CPU * 1e6 / float64(max(1, m.Operations)) }),
+				figure(0, func(m measurement) float64 { return float64(m.Bytes) / 1e6 }), ratio)
 		}
 	}
 	return t.Flush()
+}
+
+// row prints a row of a table in Markdown.
+func row(w io.Writer, cells ...string) {
+	fmt.Fprintf(w, "| %s\t|\n", strings.Join(cells, "\t| "))
 }
 
 // loads are the kinds of load, in the order in which they were measured.
