@@ -138,6 +138,7 @@ type call struct {
 	waiter     *coroutine // nil: nobody waits any more
 	ended      bool
 	response   []byte // as it is on the wire
+	asked      asked  // for the invariants
 	err        error
 }
 
@@ -188,7 +189,9 @@ func (k *call) arrive(frame []byte, breaks uint64) {
 		return
 	}
 	p.calls[q.ID] = k
-	p.Take(node.Request{ID: q.ID, From: k, Kind: q.Kind, Consistency: q.Consistency, Command: q.Txn})
+	r := node.Request{ID: q.ID, From: k, Kind: q.Kind, Consistency: q.Consistency, Command: q.Txn}
+	w.judge.asks(k, &r)
+	p.Take(r)
 	c.node.turnSoon()
 	if breaks == 2 {
 		delete(p.calls, q.ID)
@@ -199,6 +202,7 @@ func (k *call) arrive(frame []byte, breaks uint64) {
 // Answer implements node.Answerer, in the node's turn.
 func (k *call) Answer(r wire.Response) {
 	c := k.connection
+	c.world.judge.answers(k, &r)
 	delete(c.process.calls, r.ID)
 	if k.ended || k.waiter == nil {
 		return

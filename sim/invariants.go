@@ -35,6 +35,7 @@ type invariants struct {
 	commits   []commit               // the greatest committed index, as it grew
 	states    map[uint64]uint64      // by index: the hash of the state machine
 	reigns    []store.Leadership     // in the order of their begins
+	refused   map[uint64]bool        // by the chain's hash: entries whose clients were told that they have no effect
 
 	violations []Violation
 }
@@ -52,7 +53,7 @@ type commit struct {
 }
 
 func newInvariants(w *world) invariants {
-	return invariants{world: w, off: w.options.NoInvariants, leaders: map[uint64]raft.NodeID{}, states: map[uint64]uint64{},
+	return invariants{world: w, off: w.options.NoInvariants, leaders: map[uint64]raft.NodeID{}, states: map[uint64]uint64{}, refused: map[uint64]bool{},
 		entries: make([][]known, 1, 256), committed: make([]uint64, 1, 256)}
 }
 
@@ -280,6 +281,7 @@ func (v *invariants) writes(n *simNode, st raft.Status, w *node.Write) {
 		}
 		for i := range w.Entries {
 			v.append(n, &w.Entries[i])
+			v.proposes(n, w.Entries[i].Index, w.Entries[i].Term, w.Entries[i].Data)
 			if w.Entries[i].Kind == raft.EntryConfiguration {
 				v.configures(n, st)
 			}

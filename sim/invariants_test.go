@@ -7,17 +7,19 @@ import (
 
 	"github.com/ordeal-dev/ordeal/node"
 	"github.com/ordeal-dev/ordeal/node/kv"
+	"github.com/ordeal-dev/ordeal/node/wire"
 	"github.com/ordeal-dev/ordeal/raft"
 )
 
 // bench is a world of three nodes that do not run: what they say and write comes from a test.
 type bench struct {
 	*world
-	t *testing.T
+	t   *testing.T
+	own []raft.Entry // that were proposed for requests
 }
 
 func newBench(t *testing.T, o Options) *bench {
-	return &bench{newWorld(o, Usual(1, "register", 3)), t}
+	return &bench{world: newWorld(o, Usual(1, "register", 3)), t: t}
 }
 
 func entry(index, term uint64, data string) raft.Entry {
@@ -46,6 +48,31 @@ func (b *bench) turn(id int, role raft.Role, term, commit, applied uint64) {
 func (b *bench) say(from, to int, m raft.Message) {
 	m.From, m.To = raft.NodeID(from), raft.NodeID(to)
 	b.judge.sent(b.nodes[from-1], &m)
+}
+
+// ask has a client's request come to a node.
+func (b *bench) ask(id int, q node.Request) *call {
+	n := b.nodes[id-1]
+	if n.process == nil {
+		n.process = &process{node: n, commands: map[*byte]*call{}}
+	}
+	k := &call{connection: &connection{world: b.world, node: n, process: n.process}}
+	q.Kind = wire.Transact
+	b.judge.asks(k, &q)
+	return k
+}
+
+func reads(by wire.Consistency) node.Request {
+	return node.Request{Consistency: by, Command: kv.AppendTxn(nil, kv.Txn{Ops: []kv.Op{{Kind: kv.Get, Key: "k"}}})}
+}
+
+// propose has a node write an entry of term 1 for a client's request.
+func (b *bench) propose(id int, index uint64) *call {
+	q := node.Request{Command: kv.AppendTxn(nil, kv.Txn{Ops: []kv.Op{{Kind: kv.Put, Key: "k"}}})}
+	k := b.ask(id, q)
+	b.own = append(b.own, raft.Entry{Index: index, Term: 1, Data: q.Command})
+	b.write(id, b.own[len(b.own)-1])
+	return k
 }
 
 func configurationEntry(index, term uint64, voters, outgoing []raft.NodeID) raft.Entry {
@@ -145,6 +172,24 @@ func TestInvariants(t *testing.T) {
 			reign(b)
 			b.write(1, configurationEntry(2, 1, []raft.NodeID{1, 2}, []raft.NodeID{1, 2, 3}))
 		}, func(b *bench) { b.write(1, configurationEntry(3, 1, []raft.NodeID{1, 2}, nil)) }},
+		{"read index", func(b *bench) { // what the state was before, and what it is now
+			early := b.ask(1, reads(wire.ReadIndex))
+			reign(b)
+			b.judge.answers(early, &wire.Response{Status: wire.OK})
+			b.judge.answers(b.ask(2, reads(wire.ReadIndex)), &wire.Response{Status: wire.OK, LogIndex: 1})
+			b.judge.answers(b.ask(2, reads(wire.Stale)), &wire.Response{Status: wire.OK})
+			b.judge.answers(b.ask(2, reads(wire.Lease)), &wire.Response{Status: wire.NotLeader})
+		}, func(b *bench) { b.judge.answers(b.ask(2, reads(wire.Lease)), &wire.Response{Status: wire.OK}) }},
+		{"refusal", func(b *bench) { // first refused, then committed
+			reign(b)
+			b.judge.answers(b.propose(1, 2), &wire.Response{Status: wire.Refusal})
+		}, func(b *bench) { b.write(2, b.own[0]); b.turn(2, raft.Follower, 1, 2, 0) }},
+		{"refusal", reign, func(b *bench) { // first committed, then refused
+			k := b.propose(1, 2)
+			b.write(2, b.own[0])
+			b.turn(1, raft.Leader, 1, 2, 1)
+			b.judge.answers(k, &wire.Response{Status: wire.NotLeader})
+		}},
 	} {
 		t.Run(test.invariant, func(t *testing.T) {
 			b := newBench(t, Options{})

@@ -59,6 +59,7 @@ type process struct {
 	snapBusy bool
 	leaving  bool // it was removed, and ends soon
 	calls    map[uint64]*call
+	commands map[*byte]*call // of them, by their commands
 	lastCall uint64
 }
 
@@ -105,7 +106,7 @@ func (n *simNode) boot() {
 			n.exit(err)
 			return
 		}
-		p := &process{Engine: engine, node: n, calls: map[uint64]*call{}}
+		p := &process{Engine: engine, node: n, calls: map[uint64]*call{}, commands: map[*byte]*call{}}
 		n.process = p
 		hard, start, entries, newest := engine.Recovered()
 		w.judge.started(n, hard, start, entries, newest)

@@ -126,6 +126,9 @@ func (v *invariants) committing(n *simNode, st raft.Status) {
 		switch known := v.committed[index]; {
 		case known == 0:
 			v.committed[index] = k.hash
+			if v.refused[k.hash] {
+				v.revives(n, index, k.term)
+			}
 		case known != k.hash:
 			v.broken("state machine safety", n, "commits another entry %d (of term %d) than another node", index, k.term)
 			return
