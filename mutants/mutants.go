@@ -19,7 +19,7 @@ var patches embed.FS
 type Mutant struct {
 	Name  string // of the patch, without .patch
 	Title string // first line
-	// Row is the bug's number in the list of known bugs, Breaks what it violates, ProvokedBy the faults it needs,
+	// Row is the bug's number in the list of known bugs, or Own, Breaks what it violates, ProvokedBy the faults it needs,
 	// HappenedIn where it is known from. All from the header.
 	Row, Breaks, ProvokedBy, HappenedIn string
 
@@ -93,15 +93,18 @@ func parse(name string, text []byte) (Mutant, error) {
 	if m.Title == "" || m.Row == "" || m.Breaks == "" || m.ProvokedBy == "" || m.HappenedIn == "" {
 		return m, fmt.Errorf("mutants/%s.patch: the header wants a title and the lines Row, Breaks, Provoked by, Happened in", name)
 	}
-	if n, err := strconv.Atoi(m.Row); err != nil || n < 1 {
-		return m, fmt.Errorf("mutants/%s.patch: Row is %q, want a number of the list of known bugs", name, m.Row)
+	if n, err := strconv.Atoi(m.Row); m.Row != Own && (err != nil || n < 1) {
+		return m, fmt.Errorf("mutants/%s.patch: Row is %q, want a number of the list of known bugs, or %q", name, m.Row, Own)
 	}
 	return m, nil
 }
 
-// RowNumber is the bug's number in the list of known bugs.
+// Own is the row of bugs that are on no list: they were thought up against this source.
+const Own = "own"
+
+// RowNumber is the bug's number in the list of known bugs; 0: it is not on it.
 func (m Mutant) RowNumber() int {
-	n, _ := strconv.Atoi(m.Row) // parse has seen that it is one
+	n, _ := strconv.Atoi(m.Row) // parse has seen that it is one, or Own
 	return n
 }
 

@@ -1,10 +1,12 @@
 package mutants
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -89,8 +91,8 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 	require.NoError(t, err)
 	all, err := List()
 	require.NoError(t, err)
-	for row := 1; row <= 48; row++ {
-		line := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \|.*$`, row)).FindString(string(page))
+	for row := 0; row <= 48; row++ { // 0: the bugs of no list
+		line := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %s \|.*$`, cmp.Or(strings.TrimLeft(strconv.Itoa(row), "0"), Own))).FindString(string(page))
 		var named, there []string
 		for _, name := range regexp.MustCompile("`([a-z0-9-]+)`").FindAllStringSubmatch(line, -1) {
 			named = append(named, name[1])
