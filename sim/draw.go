@@ -94,6 +94,9 @@ func (s Swarm) Draw(seed uint64) Plan {
 	p.Duration = p.Node.ElectionTimeout * time.Duration(10+d.IntN(30))
 	if d.has[troubleHurry] {
 		p.Duration = p.Node.ElectionTimeout * time.Duration(3+d.IntN(7))
+		if d.has[troubleOldLeader] {
+			p.Duration += p.Node.ElectionTimeout * time.Duration(d.IntN(6)) // to become one takes its time
+		}
 	}
 	p.Rate = float64(p.Operations) / p.Duration.Seconds()
 	if s.Duration > 0 {
@@ -102,7 +105,7 @@ func (s Swarm) Draw(seed uint64) Plan {
 	p.Timeout = p.Node.ElectionTimeout * time.Duration(2+d.IntN(6))
 	if d.has[troubleOldLeader] { // who writes there waits until then, and reads nothing meanwhile
 		p.Workers += d.IntN(9)
-		p.Timeout = d.between(p.Node.ElectionTimeout, 4*p.Node.ElectionTimeout)
+		p.Timeout = d.between(p.Node.ElectionTimeout/2, 4*p.Node.ElectionTimeout)
 	}
 	p.Troubles = d.has
 	d.network(&p)
@@ -459,15 +462,30 @@ func (d *drawing) oldLeader(p *Plan, at time.Duration) {
 			in.Slowness = 0 // late answers shorten a lease
 		}
 	}
-	d.add(p, in)
-	if d.IntN(3) > 0 {
+	if in.Fault == FaultOldLeader {
+		d.company(p, &in)
+	} else if d.IntN(3) > 0 {
 		d.apart(p, Injection{At: at + time.Duration(d.Int64N(int64(election)))})
 	}
+	d.add(p, in)
 	if d.has[troubleMembership] && d.IntN(2) == 0 {
 		change := Injection{At: at + time.Duration(d.Int64N(int64(2*election))), Old: true}
 		if d.membership(p, &change) {
 			d.add(p, change)
 		}
+	}
+}
+
+// company draws who has to do with an old leader: at times a server that does not hear it, while others do and stand by it until they start
+// again; and that some clients turn away when it is cut off.
+func (d *drawing) company(p *Plan, in *Injection) {
+	if d.IntN(3) == 0 {
+		in.Deaf = 1 + d.IntN(p.Nodes-1)
+		in.Restart = d.IntN(2) == 0
+		in.Slowness = time.Duration(d.Int64N(int64(p.Node.ElectionTimeout)))
+	}
+	if d.IntN(4) > 0 {
+		in.Workers, in.Ways = uint64(0x5555_5555_5555_5555)<<d.IntN(2), []string{"", "in", "in"}[d.IntN(3)]
 	}
 }
 

@@ -2,73 +2,129 @@ package sim
 
 import "time"
 
+// oldLeader is a leader that is made an old one and does not know it.
+type oldLeader struct {
+	world   *world
+	in      *Injection
+	node    *simNode
+	deaf    *simNode // of the others, who does not hear it from the beginning; nil: nobody
+	over    bool
+	severed func() // undoes what cut it off; nil: it is not yet
+}
+
 // ageLeader makes a leader an old one that does not know it. What is sent to it takes ever longer, by steps short enough that it always
 // hears from a majority in time; when that takes as long as the injection says, nothing that it sends arrives any more. Others
 // elect a new leader, and the old one goes on hearing what they told it when it led: it may answer reads by what was true then. A leader
 // that does not step down for want of answers needs no steps.
 // With a rate, its clock is slow and those of the others are fast by as much, too.
 func (w *world) ageLeader(in *Injection, n *simNode) (begin, end func()) {
-	over, cut := false, false
-	step := w.plan.Node.ElectionTimeout * 2 / 5
-	links := func(into bool) (all []*link) {
-		for _, other := range w.nodes {
-			switch {
-			case other == n:
-			case into:
-				all = append(all, &w.links[other.index][n.index])
-			default:
-				all = append(all, &w.links[n.index][other.index])
-			}
-		}
-		return all
+	o := &oldLeader{world: w, in: in, node: n}
+	if in.Deaf > 0 {
+		o.deaf = w.nodes[(int(n.index)+in.Deaf)%len(w.nodes)]
 	}
-	sever := func(by int) {
-		cut = by > 0
-		for _, l := range links(false) {
-			l.cut += by
-		}
-		for _, l := range links(true) {
-			if in.Slowness == 0 { // else what the others say is late enough
-				l.cut += by
-			}
-		}
+	return o.begin, o.end
+}
+
+func (o *oldLeader) begin() {
+	o.world.setClocksApart(o.in.Rate, o.node)
+	o.deafen(1)
+	if o.world.plan.Node.CheckQuorum {
+		o.lag(min(o.step(), o.in.Slowness))
+	} else {
+		o.lag(o.in.Slowness)
 	}
-	var lag func(by time.Duration)
-	lag = func(by time.Duration) {
-		if over {
-			return
-		}
-		for _, l := range links(true) {
-			l.lag = min(by, in.Slowness)
-		}
-		if by < in.Slowness {
-			w.at(w.now+step, func() { lag(by + step) })
-			return
-		}
-		w.at(w.now+step, func() {
-			if !over {
-				w.coverage.Count(OldLeaders)
-				sever(1)
-			}
-		})
+}
+
+func (o *oldLeader) end() {
+	o.over = true
+	o.slow(0)
+	o.deafen(-1)
+	if o.severed != nil {
+		o.severed()
 	}
-	begin = func() {
-		w.setClocksApart(in.Rate, n)
-		if w.plan.Node.CheckQuorum {
-			lag(min(step, in.Slowness))
-		} else {
-			lag(in.Slowness)
+	o.world.setClocksApart(million, o.node)
+}
+
+// step is by how much more what is sent to it may take at once, and how long it is until the next.
+func (o *oldLeader) step() time.Duration { return o.world.plan.Node.ElectionTimeout * 2 / 5 }
+
+// links are those to it, or from it.
+func (o *oldLeader) links(into bool) (all []*link) {
+	for _, other := range o.world.nodes {
+		switch {
+		case other == o.node:
+		case into:
+			all = append(all, &o.world.links[other.index][o.node.index])
+		default:
+			all = append(all, &o.world.links[o.node.index][other.index])
 		}
 	}
-	return begin, func() {
-		over = true
-		for _, l := range links(true) {
-			l.lag = 0
+	return all
+}
+
+func (o *oldLeader) slow(by time.Duration) {
+	for _, l := range o.links(true) {
+		l.lag = by
+	}
+}
+
+func (o *oldLeader) deafen(by int) {
+	if o.deaf != nil {
+		o.world.links[o.node.index][o.deaf.index].cut += by
+	}
+}
+
+// lag has it hear later, until that is as late as it shall be; then it is cut off.
+func (o *oldLeader) lag(by time.Duration) {
+	w := o.world
+	if o.over {
+		return
+	}
+	o.slow(min(by, o.in.Slowness))
+	if by < o.in.Slowness {
+		w.at(w.now+o.step(), func() { o.lag(by + o.step()) })
+		return
+	}
+	w.at(w.now+o.step(), func() {
+		if !o.over {
+			w.coverage.Count(OldLeaders)
+			o.sever()
 		}
-		if cut {
-			sever(-1)
+	})
+}
+
+// sever cuts it off.
+func (o *oldLeader) sever() {
+	cut := o.links(false)
+	if o.in.Slowness == 0 { // else what the others say is late enough
+		cut = append(cut, o.links(true)...)
+	}
+	for _, l := range cut {
+		l.cut++
+	}
+	part, unite := func() {}, func() {}
+	if o.in.Workers != 0 {
+		part, unite = o.world.partClients(o.in, []*simNode{o.node})
+	}
+	part()
+	o.severed = func() {
+		for _, l := range cut {
+			l.cut--
 		}
-		w.setClocksApart(million, n)
+		unite()
+	}
+	if o.in.Restart {
+		o.restart()
+	}
+}
+
+// restart has the others start again, but for the deaf one.
+func (o *oldLeader) restart() {
+	for _, n := range o.world.nodes {
+		if n != o.node && n != o.deaf && n.process != nil {
+			n.kill(false)
+			n.bootIfDown()
+		}
 	}
 }
 
