@@ -32,7 +32,9 @@ func Expand(ctx context.Context, specs []Spec, nodes int, cluster any, have Abil
 				continue
 			}
 			if err := m.lacking(ctx, k, spec.Parameters, cluster, have); err != nil {
-				cannot = err
+				if cannot == nil { // that of the first mode, the plainest one
+					cannot = err
+				}
 				left = append(left, fmt.Sprintf("%s:%s: %v", k.name(), m.name, err))
 				continue
 			}

@@ -301,6 +301,8 @@ func TestExpand(t *testing.T) {
 	require.Equal(t, []string{"partition:flapping: this machine has no flaps"}, left)
 	_, _, err = Expand(t.Context(), []Spec{{Fault: Partition, Mode: "flapping"}}, 5, barred, AbilitiesOf(w))
 	require.EqualError(t, err, "faults: partition:flapping: this machine has no flaps")
+	_, _, err = Expand(t.Context(), []Spec{{Fault: Partition}}, 5, limitedWorld{w, "everything"}, Abilities{})
+	require.EqualError(t, err, "faults: partition: this machine has no flaps", "the reason is the plainest mode's, not that of one that lacks more")
 }
 
 // limitedWorld is on a machine that cannot do one mode.
@@ -310,7 +312,7 @@ type limitedWorld struct {
 }
 
 func (w limitedWorld) Lacks(_ context.Context, fault, mode string) error {
-	if mode == w.lacks {
+	if mode == w.lacks || w.lacks == "everything" {
 		return fmt.Errorf("this machine has no %s", "flaps")
 	}
 	return nil
