@@ -132,6 +132,10 @@ test-race: ## run the tests with the race detector (needs a C compiler)
 test-docker: build ## the tests that need a Docker engine
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 10m ./harness/docker/...
 
+.PHONY: test-netem
+test-netem: ## the tests of the kernel's traffic control in a virtual machine whose kernel has netem (needs qemu and 27 MB from Debian; minutes)
+	nemesis/qdisc/testdata/machine/run $(BUILD)/machine
+
 .PHONY: test-docker-runs
 test-docker-runs: build ## whole runs on a Docker engine: side by side, schedules carried out on another kind of cluster, killed at any moment
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 20m ./cmd/ordeal -run 'SideBySide|KilledAtAnyMomentOnDocker'

@@ -110,6 +110,13 @@ func (packets) resolve(ctx context.Context, n *Nemesis, f *fault) (plan, error) 
 	return p, err
 }
 
+// ShapeFor is what a mode of PacketTrouble does to links, by example: whoever can do that can do the mode.
+func ShapeFor(mode string) Shape {
+	return map[string]Shape{
+		delayMode: {Delay: time.Millisecond}, Reordering: {Delay: time.Millisecond, Reorder: 0.5}, lossMode: {Loss: 0.5}, Duplication: {Duplicate: 0.5}, bandwidthMode: {Rate: 1024},
+	}[mode]
+}
+
 // shape is what the step does to its links.
 func (s Step) shape() (Shape, error) {
 	var to Shape
@@ -261,11 +268,10 @@ func (t troubled) text(mode string) string {
 	text := fmt.Sprintf("%d links are as asked: of %d %s %d came through", t.links, t.Passed+t.Lost, t.Unit, t.Passed)
 	switch mode {
 	case delayMode, Reordering:
-		mean := time.Duration(0)
-		if t.Delayed > 0 {
-			mean = (t.held / time.Duration(t.Delayed)).Round(10 * time.Microsecond)
+		text += fmt.Sprintf(", %d late", t.Delayed)
+		if t.held > 0 { // netem does not say
+			text += fmt.Sprintf(" by %v on average", (t.held / time.Duration(t.Delayed)).Round(10*time.Microsecond))
 		}
-		text += fmt.Sprintf(", %d late by %v on average", t.Delayed, mean)
 		if mode == Reordering {
 			text += fmt.Sprintf(", %d before earlier ones", t.Reordered)
 		}

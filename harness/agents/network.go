@@ -2,12 +2,12 @@
 // probes by giving each agent its part. Containers and network namespaces of this machine are partitioned by the same code, and give the
 // same evidence.
 //
-// A link is cut and shaped where its packets arrive, so that the sender sees mere loss.
+// A link is cut, and shaped by a packet queue, where its packets arrive, so that the sender sees mere loss. Traffic control shapes it where they
+// leave.
 package agents
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -102,25 +102,6 @@ func (n *Network) Rejoin(ctx context.Context, comeBack func() error) error {
 	}
 	n.cuts.unknown = false
 	return n.reshape(ctx)
-}
-
-// LacksPackets tells why packets cannot be shaped in this way on the nodes' kernel.
-func (n *Network) LacksPackets(ctx context.Context, mode string) error {
-	m, err := n.options.At(n.options.Nodes[0]) // they share a kernel
-	if err != nil {
-		return err
-	}
-	able, err := m.Agent.Able(ctx)
-	if err != nil {
-		return n.explain(ctx, m, err)
-	}
-	if able.Queue != "" {
-		return errors.New(able.Queue)
-	}
-	if mode == nemesis.Duplication && able.Copies != "" {
-		return errors.New(able.Copies)
-	}
-	return nil
 }
 
 // Heals tells what becomes of connections when a cut is healed, for the run's facts.

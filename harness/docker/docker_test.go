@@ -290,19 +290,22 @@ func TestShapes(t *testing.T) {
 	require.NoError(t, c.Lacks(ctx, nemesis.PacketTrouble, "delay"))
 	require.NoError(t, c.Lacks(ctx, nemesis.PacketTrouble, nemesis.Duplication))
 	slow, back := nemesis.Link{From: "n1", To: "n2"}, nemesis.Link{From: "n2", To: "n1"}
+	narrow := nemesis.ShapedLink{Link: nemesis.Link{From: "n3", To: "n1"}, Shape: nemesis.Shape{Rate: 50 << 10}} // by TBF where the kernel has it
 	late := nemesis.ShapedLink{Link: slow, Shape: nemesis.Shape{Delay: 30 * time.Millisecond}}
-	timed(t, "  shape", func() { require.NoError(t, c.ShapeLinks(ctx, []nemesis.ShapedLink{late})) })
+	timed(t, "  shape", func() { require.NoError(t, c.ShapeLinks(ctx, []nemesis.ShapedLink{late, narrow})) })
 	felt := func() {
 		t.Helper()
 		require.Eventually(t, func() bool {
 			_, err := c.Probe(ctx, []nemesis.Link{slow, back})
 			require.NoError(t, err)
-			shaped, err := c.Shaped(ctx, []nemesis.Link{slow, back})
+			shaped, err := c.Shaped(ctx, []nemesis.Link{slow, back, narrow.Link})
 			require.NoError(t, err)
 			require.Equal(t, nemesis.Shaped{Link: back}, shaped[1])
 			require.Equal(t, late.Shape, shaped[0].Shape)
 			require.Empty(t, shaped[0].Error)
-			return shaped[0].Delayed > 0 && shaped[0].Held == 30*time.Millisecond
+			require.Equal(t, narrow.Shape, shaped[2].Shape)
+			onTime := shaped[0].Method == "netem" || shaped[0].Held == 30*time.Millisecond
+			return shaped[0].Delayed > 0 && onTime && shaped[2].Limited > 0
 		}, 30*time.Second, 10*time.Millisecond)
 	}
 	felt()
@@ -313,9 +316,9 @@ func TestShapes(t *testing.T) {
 	felt()
 	require.NoError(t, c.Cut(ctx, nil))
 	timed(t, "  lift", func() { require.NoError(t, c.ShapeLinks(ctx, nil)) })
-	shaped, err := c.Shaped(ctx, []nemesis.Link{slow})
+	shaped, err := c.Shaped(ctx, []nemesis.Link{slow, narrow.Link})
 	require.NoError(t, err)
-	require.Equal(t, nemesis.Shaped{Link: slow}, shaped[0])
+	require.Equal(t, []nemesis.Shaped{{Link: slow}, {Link: narrow.Link}}, shaped)
 }
 
 // Processes are killed, started, paused and resumed; the cut stands meanwhile, also over a restart of the container.

@@ -113,6 +113,7 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 	able, err := a.Able(ctx)
 	defer d.clocks(able.VDSO, err)
 	defer d.copies(able.Copies, err)
+	defer d.traffic(able, err)
 	if err == nil && able.Queue != "" {
 		err = errors.New(able.Queue)
 	}
@@ -120,6 +121,20 @@ func (d *doctor) container(ctx context.Context, agentBinary string) {
 		"load the kernel's queue (modprobe nfnetlink_queue, and nft_queue or xt_NFQUEUE with nft_compat), or use --cluster local for faults packet:delay, loss and bandwidth")
 	d.saw("packet filter in a container", partitionOnce(ctx, a), "a rule was set, listed and removed by nftables via netlink",
 		"load the kernel's nf_tables (modprobe nf_tables nf_tables_inet), or use --cluster local")
+}
+
+// traffic tells which queues of traffic control the kernel has. What it has not, the packet queue does.
+func (d *doctor) traffic(able agent.Able, err error) {
+	for _, q := range []struct{ name, lacks, modes string }{
+		{"netem", able.Netem, "packet:delay, loss and reorder"}, {"TBF", able.TBF, "packet:bandwidth"},
+	} {
+		lacks := err
+		if err == nil && q.lacks != "" {
+			lacks = errors.New(q.lacks)
+		}
+		d.saw("traffic control in a container: "+q.name, lacks, "one was made and removed: it does "+q.modes, "without it the packet queue does "+q.modes)
+		d.findings[len(d.findings)-1].Optional = true
+	}
 }
 
 // copies tells whether packets can come twice.

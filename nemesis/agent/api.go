@@ -6,7 +6,7 @@ import (
 
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
-	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
+	"github.com/ordeal-dev/ordeal/nemesis/shaping"
 )
 
 // SecretVariable is the environment variable that gives the agent its secret. The child does not see it.
@@ -73,18 +73,19 @@ type Counters struct {
 	Counts []CutCount `json:"counts"`
 }
 
-// PeerShape is what is done to what arrives from one peer, with its name.
+// PeerShape is what is done to what arrives from one peer, or is sent to it, with its name.
 type PeerShape struct {
 	Name string `json:"name"`
-	nfqueue.Peer
+	shaping.Peer
 }
 
 // Shapes is everything that is to be shaped.
 type Shapes struct {
-	Peers []PeerShape `json:"peers"`
+	Peers []PeerShape `json:"peers,omitempty"` // what arrives from them, by packet queues
+	Sent  []PeerShape `json:"sent,omitempty"`  // what is sent to them, by traffic control
 }
 
-// ShapeCount is what was done to what arrived from one peer since it was shaped.
+// ShapeCount is what was done to what arrived from one peer, or was sent to it, since it was shaped.
 type ShapeCount struct {
 	Name string `json:"name"`
 	nemesis.Shaped
@@ -93,6 +94,7 @@ type ShapeCount struct {
 // ShapeCounts are the counts of all that are shaped.
 type ShapeCounts struct {
 	Counts []ShapeCount `json:"counts"`
+	Sent   []ShapeCount `json:"sent,omitempty"`
 }
 
 // Able tells of each mechanism why it cannot be used here; empty when it can.
@@ -100,6 +102,8 @@ type Able struct {
 	Netfilter string `json:"netfilter,omitempty"`
 	Queue     string `json:"queue,omitempty"`
 	Copies    string `json:"copies,omitempty"` // of packets that are to come twice
+	Netem     string `json:"netem,omitempty"`
+	TBF       string `json:"tbf,omitempty"`
 	VDSO      string `json:"vdso,omitempty"`
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
-	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
+	"github.com/ordeal-dev/ordeal/nemesis/shaping"
 )
 
 // Bounds on what one request may ask.
@@ -49,12 +49,12 @@ func (p Partition) check() ([]netfilter.Drop, map[netfilter.Drop]string, error) 
 	return drops, names, nil
 }
 
-// check gives the peers to be shaped and their names in the same order.
-func (s Shapes) check() (peers []nfqueue.Peer, names []string, err error) {
-	if len(s.Peers) > maxItems {
-		return nil, nil, fmt.Errorf("%d peers, at most %d", len(s.Peers), maxItems)
+// checkShapes gives the peers to be shaped and their names in the same order.
+func checkShapes(shapes []PeerShape) (peers []shaping.Peer, names []string, err error) {
+	if len(shapes) > maxItems {
+		return nil, nil, fmt.Errorf("%d peers, at most %d", len(shapes), maxItems)
 	}
-	for i, p := range s.Peers {
+	for i, p := range shapes {
 		if err := p.Check(); err != nil {
 			return nil, nil, fmt.Errorf("peer %d (%s): %w", i, p.Name, err)
 		}

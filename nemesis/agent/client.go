@@ -97,20 +97,19 @@ func (c *Client) Counters(ctx context.Context) ([]CutCount, error) {
 	return counters.Counts, err
 }
 
-// Shape shapes what arrives from exactly these peers; none lifts all.
-func (c *Client) Shape(ctx context.Context, peers []PeerShape) error {
-	if len(peers) == 0 {
+// Shape shapes exactly what arrives from these peers and what is sent to those; none lifts all.
+func (c *Client) Shape(ctx context.Context, all Shapes) error {
+	if len(all.Peers)+len(all.Sent) == 0 {
 		_, err := call[ShapeCounts](ctx, c, http.MethodDelete, pathShapes, nil)
 		return err
 	}
-	_, err := call[ShapeCounts](ctx, c, http.MethodPut, pathShapes, Shapes{Peers: peers})
+	_, err := call[ShapeCounts](ctx, c, http.MethodPut, pathShapes, all)
 	return err
 }
 
-// Shaped tells what was done to what arrived from each peer that is shaped.
-func (c *Client) Shaped(ctx context.Context) ([]ShapeCount, error) {
-	counts, err := call[ShapeCounts](ctx, c, http.MethodGet, pathShapes, nil)
-	return counts.Counts, err
+// Shaped tells what was done to what arrived from each peer that is shaped, and to what was sent.
+func (c *Client) Shaped(ctx context.Context) (ShapeCounts, error) {
+	return call[ShapeCounts](ctx, c, http.MethodGet, pathShapes, nil)
 }
 
 // Able asks which mechanisms can be used.

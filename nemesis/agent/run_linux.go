@@ -103,7 +103,7 @@ func (a *agent) serve(s *server) (stop func(), err error) {
 		}
 	}()
 	a.note("control API on %s, probes on udp port %d", listener.Addr(), s.health.ProbePort)
-	return func() { h.Close(); s.shaper.Close(); s.filter.Close() }, nil
+	return func() { h.Close(); s.shapers.close(); s.filter.Close() }, nil
 }
 
 // supervise has the child run until it is time to end.

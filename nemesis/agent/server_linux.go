@@ -17,7 +17,6 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/disk"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
-	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
 	"github.com/ordeal-dev/ordeal/nemesis/vdso"
 )
 
@@ -38,13 +37,12 @@ type server struct {
 	log        *childLog
 	disk       *disk.Disk // nil: none
 	filter     netfilter.Filter
-	shaper     nfqueue.Shaper
+	shapers    shapers
 	clock      vdso.Follower
 	note       func(format string, args ...any)
 
-	mu     sync.Mutex // one change of rules at a time
-	shaped []string   // names of the peers that are shaped, in the shaper's order
-	names  map[netfilter.Drop]string
+	mu    sync.Mutex // one change of rules at a time
+	names map[netfilter.Drop]string
 	// earlier is what a drop in force stopped before the rules were last replaced, which starts the kernel's counts
 	// anew: a cut that stands while others change keeps its count.
 	earlier map[netfilter.Drop]netfilter.Count

@@ -15,7 +15,7 @@ import (
 
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/nemesis/netfilter"
-	"github.com/ordeal-dev/ordeal/nemesis/nfqueue"
+	"github.com/ordeal-dev/ordeal/nemesis/shaping"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 )
@@ -226,9 +226,14 @@ func shapesOverTheAPI(t *testing.T) {
 	c, _ := serve(t, "run")
 	able, err := c.Able(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, Able{}, able)
+	if able.Netem != "" {
+		require.Contains(t, able.Netem, "modprobe sch_netem", "a kernel need not have it")
+	}
+	require.Equal(t, Able{Netem: able.Netem}, able)
 	self := netip.MustParseAddr("10.9.0.1")
-	require.NoError(t, c.Shape(t.Context(), []PeerShape{{Name: "n2", Peer: nfqueue.Peer{Address: self, Shape: nemesis.Shape{Loss: 1}}}}))
+	lossy := []PeerShape{{Name: "n2", Peer: shaping.Peer{Address: self, Shape: nemesis.Shape{Loss: 1}}}}
+	narrow := []PeerShape{{Name: "n3", Peer: shaping.Peer{Address: self, Shape: nemesis.Shape{Rate: 1 << 20}}}}
+	require.NoError(t, c.Shape(t.Context(), Shapes{Peers: lossy, Sent: narrow}))
 	conn, err := newProber("10.9.0.1:0")
 	require.NoError(t, err)
 	defer conn.close()
@@ -236,13 +241,17 @@ func shapesOverTheAPI(t *testing.T) {
 	require.Eventually(t, func() bool {
 		counts, err := c.Shaped(t.Context())
 		require.NoError(t, err)
-		return len(counts) == 1 && counts[0].Name == "n2" && counts[0].Lost == 1 && counts[0].Shape == nemesis.Shape{Loss: 1}
+		lost, sent := counts.Counts, counts.Sent
+		return len(lost) == 1 && lost[0].Name == "n2" && lost[0].Lost > 0 && lost[0].Shape == nemesis.Shape{Loss: 1} &&
+			len(sent) == 1 && sent[0].Name == "n3" && sent[0].Passed > 0 && sent[0].Limited > 0 && sent[0].Method == "tbf"
 	}, 30*time.Second, time.Millisecond)
-	require.ErrorContains(t, c.Shape(t.Context(), []PeerShape{{Name: "n3"}}), "peer 0 (n3): ")
-	require.NoError(t, c.Shape(t.Context(), nil))
+	require.ErrorContains(t, c.Shape(t.Context(), Shapes{Peers: []PeerShape{{Name: "n3"}}}), "peer 0 (n3): ")
+	require.ErrorContains(t, c.Shape(t.Context(), Shapes{Sent: []PeerShape{{Name: "n4"}}}), "sent: peer 0 (n4): ")
+	require.NoError(t, c.Shape(t.Context(), Shapes{}))
 	counts, err := c.Shaped(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, counts)
+	require.Empty(t, counts.Counts)
+	require.Empty(t, counts.Sent)
 }
 
 // What was cut when the agent was killed with its namespace is cut when it is back, unless it was healed. Rules that it cannot read keep

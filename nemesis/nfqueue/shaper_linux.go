@@ -30,7 +30,7 @@ const (
 type Shaper struct {
 	mu     sync.Mutex
 	server *server
-	peers  []Peer
+	peers  []shaping.Peer
 	probe  bool
 }
 
@@ -49,19 +49,10 @@ func (s *Shaper) queue(i int) uint16 {
 }
 
 // Replace shapes exactly the given peers' packets, in place of whatever was shaped before; none: nothing is. It needs CAP_NET_ADMIN.
-func (s *Shaper) Replace(peers []Peer) error {
-	if len(peers) > maxPeers {
-		return fmt.Errorf("%d peers, at most %d", len(peers), maxPeers)
-	}
-	peers = slices.Clone(peers)
-	for i := range peers {
-		if err := peers[i].Check(); err != nil {
-			return err
-		}
-		peers[i].Address = peers[i].Address.Unmap().WithZone("")
-		if slices.ContainsFunc(peers[:i], func(p Peer) bool { return p.Address == peers[i].Address }) {
-			return fmt.Errorf("%v is named twice", peers[i].Address)
-		}
+func (s *Shaper) Replace(peers []shaping.Peer) error {
+	peers, err := shaping.CheckPeers(peers)
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,12 +65,12 @@ func (s *Shaper) Replace(peers []Peer) error {
 	return nil
 }
 
-func (s *Shaper) put(peers []Peer) error {
+func (s *Shaper) put(peers []shaping.Peer) error {
 	server, err := newServer()
 	if err != nil {
 		return explain(err)
 	}
-	if slices.ContainsFunc(peers, func(p Peer) bool { return p.Shape.Duplicate > 0 }) {
+	if slices.ContainsFunc(peers, func(p shaping.Peer) bool { return p.Shape.Duplicate > 0 }) {
 		if server.copier, err = newCopier(); err != nil {
 			server.closeSockets()
 			return err
@@ -135,7 +126,7 @@ func (s *Shaper) Counts() ([]nemesis.Shaped, error) {
 }
 
 // Peers are those that are shaped, in the order of Counts.
-func (s *Shaper) Peers() []Peer {
+func (s *Shaper) Peers() []shaping.Peer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.peers)
@@ -147,11 +138,11 @@ func (s *Shaper) Close() error { return s.Replace(nil) }
 // Probe tells why nothing can be shaped here: it makes a queue and a rule for an address that nobody has, and removes both.
 func Probe() error {
 	s := Shaper{probe: true}
-	documentation := Peer{Address: netip.AddrFrom4([4]byte{192, 0, 2, 1})} // RFC 5737
-	return errors.Join(s.Replace([]Peer{documentation}), s.Close())
+	documentation := shaping.Peer{Address: netip.AddrFrom4([4]byte{192, 0, 2, 1})} // RFC 5737
+	return errors.Join(s.Replace([]shaping.Peer{documentation}), s.Close())
 }
 
-func families(peers []Peer) []nftables.TableFamily {
+func families(peers []shaping.Peer) []nftables.TableFamily {
 	var all []nftables.TableFamily
 	for _, p := range peers {
 		family := nftables.TableFamilyIPv4
@@ -167,7 +158,7 @@ func families(peers []Peer) []nftables.TableFamily {
 
 // writeRules has the kernel hand each peer's packets to its queue: by the queue statement, or where the kernel has none by the target
 // that iptables uses for it.
-func (s *Shaper) writeRules(peers []Peer) error {
+func (s *Shaper) writeRules(peers []shaping.Peer) error {
 	err := s.writeRulesWith(peers, queueStatement)
 	if err != nil {
 		if older := s.writeRulesWith(peers, queueTarget); older != nil {
@@ -177,7 +168,7 @@ func (s *Shaper) writeRules(peers []Peer) error {
 	return nil
 }
 
-func (s *Shaper) writeRulesWith(peers []Peer, hand func(queue uint16) expr.Any) error {
+func (s *Shaper) writeRulesWith(peers []shaping.Peer, hand func(queue uint16) expr.Any) error {
 	conn, err := nftables.New()
 	if err != nil {
 		return err

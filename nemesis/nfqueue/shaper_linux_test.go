@@ -2,85 +2,29 @@ package nfqueue
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"io"
-	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/nftables"
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
 
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/shaping"
+	"github.com/ordeal-dev/ordeal/nemesis/shaping/neighbours"
 )
 
-const inNamespace = "ORDEAL_NFQUEUE_TEST_NAMESPACE"
-
-const (
-	alice, bob     = "10.214.0.1", "10.214.0.2"
-	alice6, bobby6 = "fd00:214::1", "fd00:214::2"
-)
-
-// TestMain runs the tests in a network namespace of their own, with two neighbours on its loopback. Where the machine gives none, the
-// tests that need one say so and skip.
-func TestMain(m *testing.M) {
-	if os.Getenv(inNamespace) != "" {
-		if err := addNeighbours(); err != nil {
-			fmt.Fprintln(os.Stderr, "the namespace's addresses:", err)
-			os.Exit(1)
-		}
-		os.Exit(m.Run())
-	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), inNamespace+"=1")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	if err := cmd.Start(); err != nil {
-		os.Exit(m.Run())
-	}
-	if err := cmd.Wait(); err != nil {
-		os.Exit(1)
-	}
-}
-
-func addNeighbours() error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	for _, a := range []string{alice + "/32", bob + "/32", alice6 + "/128", bobby6 + "/128"} {
-		address, err := netlink.ParseAddr(a)
-		if err == nil {
-			err = netlink.AddrAdd(lo, address)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", a, err)
-		}
-	}
-	return netlink.LinkSetUp(lo)
-}
+func TestMain(m *testing.M) { neighbours.Main(m) }
 
 // shape shapes what alice sends.
 func shape(t *testing.T, to nemesis.Shape) *Shaper {
 	t.Helper()
-	if os.Getenv(inNamespace) == "" {
-		t.Skip("this needs a network namespace, which this machine does not give")
-	}
+	neighbours.Need(t)
 	s := &Shaper{}
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	require.NoError(t, s.Replace([]Peer{{Address: netip.MustParseAddr(alice), Shape: to}, {Address: netip.MustParseAddr(alice6), Shape: to}}))
+	require.NoError(t, s.Replace([]shaping.Peer{{Address: netip.MustParseAddr(neighbours.Alice), Shape: to}, {Address: netip.MustParseAddr(neighbours.Alice6), Shape: to}}))
 	return s
 }
 
@@ -92,46 +36,18 @@ func count(t *testing.T, s *Shaper) nemesis.Shaped {
 	return counts[0]
 }
 
-// datagrams is a socket of each.
-func datagrams(t *testing.T) (a, b net.PacketConn) {
-	t.Helper()
-	a, err := net.ListenPacket("udp", alice+":0")
-	require.NoError(t, err)
-	t.Cleanup(func() { a.Close() })
-	b, err = net.ListenPacket("udp", bob+":0")
-	require.NoError(t, err)
-	t.Cleanup(func() { b.Close() })
-	require.NoError(t, b.(*net.UDPConn).SetReadBuffer(4<<20))
-	return a, b
-}
-
-func send(t *testing.T, from net.PacketConn, to net.Addr, n uint32) {
-	t.Helper()
-	_, err := from.WriteTo(binary.BigEndian.AppendUint32(nil, n), to)
-	require.NoError(t, err)
-}
-
-func receive(t *testing.T, at net.PacketConn) uint32 {
-	t.Helper()
-	require.NoError(t, at.SetReadDeadline(time.Now().Add(30*time.Second)))
-	b := make([]byte, 16)
-	_, _, err := at.ReadFrom(b)
-	require.NoError(t, err)
-	return binary.BigEndian.Uint32(b)
-}
-
 // A packet of the peer is never early; the other direction is not delayed at all.
 func TestDelay(t *testing.T) {
 	const delay = 20 * time.Millisecond
 	s := shape(t, nemesis.Shape{Delay: delay})
-	a, b := datagrams(t)
+	a, b := neighbours.Datagrams(t)
 	for i := range uint32(20) {
 		sent := time.Now()
-		send(t, a, b.LocalAddr(), i)
-		require.Equal(t, i, receive(t, b))
+		neighbours.Send(t, a, b.LocalAddr(), i)
+		require.Equal(t, i, neighbours.Receive(t, b))
 		require.GreaterOrEqual(t, time.Since(sent), delay)
-		send(t, b, a.LocalAddr(), i)
-		require.Equal(t, i, receive(t, a))
+		neighbours.Send(t, b, a.LocalAddr(), i)
+		require.Equal(t, i, neighbours.Receive(t, a))
 	}
 	c := count(t, s)
 	require.EqualValues(t, 20, c.Delayed)
@@ -143,16 +59,16 @@ func TestDelay(t *testing.T) {
 // What is counted as lost is what does not arrive.
 func TestLoss(t *testing.T) {
 	s := shape(t, nemesis.Shape{Loss: 0.3})
-	a, b := datagrams(t)
+	a, b := neighbours.Datagrams(t)
 	const sent = 1000
 	for i := range uint32(sent) {
-		send(t, a, b.LocalAddr(), i)
+		neighbours.Send(t, a, b.LocalAddr(), i)
 	}
 	require.Eventually(t, func() bool { c := count(t, s); return c.Passed+c.Lost == sent }, 30*time.Second, time.Millisecond)
 	c := count(t, s)
 	require.InDelta(t, 300, float64(c.Lost), 100)
 	for range c.Passed {
-		receive(t, b)
+		neighbours.Receive(t, b)
 	}
 }
 
@@ -161,14 +77,14 @@ func TestDuplicates(t *testing.T) {
 	for name, delay := range map[string]time.Duration{"at once": 0, "late": 10 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			s := shape(t, nemesis.Shape{Duplicate: 1, Delay: delay})
-			a, b := datagrams(t)
+			a, b := neighbours.Datagrams(t)
 			const sent = 300
 			for i := range uint32(sent) {
-				send(t, a, b.LocalAddr(), i)
+				neighbours.Send(t, a, b.LocalAddr(), i)
 			}
 			got := map[uint32]int{}
 			for range 2 * sent {
-				got[receive(t, b)]++
+				got[neighbours.Receive(t, b)]++
 			}
 			for i := range uint32(sent) {
 				require.Equal(t, 2, got[i], "packet %d", i)
@@ -181,10 +97,10 @@ func TestDuplicates(t *testing.T) {
 
 // A share of what a connection sends comes twice, its large segments too, and what arrives is what was sent.
 func TestDuplicatesOfAConnection(t *testing.T) {
-	for _, address := range []string{bob, "[" + bobby6 + "]"} {
+	for _, address := range []string{neighbours.Bob, "[" + neighbours.Bob6 + "]"} {
 		t.Run(address, func(t *testing.T) {
 			s := shape(t, nemesis.Shape{Duplicate: 0.5})
-			got, want := transfer(t, address, 4<<20)
+			got, want := neighbours.Transfer(t, address, 4<<20)
 			require.True(t, bytes.Equal(want, got))
 			counts, err := s.Counts()
 			require.NoError(t, err)
@@ -193,50 +109,16 @@ func TestDuplicatesOfAConnection(t *testing.T) {
 	}
 }
 
-// dial has alice connect to a listener at an address.
-func dial(t *testing.T, address string) (net.Listener, net.Conn) {
-	l, err := net.Listen("tcp", address+":0")
-	require.NoError(t, err)
-	from := net.ParseIP(alice)
-	if address != bob {
-		from = net.ParseIP(alice6)
-	}
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
-	c, err := d.Dial("tcp", l.Addr().String())
-	require.NoError(t, err)
-	return l, c
-}
-
-// transfer has alice send so many bytes over a connection.
-func transfer(t *testing.T, address string, size int) (got, sent []byte) {
-	l, c := dial(t, address)
-	defer l.Close()
-	defer c.Close()
-	sent = make([]byte, size)
-	for i := range sent {
-		sent[i] = byte(i * 7 >> 3)
-	}
-	go func() { _, _ = c.Write(sent) }()
-	accepted, err := l.Accept()
-	require.NoError(t, err)
-	defer accepted.Close()
-	require.NoError(t, accepted.SetReadDeadline(time.Now().Add(time.Minute)))
-	got = make([]byte, size)
-	_, err = io.ReadFull(accepted, got)
-	require.NoError(t, err)
-	return got, sent
-}
-
 // Reordered packets arrive, in another order.
 func TestReordering(t *testing.T) {
 	s := shape(t, nemesis.Shape{Delay: 5 * time.Millisecond, Reorder: 0.3})
-	a, b := datagrams(t)
+	a, b := neighbours.Datagrams(t)
 	var got []uint32
 	for i := range uint32(300) {
-		send(t, a, b.LocalAddr(), i)
+		neighbours.Send(t, a, b.LocalAddr(), i)
 	}
 	for range 300 {
-		got = append(got, receive(t, b))
+		got = append(got, neighbours.Receive(t, b))
 	}
 	require.False(t, slices.IsSorted(got))
 	require.NotZero(t, count(t, s).Reordered)
@@ -245,14 +127,14 @@ func TestReordering(t *testing.T) {
 
 // A connection through a narrow link gets everything across, no faster than the link.
 func TestRate(t *testing.T) {
-	for _, address := range []string{bob, "[" + bobby6 + "]"} {
+	for _, address := range []string{neighbours.Bob, "[" + neighbours.Bob6 + "]"} {
 		t.Run(address, func(t *testing.T) { narrow(t, address) })
 	}
 }
 
 func narrow(t *testing.T, address string) {
 	s := shape(t, nemesis.Shape{Rate: 4 << 20})
-	l, c := dial(t, address)
+	l, c := neighbours.Dial(t, address)
 	defer l.Close()
 	defer c.Close()
 	const size = 1 << 20
@@ -272,11 +154,11 @@ func narrow(t *testing.T, address string) {
 // A heal lets go on what was held, and leaves nothing in the kernel.
 func TestHeal(t *testing.T) {
 	s := shape(t, nemesis.Shape{Delay: time.Hour})
-	a, b := datagrams(t)
-	send(t, a, b.LocalAddr(), 7)
+	a, b := neighbours.Datagrams(t)
+	neighbours.Send(t, a, b.LocalAddr(), 7)
 	require.Eventually(t, func() bool { return count(t, s).Passed == 1 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, s.Replace(nil))
-	require.EqualValues(t, 7, receive(t, b))
+	require.EqualValues(t, 7, neighbours.Receive(t, b))
 	counts, err := s.Counts()
 	require.NoError(t, err)
 	require.Empty(t, counts)
@@ -291,15 +173,15 @@ func TestHeal(t *testing.T) {
 // Nothing is cut off by a shaper that died, and rules that are gone are no shape.
 func TestRulesAndServerBelongTogether(t *testing.T) {
 	s := shape(t, nemesis.Shape{Loss: 1})
-	a, b := datagrams(t)
+	a, b := neighbours.Datagrams(t)
 	s.mu.Lock()
 	require.NoError(t, s.server.close())
 	s.mu.Unlock()
-	send(t, a, b.LocalAddr(), 1)
-	require.EqualValues(t, 1, receive(t, b), "a queue that nobody serves is passed by")
+	neighbours.Send(t, a, b.LocalAddr(), 1)
+	require.EqualValues(t, 1, neighbours.Receive(t, b), "a queue that nobody serves is passed by")
 	s.server = nil
 
-	require.NoError(t, s.Replace([]Peer{{Address: netip.MustParseAddr(alice)}}))
+	require.NoError(t, s.Replace([]shaping.Peer{{Address: netip.MustParseAddr(neighbours.Alice)}}))
 	require.NoError(t, s.removeRules())
 	_, err := s.Counts()
 	require.ErrorContains(t, err, "0 rules of table ordeal_shape, and 1 peers are shaped")
@@ -311,13 +193,13 @@ func TestProbe(t *testing.T) {
 }
 
 func TestRefusedPeers(t *testing.T) {
-	good := netip.MustParseAddr(alice)
-	for want, peers := range map[string][]Peer{
+	good := netip.MustParseAddr(neighbours.Alice)
+	for want, peers := range map[string][]shaping.Peer{
 		"is not the address of one peer": {{Address: netip.MustParseAddr("127.0.0.1")}},
 		"{Delay:0s Jitter:0s Loss:1.5":   {{Address: good, Shape: nemesis.Shape{Loss: 1.5}}},
 		"shares are from 0 to 1":         {{Address: good, Shape: nemesis.Shape{Duplicate: 1.5}}},
 		"less than nothing":              {{Address: good, Shape: nemesis.Shape{Delay: -1}}},
-		"is named twice":                 {{Address: good}, {Address: netip.MustParseAddr("::ffff:" + alice)}},
+		"is named twice":                 {{Address: good}, {Address: netip.MustParseAddr("::ffff:" + neighbours.Alice)}},
 	} {
 		require.ErrorContains(t, new(Shaper).Replace(peers), want)
 	}
