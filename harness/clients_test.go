@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ordeal-dev/ordeal/history"
+	"github.com/ordeal-dev/ordeal/report"
 	"github.com/ordeal-dev/ordeal/systems"
 	"github.com/ordeal-dev/ordeal/workloads"
 )
@@ -158,28 +159,46 @@ func TestPacerLeavesNothingOut(t *testing.T) {
 	require.Greater(t, clock.at, began+time.Minute)
 }
 
-// A worker says of each operation how late it began.
-func TestLateOperationsSaySo(t *testing.T) {
-	var file syncBuilder
+// A system stands still for a second, once. At 100 operations a second a hundred were due meanwhile, and each had to wait for what was left of
+// that second: the percentiles must show it, where latencies from the actual start would show a single slow operation.
+func TestAStallShowsInThePercentiles(t *testing.T) {
 	clock := &stepClock{at: time.Hour}
-	recorder := &recorder{writer: history.NewWriter(&file), start: time.Now()}
-	generator, err := workloads.NewGenerator("register", workloads.Options{Workers: 1})
-	require.NoError(t, err)
-	crew := &Crew{Clients: 1, Rate: 100, Timeout: time.Second, Generator: generator, Recorder: recorder, Clock: steppedTimeouts{clock}}
+	record := &stepRecord{clock: clock}
+	crew := &Crew{Clients: 1, Rate: 100, Timeout: time.Second, Generator: newTestGenerator(t), Recorder: record, Clock: steppedTimeouts{clock}}
 	ctx, cancel := context.WithCancel(t.Context())
 	crew.Worker(0, &slowOnce{clock: clock, after: 20, end: cancel}).Work(ctx)
-	require.NoError(t, recorder.close())
-	reader, err := history.NewReader(strings.NewReader(file.String()))
-	require.NoError(t, err)
-	h, err := reader.Join()
+	ops, err := history.Operations(record.events)
 	require.NoError(t, err)
 	late := 0
-	for _, op := range h.Operations {
+	for _, op := range ops {
 		if op.Late > 0 {
 			late++
 		}
 	}
-	require.InDelta(t, 100, late, 40, "a second's operations were due during the slow one")
+	require.InDelta(t, 100, late, 20, "a second's operations were due during the slow one")
+	p50, p99, _ := report.Latency(ops)
+	// A third of the operations were late, by a time between nothing and a second.
+	require.Less(t, p50, time.Millisecond)
+	require.InDelta(t, 0.96, p99.Seconds(), 0.08)
+}
+
+// stepRecord is a Recorder on the time of a stepClock.
+type stepRecord struct {
+	clock  *stepClock
+	events []history.Event
+}
+
+func (r *stepRecord) Invoke(e *history.Event) {
+	e.Type = history.Invoke
+	r.Complete(e)
+}
+
+func (r *stepRecord) Complete(e *history.Event) {
+	e.Index, e.Time = len(r.events), r.clock.at
+	if e.Index > 0 {
+		e.Time = max(e.Time, r.events[e.Index-1].Time+1)
+	}
+	r.events = append(r.events, *e)
 }
 
 // slowOnce answers at once, except for one operation that takes a second. It ends the work some time after that.
