@@ -178,6 +178,15 @@ test-checker: ## hold each exact checker against porcupine on HISTORIES random h
 	$(GO) test ./checker -timeout 60m -histories=$(HISTORIES) -run 'Agree|LogOrder'
 	ORDEAL_CHECKER_CONDITIONS=1 $(GO) test ./checker -timeout 60m -v -run 'TestEachConditionIsNeeded'
 
+# The hot paths of the harness, of the client library and of the node; what they are is in docs/performance.md. make bench BENCH='Recorder|Worker' BENCHTIME=5s
+HOT       := ./history ./harness ./workloads ./report ./raft ./node ./node/client ./node/kv ./node/outbox ./node/wal ./node/wire
+BENCH     ?= ^Benchmark(Append.*|Recorder.*|Worker|Timeouts|Generator|Histogram|OnlineCheck|Commit|DriverTurn|Do|Apply|Read|WriteState|DecodeTxn|Clone|Flush|Frames)$$
+BENCHTIME ?= 200ms
+
+.PHONY: bench
+bench: ## the hot paths of the harness, the client library and the node: time and allocations of each (a minute or two)
+	$(GO) test $(HOT) -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem | grep -E '^(Benchmark|pkg|FAIL|---|panic)'
+
 .PHONY: bench-checker
 .PHONY: bench-nemesis
 bench-nemesis: build ## what each fault takes to apply and to heal, with its evidence: CLUSTER=local, ROUNDS=3

@@ -18,13 +18,12 @@ import (
 
 // BenchOptions say how the harness itself is measured.
 type BenchOptions struct {
-	Workload          string
-	Clients           int
-	Rate              float64 // as in a run
-	Duration          time.Duration
-	CheckWhileRunning bool
-	Dir               string   // where the history goes; it is removed afterwards
-	Progress          Progress // nil: nobody watches
+	Workload string
+	Clients  int
+	Rate     float64 // as in a run
+	Duration time.Duration
+	Dir      string   // where the history goes; it is removed afterwards
+	Progress Progress // nil: nobody watches
 }
 
 // BenchResult is what the harness costs where the system under test costs nothing.
@@ -55,7 +54,7 @@ func Bench(ctx context.Context, o BenchOptions) (result BenchResult, err error) 
 	}
 	m := &meter{Progress: o.Progress}
 	r := &run{bounds: usualBounds, cluster: cluster, test: Test{Name: "bench", System: nullSystem{}, Workload: o.Workload, Clients: o.Clients, Rate: o.Rate,
-		Duration: o.Duration, Seed: 1, OperationTimeout: 5 * time.Second, CheckWhileRunning: o.CheckWhileRunning, Results: dir, Progress: m}}
+		Duration: o.Duration, Seed: 1, OperationTimeout: 5 * time.Second, Results: dir, Progress: m}}
 	m.run = r
 	if r.generator, err = workloads.NewGenerator(o.Workload, workloads.Options{Workers: o.Clients}); err != nil {
 		return result, err

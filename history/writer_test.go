@@ -230,3 +230,16 @@ func BenchmarkAppend(b *testing.B) {
 		w.Append(e)
 	}
 }
+
+// BenchmarkAppendParallel is the same by many clients at once: what they wait for each other shows.
+func BenchmarkAppendParallel(b *testing.B) {
+	w := history.NewWriter(io.Discard)
+	defer w.Close()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		e := history.Event{Time: 1e9, Process: 3, Type: history.OK, F: "put", Key: "k12", Node: "n1", LogIndex: 123456}
+		for pb.Next() {
+			w.Record(&e)
+		}
+	})
+}

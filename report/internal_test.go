@@ -48,6 +48,15 @@ func TestQuantilesAgreeWithSorting(t *testing.T) {
 	})
 }
 
+// BenchmarkHistogram counts one latency.
+func BenchmarkHistogram(b *testing.B) {
+	var h histogram
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		h.add(time.Duration(i%1_000_000) * 37)
+	}
+}
+
 func TestMomentsCloseTogetherAreToldApart(t *testing.T) {
 	s := newOrderScale([]history.Operation{{Call: time.Second, Return: 2 * time.Second}, {Call: 3333 * time.Millisecond, Return: 3333*time.Millisecond + 80*time.Microsecond}})
 	var labels []string

@@ -45,7 +45,6 @@ history on disk, the watch over (imaginary) nodes, progress. With --rate it tell
 	flags.IntSliceVar(&f.clients, "clients", []int{1, 16, 64, 256}, "concurrent clients, one run each")
 	flags.Float64Var(&f.Rate, "rate", 0, "operations a second over all clients; 0: as fast as answers come")
 	flags.DurationVar(&f.Duration, "time", 3*time.Second, "how long each")
-	flags.BoolVar(&f.CheckWhileRunning, "check-while-running", false, "check what is given up meanwhile, as a run does with it")
 	flags.StringVar(&f.Dir, "dir", "", "folder in which the history is written, and removed again; empty: the system's for temporary files")
 	flags.BoolVar(&f.json, "json", false, "the figures as JSON, a line a run")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress")

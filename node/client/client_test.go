@@ -26,7 +26,7 @@ type scriptedNode struct {
 }
 
 // startNode serves connections with handle, which gets each request and ends the connection by returning false.
-func startNode(t *testing.T, handle func(net.Conn, wire.Request) bool) *scriptedNode {
+func startNode(t testing.TB, handle func(net.Conn, wire.Request) bool) *scriptedNode {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	n := &scriptedNode{listener: l, done: make(chan struct{})}
@@ -98,11 +98,11 @@ func send(conn net.Conn, payload []byte) bool {
 
 var ok = wire.Response{Status: wire.OK, LogIndex: 7, Result: kv.AppendResult(nil, kv.TxnResult{Applied: true, Results: []kv.Result{{}}})}
 
-func newClient(t *testing.T, find Find, addresses ...string) *Client {
+func newClient(t testing.TB, find Find, addresses ...string) *Client {
 	return newClientIn(t, nil, find, addresses...)
 }
 
-func newClientIn(t *testing.T, world World, find Find, addresses ...string) *Client {
+func newClientIn(t testing.TB, world World, find Find, addresses ...string) *Client {
 	o := Options{Nodes: map[raft.NodeID]string{}, Find: find, CheckInterval: 5 * time.Millisecond, DialTimeout: 5 * time.Second, World: world}
 	for i, a := range addresses {
 		o.Nodes[raft.NodeID(i+1)] = a
