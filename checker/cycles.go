@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -98,10 +99,15 @@ var cycleClasses = []cycleClass{
 }
 
 // findCycles finds a cycle of each class there is: first of data alone, then with the order of processes, then with real
-// time. A class is not looked for again where a smaller set of edges has one, or where a worse class explains it.
-func findCycles(b *bounds, g *graph) []foundCycle {
+// time. A class is not looked for again where a smaller set of edges has one, or where a worse class explains it. What
+// would be a violation, if none is known yet, is looked for as long as the bounds allow: to miss it would be to call the
+// history valid.
+func findCycles(b *bounds, g *graph, violation func(name string) bool, known bool) []foundCycle {
 	all := g.components(b, dataDependencies.inRealTime()|processOrder|realTime, nil)
 	if !slices.ContainsFunc(all, func(c int32) bool { return c != noOperation }) {
+		return nil
+	}
+	if nodes := int64(len(all)); !b.charge(nodes * cycleSearch) {
 		return nil
 	}
 	var found []foundCycle
@@ -116,16 +122,27 @@ func findCycles(b *bounds, g *graph) []foundCycle {
 			if worse(found, class) {
 				continue
 			}
-			if order.kinds == realTime {
+			switch order.kinds {
+			case processOrder:
+				class.first, class.rest = class.first.inSession(), class.rest.inSession()
+			case realTime:
 				class.first, class.rest = class.first.inRealTime(), class.rest.inRealTime()
 			}
-			if cycle := findCycle(b, g, class, order.kinds, all); cycle != nil {
-				found = append(found, foundCycle{class.name + order.suffix, cycle})
+			name, effort := class.name+order.suffix, maxEffort
+			if violation(name) && !known {
+				effort = math.MaxInt
+			}
+			if cycle := findCycle(b, g, class, order.kinds, all, effort); cycle != nil {
+				found = append(found, foundCycle{name, cycle})
+				known = known || violation(name)
 			}
 		}
 	}
 	return found
 }
+
+// cycleSearch is what the search for cycles takes for each transaction, in bytes.
+const cycleSearch = 64
 
 // worse tells whether a cycle of the class, or of one that is part of it, was found already.
 func worse(found []foundCycle, class cycleClass) bool {
@@ -143,15 +160,15 @@ func worse(found []foundCycle, class cycleClass) bool {
 	return false
 }
 
-// maxEffort bounds how many transactions the search for one class may look at; where all depends on all, a class may
-// so stay unseen behind the worse ones.
+// maxEffort bounds how many transactions the search for one class may look at that decides nothing any more; where all
+// depends on all, a class may so stay unseen behind the worse ones.
 const maxEffort = 1_000_000
 
 // findCycle finds a short cycle of a class, with at most the extra kinds of edges besides the class's.
-func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within []int32) []edge {
+func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within []int32, effort int) []edge {
 	component := g.components(b, class.first|class.rest|extra, within)
+	w := &walk{kinds: class.rest | extra, component: component, nonadjacent: class.nonadjacent, effort: effort}
 	var best []edge
-	effort := maxEffort
 	for n := range component {
 		if component[n] == noOperation {
 			continue
@@ -160,31 +177,18 @@ func findCycle(b *bounds, g *graph, class cycleClass, extra dependency, within [
 			if e.kind&class.first == 0 || component[e.to] != component[n] {
 				continue
 			}
-			if effort <= 0 || b.stopped() {
+			if best != nil {
+				w.effort = min(w.effort, maxEffort)
+			}
+			if w.effort <= 0 || b.stopped() || len(best) == 2 {
 				return best
 			}
-			cycle := g.cycle(b.ctx, e, walk{kinds: class.rest | extra, component: component, nonadjacent: class.nonadjacent, effort: &effort})
-			if cycle != nil && simple(cycle) && (best == nil || len(cycle) < len(best)) {
+			if cycle := g.cycle(b.ctx, e, w); cycle != nil && (best == nil || len(cycle) < len(best)) {
 				best = cycle
-			}
-			if len(best) == 2 {
-				return best
 			}
 		}
 	}
 	return best
-}
-
-// simple tells whether a cycle visits each transaction once.
-func simple(cycle []edge) bool {
-	seen := make(map[int32]bool)
-	for _, e := range cycle {
-		if seen[e.from] {
-			return false
-		}
-		seen[e.from] = true
-	}
-	return true
 }
 
 // cycleText tells a cycle step by step.
@@ -214,8 +218,14 @@ func (ts *txns) edgeText(e edge) string {
 		return fmt.Sprintf("%s wrote %s to key %s after %s had written it", to, value, key, from)
 	case writeRead:
 		return fmt.Sprintf("%s read %s in key %s, which %s wrote", to, value, key, from)
+	case writeWriteByTime:
+		return fmt.Sprintf("%s wrote %s to key %s after %s had written it, by the times of those who wrote and read it", to, value, key, from)
 	case readWriteByTime:
-		return fmt.Sprintf("%s read key %s as it was before %s wrote %s to it, for what it read was there when that was called", from, key, to, value)
+		return fmt.Sprintf("%s read key %s as it was before %s wrote %s to it, by the times of those who wrote and read it", from, key, to, value)
+	case writeWriteBySession:
+		return fmt.Sprintf("%s wrote %s to key %s after %s had written it, by the order in which one client saw both", to, value, key, from)
+	case readWriteBySession:
+		return fmt.Sprintf("%s read key %s as it was before %s wrote %s to it, by the order in which one client saw both", from, key, to, value)
 	}
 	return fmt.Sprintf("%s read key %s before %s wrote %s to it", from, key, to, value)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // dependency is a set of kinds of edges between transactions: what came first, and how one knows (Adya).
-type dependency uint8
+type dependency uint16
 
 const (
 	writeWrite   dependency = 1 << iota // the second overwrote what the first wrote
@@ -14,22 +14,42 @@ const (
 	readWrite                           // the second overwrote what the first read
 	processOrder                        // the same client, one after the other
 	realTime                            // the first had returned when the second was called
-	// readWriteByTime is readWrite where only real time tells that what the second wrote came after what the first read.
+	// The same where only real time, or the order of one client, tells that what the second wrote came after what the first
+	// wrote or read.
+	writeWriteByTime
 	readWriteByTime
+	writeWriteBySession
+	readWriteBySession
 
 	dataDependencies = writeWrite | writeRead | readWrite
 )
 
-// inRealTime are the kinds of edges with those that real time tells of the same kinds.
-func (d dependency) inRealTime() dependency {
+// inSession are the kinds of edges with those of the same kinds that clients' own order tells.
+func (d dependency) inSession() dependency {
+	if d&writeWrite != 0 {
+		d |= writeWriteBySession
+	}
 	if d&readWrite != 0 {
-		d |= readWriteByTime
+		d |= readWriteBySession
 	}
 	return d
 }
 
+// inRealTime are the kinds of edges with those of the same kinds that real time tells.
+func (d dependency) inRealTime() dependency {
+	if d&writeWrite != 0 {
+		d |= writeWriteByTime
+	}
+	if d&readWrite != 0 {
+		d |= readWriteByTime
+	}
+	return d.inSession()
+}
+
 // overwrites tells an edge that leads from a read to what replaced it.
-func (d dependency) overwrites() bool { return d&(readWrite|readWriteByTime) != 0 }
+func (d dependency) overwrites() bool {
+	return d&(readWrite|readWriteByTime|readWriteBySession) != 0
+}
 
 // edge leads from one transaction to another.
 type edge struct {
@@ -171,20 +191,30 @@ type walk struct {
 	kinds       dependency // of the edges of the way
 	component   []int32    // the way stays inside
 	nonadjacent bool       // no two readWrite edges follow each other
-	effort      *int       // transactions it may still look at
+	effort      int        // transactions it may still look at
+
+	places []place
+	seen   []int32 // by transaction, and whether an edge that overwrites led there: the number of the walk that was there
+	number int32
 }
 
-// cycle is the shortest cycle that begins with an edge; nil: there is none.
-func (g *graph) cycle(ctx context.Context, first edge, w walk) []edge {
-	type place struct {
-		edge   edge
-		before int
+// place is where a walk has been: the edge that led there from the place before it.
+type place struct {
+	edge   edge
+	before int
+}
+
+// cycle is the shortest cycle that begins with an edge; nil: there is none, or the effort or the time does not suffice. One
+// of class nonadjacent may pass a transaction twice.
+func (g *graph) cycle(ctx context.Context, first edge, w *walk) []edge {
+	if w.seen == nil {
+		w.seen = make([]int32, 2*(len(g.start)-1))
 	}
-	places := []place{{edge: first, before: -1}}
-	seen := map[int64]bool{}
-	for at := 0; at < len(places) && *w.effort > 0 && (at%1024 != 0 || ctx.Err() == nil); at++ {
-		here := places[at]
-		*w.effort--
+	w.number++
+	w.places = append(w.places[:0], place{edge: first, before: -1})
+	for at := 0; at < len(w.places) && w.effort > 0 && (at%1024 != 0 || ctx.Err() == nil); at++ {
+		here := w.places[at]
+		w.effort--
 		for _, e := range g.out(here.edge.to) {
 			if e.kind&w.kinds == 0 || w.component[e.to] != w.component[first.from] {
 				continue
@@ -195,8 +225,8 @@ func (g *graph) cycle(ctx context.Context, first edge, w walk) []edge {
 			}
 			if e.to == first.from {
 				cycle := []edge{e}
-				for p := at; p >= 0; p = places[p].before {
-					cycle = append(cycle, places[p].edge)
+				for p := at; p >= 0; p = w.places[p].before {
+					cycle = append(cycle, w.places[p].edge)
 				}
 				slices.Reverse(cycle)
 				return cycle
@@ -205,9 +235,9 @@ func (g *graph) cycle(ctx context.Context, first edge, w walk) []edge {
 			if rw {
 				id |= 1
 			}
-			if !seen[id] {
-				seen[id] = true
-				places = append(places, place{edge: e, before: at})
+			if w.seen[id] != w.number {
+				w.seen[id] = w.number
+				w.places = append(w.places, place{edge: e, before: at})
 			}
 		}
 	}

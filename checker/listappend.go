@@ -248,7 +248,7 @@ func (o *listOrder) linkReads() {
 // few in any case.
 const (
 	fewUnseen   = 8
-	unseenEdges = 4096
+	unseenEdges = 1 << 16
 )
 
 // linkUnseen links to committed appends that no read shows: they are behind all that was read.

@@ -30,6 +30,7 @@ func dependenciesOfRegisters(ts *txns) ([]edge, []direct) {
 	o.orderVersions()
 	o.findLostUpdates()
 	o.linkVersions()
+	o.linkBySession()
 	o.linkByTime()
 	return o.edges, o.found
 }
@@ -144,8 +145,12 @@ func (o *registerOrder) findLostUpdates() {
 	})
 }
 
-// maxFirst bounds the edges from readers of nil to the writes of one key.
-const maxFirst = 64
+// Of the edges from readers of nil to the writes of one key there are this many, and to a few writes for each reader in any
+// case.
+const (
+	nilEdges = 1 << 16
+	fewFirst = 64
+)
 
 // linkVersions links writers of versions that follow each other, and readers with what replaced what they read.
 func (o *registerOrder) linkVersions() {
@@ -158,7 +163,7 @@ func (o *registerOrder) linkVersions() {
 		}
 	}
 	for key, readers := range o.nils {
-		for _, v := range o.first[key][:min(maxFirst, len(o.first[key]))] {
+		for _, v := range o.first[key][:min(len(o.first[key]), max(fewFirst, nilEdges/max(len(readers), 1)))] {
 			for _, t := range readers {
 				o.edges = o.ts.link(o.edges, t, o.ts.versions[v].writer, readWrite, v)
 			}

@@ -9,66 +9,104 @@ import (
 	"github.com/ordeal-dev/ordeal/history"
 )
 
-// Where writes are blind nothing in the data says which of them came first, but real time may: a write that was invoked
-// after another had surely taken effect replaced it, so who read the first came before the second. Without these edges a
-// read of what was overwritten long ago shows no cycle.
+// Where writes are blind nothing in the data says which of them came first, but order may: of two versions of a key the one
+// that a transaction wrote or read came first when another wrote or read the other later, in real time or in a client's own
+// order. So who wrote or read the first came before who wrote the second. Without these edges a read of what was overwritten
+// long ago shows no cycle, nor do two readers who saw two versions in turns.
 
-// timedWrite is a version as real time sees it.
-type timedWrite struct {
-	version   int32
-	call, end time.Duration // end: when it had surely taken effect
+// timedVersion is a version as real time sees it.
+type timedVersion struct {
+	version int32
+	end     time.Duration // when it had surely been there: one that wrote or read it had returned
+	last    time.Duration // when it had surely not been replaced for good: one that writes or reads it is called
 }
 
-// linkByTime links the readers of each version with the writes that were invoked after it was surely there: with those
-// that no other such write surely precedes, for the others follow from these in real time.
+// linkByTime links those who wrote and read each version with the writers of versions that surely came later: with those
+// that no other such version surely precedes, for the others follow from these.
 func (o *registerOrder) linkByTime() {
-	byKey := make([][]timedWrite, len(o.ts.keys))
+	byKey := make([][]timedVersion, len(o.ts.keys))
 	for v := range o.ts.versions {
 		ver := &o.ts.versions[v]
 		if ver.writer == noOperation || o.ts.all[ver.writer].failed() {
 			continue
 		}
-		if w := (timedWrite{int32(v), o.ts.all[ver.writer].op.Call, o.surelyThere(int32(v))}); w.end != history.Forever {
-			byKey[ver.key] = append(byKey[ver.key], w)
+		if t := o.timed(int32(v)); t.end != history.Forever {
+			byKey[ver.key] = append(byKey[ver.key], t)
 		}
 	}
-	for key, writes := range byKey {
-		slices.SortStableFunc(writes, func(a, b timedWrite) int { return cmp.Compare(a.call, b.call) })
-		first := make([]time.Duration, len(writes)+1) // the earliest end of writes[i:]
-		first[len(writes)] = history.Forever
-		for i := len(writes) - 1; i >= 0; i-- {
-			first[i] = min(first[i+1], writes[i].end)
+	for key, versions := range byKey {
+		if o.ts.b.stopped() {
+			return
 		}
-		o.linkNext(o.nils[int32(key)], math.MinInt64, writes, first)
-		for _, w := range writes {
-			o.linkNext(o.readers[w.version], w.end, writes, first)
+		slices.SortStableFunc(versions, func(a, b timedVersion) int { return cmp.Compare(a.last, b.last) })
+		o.linkLater(timedVersion{version: noVersion, end: math.MinInt64}, noOperation, o.nils[int32(key)], versions)
+		for _, v := range versions {
+			o.linkLater(v, o.ts.versions[v.version].writer, o.readers[v.version], versions)
 		}
 	}
 }
 
-// surelyThere is when a version had surely been written: its transaction had returned, or another that read it had.
-func (o *registerOrder) surelyThere(v int32) time.Duration {
-	end := returned(o.ts.all[o.ts.versions[v].writer].op)
-	for _, t := range o.readers[v] {
-		end = min(end, returned(o.ts.all[t].op))
+func (o *registerOrder) timed(v int32) timedVersion {
+	w := o.ts.all[o.ts.versions[v].writer].op
+	t := timedVersion{version: v, end: returned(w), last: w.Call}
+	for _, r := range o.readers[v] {
+		op := o.ts.all[r].op
+		t.end, t.last = min(t.end, returned(op)), max(t.last, op.Call)
 	}
-	return end
+	return t
 }
 
-// linkNext links readers of what was there at a time with the first writes that were invoked after it.
-func (o *registerOrder) linkNext(readers []int32, at time.Duration, writes []timedWrite, first []time.Duration) {
-	if len(readers) == 0 {
-		return
-	}
-	i, _ := slices.BinarySearchFunc(writes, at, func(w timedWrite, t time.Duration) int {
-		if w.call <= t {
+// linkLater links the writer and the readers of a version with the writers of the first versions that came later.
+func (o *registerOrder) linkLater(v timedVersion, writer int32, readers []int32, versions []timedVersion) {
+	i, _ := slices.BinarySearchFunc(versions, v.end, func(w timedVersion, t time.Duration) int {
+		if w.last <= t {
 			return -1
 		}
 		return 1
 	})
-	for end := first[i]; i < len(writes) && writes[i].call <= end; i++ {
-		for _, t := range readers {
-			o.edges = o.ts.link(o.edges, t, o.ts.versions[writes[i].version].writer, readWriteByTime, writes[i].version)
+	for end := time.Duration(history.Forever); i < len(versions) && versions[i].last <= end; i++ {
+		if later := versions[i]; later.version != v.version {
+			o.linkTo(later.version, writer, readers, writeWriteByTime, readWriteByTime)
+			end = min(end, later.end)
+		}
+	}
+}
+
+// linkTo links the writer and the readers of a version with the writer of a later one.
+func (o *registerOrder) linkTo(later, writer int32, readers []int32, ww, rw dependency) {
+	to := o.ts.versions[later].writer
+	o.edges = o.ts.link(o.edges, writer, to, ww, later)
+	for _, t := range readers {
+		o.edges = o.ts.link(o.edges, t, to, rw, later)
+	}
+}
+
+// linkBySession does the same for what each client saw and wrote of a key in its own order.
+func (o *registerOrder) linkBySession() {
+	type session struct {
+		process int
+		key     int32
+	}
+	latest := make(map[session]int32) // the version it saw or wrote last; none: nil, before which nothing came
+	for t := range o.ts.all {
+		tx := &o.ts.all[t]
+		if o.ts.stopped(t) {
+			return
+		}
+		if !tx.committed() {
+			continue
+		}
+		for i := range tx.steps {
+			s := &tx.steps[i]
+			at := session{tx.op.Process, s.key}
+			before, seen := latest[at]
+			if s.version == noVersion {
+				continue // nil precedes all that was seen, as linkVersions has it
+			}
+			latest[at] = s.version
+			if writer := o.ts.versions[s.version].writer; seen && before != s.version && writer != noOperation {
+				o.linkTo(s.version, o.ts.versions[before].writer, o.readers[before], writeWriteBySession, readWriteBySession)
+			}
 		}
 	}
 }

@@ -76,6 +76,7 @@ func (c *transactions) Check(ctx context.Context, h *history.History, o Options)
 		result.Warnings = append(slices.Clip(result.Warnings), "no transaction committed: the verdict says nothing about the system")
 	}
 	result.Anomalies = c.find(b, ts)
+	b.ended() // what a search that was stopped did not find proves nothing, and the word of that may still be on its way
 	result.Verdict, result.Reason = c.verdict(b, result.Anomalies)
 	return result
 }
@@ -132,10 +133,14 @@ func (c *transactions) find(b *bounds, ts *txns) []Anomaly {
 	if b.stopped() {
 		return anomalies
 	}
-	for _, f := range findCycles(b, newGraph(len(ts.all), edges)) {
-		nodes := make([]int32, len(f.cycle))
-		for i, e := range f.cycle {
-			nodes[i] = e.from
+	violation := func(name string) bool { return strength(levelOf(name)) <= strength(c.level) }
+	known := slices.ContainsFunc(anomalies, func(a Anomaly) bool { return !a.Tolerated })
+	for _, f := range findCycles(b, newGraph(len(ts.all), edges), violation, known) {
+		var nodes []int32
+		for _, e := range f.cycle {
+			if !slices.Contains(nodes, e.from) {
+				nodes = append(nodes, e.from)
+			}
 		}
 		anomalies = append(anomalies, c.anomaly(ts, f.name, ts.cycleText(f.cycle), nodes))
 	}
