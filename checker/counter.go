@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/history"
 )
 
-// Counter is an integer, 0 at first.
+// Counter is an integer, 0 at first. It does not wrap: beyond 64 bits the sum goes on, and no answer fits it.
 //
 //	add: input is what to add; output is the new value, or nil where the system does not tell.
 //	read: output is the value.
@@ -49,9 +50,29 @@ func counterStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 	if op.F == "read" {
 		d = 0
 	}
-	sum := s.(int64) + d
+	sum := sumOf(s, d)
 	got, told := op.Output.AsInt()
-	return sum, op.Type != history.OK || !told || got == sum
+	return sum, op.Type != history.OK || !told || sum == got
+}
+
+// sumOf is a state and a number: an int64, or the digits of what is too large for one.
+func sumOf(s any, d int64) any {
+	if n, ok := s.(int64); ok {
+		if sum, fits := plus(n, d); fits {
+			return sum
+		}
+	}
+	sum, _ := new(big.Int).SetString(fmt.Sprint(s), 10)
+	if sum.Add(sum, big.NewInt(d)); sum.IsInt64() {
+		return sum.Int64()
+	}
+	return sum.String()
+}
+
+// plus is a sum; false: it does not fit in 64 bits.
+func plus(a, b int64) (int64, bool) {
+	sum := a + b
+	return sum, (sum > a) == (b > 0)
 }
 
 // decideCounter is exact when every add is positive, certain and told its result: the results are the order.
@@ -79,7 +100,10 @@ func decideCounter(_ *bounds, ops []*history.Operation) (Verdict, []int32, strin
 		before := since
 		if ops[i].F == "add" {
 			before = all
-			sum += d
+			var fits bool
+			if sum, fits = plus(sum, d); !fits {
+				return Unknown, nil, "", false // an algorithm for any model has to decide
+			}
 		}
 		if result(i) != sum || ops[i].Return < before.lastCall {
 			return Invalid, nil, byResult, true

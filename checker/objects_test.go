@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -338,4 +339,19 @@ func TestObjectsAgreeWithPorcupine(t *testing.T) {
 			requireAgreement(t, compareModel(t, c.model, 22, some(50_000), c.history, askFrontier))
 		})
 	}
+}
+
+// A counter does not wrap: beyond 64 bits no answer fits it, and it may come back.
+func TestCounterBeyond64Bits(t *testing.T) {
+	at := func(i int, f string, in, out history.Value) history.Operation {
+		return history.Operation{F: f, Input: in, Output: out, Call: time.Duration(2 * i), Return: time.Duration(2*i + 1), Type: history.OK, Index: i}
+	}
+	add := func(i int, d int64) history.Operation { return at(i, "add", history.Int(d), history.Nil) }
+	judge := func(ops ...history.Operation) Verdict {
+		return Linearizable(Counter()).Check(t.Context(), &history.History{Operations: ops}, Options{Memory: 1 << 30}).Verdict
+	}
+	most := int64(math.MaxInt64)
+	require.Equal(t, Valid, judge(add(0, most), add(1, 1), add(2, -2), at(3, "read", history.Nil, history.Int(most-1))))
+	require.Equal(t, Invalid, judge(add(0, most), at(1, "add", history.Int(1), history.Int(math.MinInt64))))
+	require.Equal(t, Invalid, judge(at(0, "add", history.Int(most), history.Int(most)), at(1, "add", history.Int(most), history.Int(-2))))
 }

@@ -206,7 +206,12 @@ func (b *builder) values(e *history.Event, o operation) {
 
 func (b *builder) output(e *history.Event, o operation) history.Value {
 	switch e.F {
-	case "put", "append", "add", "enqueue", "release":
+	case "put", "append", "enqueue", "release":
+		return history.Nil
+	case "add": // to a set: nothing; to a counter: what to add once more, or the sum
+		if v := o.value.value(); v.Kind() == history.KindInt && !v.Equal(b.inputs[e.Process]) {
+			return v
+		}
 		return history.Nil
 	case "cas":
 		old, _, _ := b.inputs[e.Process].AsPair()
