@@ -235,6 +235,10 @@ lint: ## formatting, vet, staticcheck
 image: build ## build the nodes' image for docker-compose by hand
 	docker build -t ordeal-node:latest -f Dockerfile $(BUILD)/image
 
+.PHONY: test-compose
+test-compose: image ## the cluster of docker-compose.yml brought up by hand, with compose v2 or v1, whichever there is (COMPOSE=docker-compose for one)
+	harness/docker/testdata/compose/check
+
 .PHONY: doctor
 doctor: build ## say what this machine can do
 	@$(BUILD)/ordeal doctor
