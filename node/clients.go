@@ -95,7 +95,7 @@ func (s *Server) serveClient(ctx context.Context, conn net.Conn) error {
 		conn.Close()
 	}
 	c.out = outbox.New(conn, outbox.Options{Timeout: clientWriteTimeout, Written: c.written, Failed: end})
-	r := bufio.NewReaderSize(conn, 64<<10)
+	r := bufio.NewReaderSize(conn, 16<<10)
 	var together []Request
 	for {
 		q, err := c.read(r)
