@@ -147,6 +147,11 @@ func (p *Plan) ScheduleDigest() string {
 	return fmt.Sprintf("%x", sha256.Sum256(compact.Bytes()))[:12]
 }
 
+// draws tells whether all runs have the number of their nodes drawn if it is not given.
+func (p *Plan) draws() bool {
+	return !slices.ContainsFunc(p.Faults, func(mixture string) bool { return !Drawn(mixture) })
+}
+
 // Check says what is wrong with a plan.
 func (p *Plan) Check() error {
 	switch {
@@ -154,7 +159,7 @@ func (p *Plan) Check() error {
 		return fmt.Errorf("format %d; this program knows format %d", p.Format, format)
 	case len(p.Versions) == 0 || len(p.Workloads) == 0 || len(p.Faults) == 0:
 		return errors.New("a campaign needs a version, a workload and a mixture of faults at least")
-	case p.Nodes < 1 || p.Clients < 1 || !(p.Rate >= 0) || p.Duration <= 0 || p.Timeout <= 0:
+	case p.Nodes < 1 && !(p.Nodes == 0 && p.draws()) || p.Clients < 1 || !(p.Rate >= 0) || p.Duration <= 0 || p.Timeout <= 0:
 		return errors.New("nodes, clients, duration_ns and timeout_ns have to be positive, and rate not negative")
 	case len(p.Schedule) > 0 && (!json.Valid(p.Schedule) || len(p.Faults) != 1):
 		return errors.New("a schedule is a JSON document, and the only mixture of faults of its campaign")

@@ -122,6 +122,9 @@ func (c Conditions) Name() string { return harmless(c.Workload + " · " + c.Faul
 // Setting is the rest.
 func (c Conditions) Setting() string {
 	if campaign.Drawn(c.Faults) {
+		if c.Nodes == 0 {
+			return harmless(c.Cluster) + ", all drawn from each seed"
+		}
 		return fmt.Sprintf("%s, %d nodes, the rest drawn from each seed", harmless(c.Cluster), c.Nodes)
 	}
 	rate := "as fast as answers come"

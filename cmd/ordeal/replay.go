@@ -80,7 +80,7 @@ func (f *replayFlags) run(ctx context.Context, path string, stdout, stderr io.Wr
 		drawn.Violation, drawn.Hash = shown, r.Hash
 		told.Case = &drawn
 		if err := writePage(f.html, told.Sequence(path)); err != nil {
-			return failure{exitFailed, err}
+			return badArgument("--html %s: %w; name a file in a folder that can be written", f.html, err)
 		}
 	}
 	if err := f.print(stdout, r); err != nil {
@@ -154,6 +154,9 @@ func readCase(path string) (shrink.Case, error) {
 func writePage(path string, s report.Sequence) error {
 	var b strings.Builder
 	if err := report.WriteSequence(&b, s); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	return store.WriteAtomically(filepath.Clean(path), []byte(b.String()))

@@ -67,7 +67,7 @@ type runFlags struct {
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cluster, "cluster", "auto", "where the nodes run: docker, local (processes of this machine), sim (simulated, in this program), or auto: docker if an engine answers, else local")
-	flags.IntVar(&f.nodes, "nodes", 5, "number of nodes")
+	flags.IntVar(&f.nodes, "nodes", 5, "number of nodes; 0 with --faults swarm: drawn from the seed")
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+strings.Join(workloads.Names(), ", "))
 	flags.StringVar(&f.faults, "faults", "kill,partition", "what the nemesis does, by name or name:mode, or none (see below)")
 	flags.StringVar(&f.schedule, "schedule", "", "run the faults of this schedule.json, or of the run in this folder, in place of drawing some; it says how many nodes there are too")

@@ -254,11 +254,11 @@ func (f *shrinkFlags) write(ctx context.Context, c shrink.Case, stdout io.Writer
 
 func printCase(w io.Writer, c shrink.Case, file, page string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n  %s\n\n", c.Violation, printable(c.Violation.Text))
+	fmt.Fprintf(&b, "violated: %s\n  %s\n\n", c.Violation, printable(c.Violation.Text))
 	for i, step := range c.Steps {
 		fmt.Fprintf(&b, "%3d  %s\n", i+1, printable(step))
 	}
-	fmt.Fprintf(&b, "\n%d nodes, %s, hash %s\n  again: ordeal replay %s\n  page:  %s\n", c.Plan.Nodes, c.Plan.Workload, c.Hash, file, page)
+	fmt.Fprintf(&b, "\n%s, %s, hash %s\n  again: ordeal replay %s\n  page:  %s\n", nodesInWords(c.Plan.Nodes), c.Plan.Workload, c.Hash, file, page)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/ordeal-dev/ordeal/campaign"
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/nemesis"
 	"github.com/ordeal-dev/ordeal/sim"
@@ -28,7 +29,7 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 		return err
 	}
 	show := newProgress(stderr, f.quiet || f.json)
-	show.Phase(fmt.Sprintf("simulating %d nodes for %v", plan.Nodes, plan.Duration.Round(time.Millisecond)))
+	show.Phase(fmt.Sprintf("simulating %s for %v", nodesInWords(plan.Nodes), plan.Duration.Round(time.Millisecond)))
 	t := store.Test{Name: f.name, Command: f.command(), Faults: specs, Versions: map[string]string{"ordeal": version, "go": runtime.Version()}}
 	if t.Name == "" {
 		t.Name = f.workload
@@ -58,13 +59,25 @@ func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (si
 			return sim.Plan{}, nil, badArgument("--%s is not for --cluster sim, whose nodes are in this program; for a seeded bug: ordeal mutants run --cluster sim", flag)
 		}
 	}
-	if f.nodes < 1 || f.nodes > sim.MaxNodes {
-		return sim.Plan{}, nil, badArgument("--nodes %d: want 1 to %d", f.nodes, sim.MaxNodes)
+	drawn := campaign.Drawn(f.faults)
+	switch {
+	case f.nodes == 0 && !drawn:
+		return sim.Plan{}, nil, badArgument("--nodes 0 has their number drawn from the seed, as --faults %s has the rest: with --faults %s want 1 to %d", swarm, f.faults, sim.MaxNodes)
+	case f.nodes < 0 || f.nodes > sim.MaxNodes:
+		return sim.Plan{}, nil, badArgument("--nodes %d: want 1 to %d, or with --faults %s 0 to have them drawn", f.nodes, sim.MaxNodes, swarm)
 	}
-	if f.faults == swarm || strings.HasPrefix(f.faults, swarm+":") {
+	if drawn {
 		return f.drawnPlan(changed)
 	}
 	return f.namedPlan(ctx)
+}
+
+// nodesInWords is so many nodes.
+func nodesInWords(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return fmt.Sprintf("%d nodes", n)
 }
 
 // setNodes sets the plan's nodes up as the node flags say, of which the simulator knows those that do not concern sockets and files.

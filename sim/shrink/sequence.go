@@ -33,7 +33,11 @@ func (t *Told) Sequence(file string) report.Sequence {
 }
 
 func (c *Case) title() string {
-	title := fmt.Sprintf("%s · seed %d · %d nodes", c.Plan.Workload, c.Plan.Seed, c.Plan.Nodes)
+	nodes := "1 node"
+	if c.Plan.Nodes != 1 {
+		nodes = fmt.Sprintf("%d nodes", c.Plan.Nodes)
+	}
+	title := fmt.Sprintf("%s · seed %d · %s", c.Plan.Workload, c.Plan.Seed, nodes)
 	if c.Mutant != "" {
 		title = c.Mutant + " · " + title
 	}
