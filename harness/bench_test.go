@@ -42,15 +42,6 @@ func TestBenchAtARate(t *testing.T) {
 	require.GreaterOrEqual(t, r.P99, r.P50)
 }
 
-// Putting an operation on record allocates nothing.
-func TestRecordingDoesNotAllocate(t *testing.T) {
-	r := &recorder{writer: history.NewWriter(&syncBuilder{}), start: time.Now()}
-	i := 0
-	recorded := testing.AllocsPerRun(1000, func() { recordOne(r, i); i++ })
-	require.NoError(t, r.close())
-	require.Zero(t, recorded)
-}
-
 // BenchmarkRecorder is an operation's two lines on their way to the disk.
 func BenchmarkRecorder(b *testing.B) {
 	writer, err := history.Create(b.TempDir() + "/history.jsonl")
