@@ -136,6 +136,10 @@ test-docker: build ## the tests that need a Docker engine
 test-netem: ## the tests of the kernel's traffic control in a virtual machine whose kernel has netem (needs qemu and 27 MB from Debian; minutes)
 	nemesis/qdisc/testdata/machine/run $(BUILD)/machine
 
+.PHONY: test-engine-killed
+test-engine-killed: build ## a Docker engine of its own is killed in the middle of a run: a clean-up leaves nothing (needs root and dockerd)
+	harness/docker/testdata/engine/kill $(BUILD)/ordeal docker-compose.yml
+
 .PHONY: test-docker-runs
 test-docker-runs: build ## whole runs on a Docker engine: side by side, schedules carried out on another kind of cluster, killed at any moment
 	ORDEAL_DOCKER_TEST=1 $(GO) test -count=1 -timeout 20m ./cmd/ordeal -run 'SideBySide|KilledAtAnyMomentOnDocker'
