@@ -3,10 +3,11 @@ package checker
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,9 +113,8 @@ func (c *Comparison) compare(ctx context.Context, folder string, o Options) {
 }
 
 func (c *Comparison) check(ctx context.Context, folder string, o Options) (Result, error) {
-	m, ok := Models()[c.Model]
-	if !ok {
-		return Result{}, errors.New("no model " + c.Model)
+	if _, err := checkerFor(c.Model, nil); err != nil {
+		return Result{}, err
 	}
 	path := filepath.Join(folder, c.File)
 	loading := NewLoading(ctx, o)
@@ -126,7 +126,43 @@ func (c *Comparison) check(ctx context.Context, folder string, o Options) (Resul
 	if err != nil {
 		return Result{}, err
 	}
-	return Linearizable(m).Check(ctx, importer.For(m.Name, h), loading.Left()), nil
+	h = importer.For(c.Model, h)
+	checker, err := checkerFor(c.Model, h)
+	if opened, ok := importer.Opened(h); ok && c.Model == "bank" {
+		checker, h = Linearizable(BankModel()), opened
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return checker.Check(ctx, h, loading.Left()), nil
+}
+
+// checkerFor is the checker that a table names: a model, register for the one with compare-and-set, or transactions, perhaps
+// with their level: "list-append@serializable". A bank of which nobody knows what it held at first is judged by what reads
+// add up to.
+func checkerFor(name string, h *history.History) (Checker, error) {
+	kind, level, leveled := strings.Cut(name, "@")
+	if !leveled {
+		level = StrictSerializable
+	}
+	switch {
+	case kind == "list-append":
+		return ListAppend(level)
+	case kind == "rw-register":
+		return RWRegister(level)
+	case kind == "bank" && !leveled && h == nil:
+		return Linearizable(BankModel()), nil
+	case kind == "bank" && !leveled:
+		return Bank(importer.FirstTotal(h)), nil
+	case kind == "register" && !leveled:
+		return Linearizable(Register()), nil
+	}
+	m, ok := Models()[name]
+	if !ok {
+		return nil, fmt.Errorf("no model %s: there are %s, register, bank, list-append and rw-register, these two with a level as in list-append@serializable",
+			name, strings.Join(slices.Sorted(maps.Keys(Models())), ", "))
+	}
+	return Linearizable(m), nil
 }
 
 func (c *Comparison) load(l history.Limits, path string) (*history.History, error) {

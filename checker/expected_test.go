@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,4 +65,33 @@ func TestExpectedVerdictsOfJepsensObjects(t *testing.T) {
 	for _, row := range rows {
 		require.True(t, row.OK(), "%+v", row)
 	}
+}
+
+// A table takes every workload that a check of one file does.
+func TestExpectedVerdictsOfBanksAndTransactions(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+	}
+	op := func(process int, f, in, out string) string {
+		return fmt.Sprintf("{:process %d, :type :invoke, :f :%s, :value %s}\n{:process %d, :type :ok, :f :%s, :value %s}\n", process, f, in, process, f, out)
+	}
+	first, transfer := op(0, "read", "nil", "{0 10, 1 10}"), op(1, "transfer", "{:from 0, :to 1, :amount 5}", "{:from 0, :to 1, :amount 5}")
+	write("bank.edn", first+transfer+op(0, "read", "nil", "{0 5, 1 15}"))
+	write("stale.edn", first+transfer+op(0, "read", "nil", "{0 10, 1 10}"))
+	write("lost.edn", transfer+op(0, "read", "nil", "{0 5, 1 15}")+op(0, "read", "nil", "{0 5, 1 10}"))
+	write("list.edn", op(0, "txn", "[[:append 1 1]]", "[[:append 1 1]]")+op(1, "txn", "[[:r 1 nil]]", "[[:r 1 nil]]"))
+	write("blind.edn", op(0, "txn", "[[:w 1 1]]", "[[:w 1 1]]")+op(1, "txn", "[[:r 1 nil]]", "[[:r 1 nil]]"))
+	write("register.edn", op(0, "write", "1", "1")+op(1, "read", "nil", "2"))
+	write("expected.tsv", "bank.edn\tedn\tbank\tvalid\nstale.edn\tedn\tbank\tinvalid\nlost.edn\tedn\tbank\tinvalid\n"+
+		"list.edn\tedn\tlist-append\tinvalid\nlist.edn\tedn\tlist-append@serializable\tvalid\n"+
+		"blind.edn\tedn\trw-register\tinvalid\nblind.edn\tedn\trw-register@serializable\tvalid\nregister.edn\tedn\tregister\tinvalid\n"+
+		"list.edn\tedn\tlist-append@none\tvalid\n")
+	rows, err := Expected(context.Background(), filepath.Join(folder, "expected.tsv"), folder, Options{})
+	require.NoError(t, err)
+	require.Len(t, rows, 9)
+	for _, row := range rows[:8] {
+		require.True(t, row.OK(), "%+v", row)
+	}
+	require.Contains(t, rows[8].Err, "no isolation level")
 }

@@ -56,9 +56,9 @@ func (p process) step(e *Event) (process, error) {
 	case e.Type == Invoke:
 		return process{open: true, f: e.F, key: e.Key, index: e.Index}, nil
 	case !p.open:
-		return p, fmt.Errorf("completes %s without an invocation; lines are missing", e.F)
+		return p, fmt.Errorf("completes %s without an invocation; lines are missing: restore the file from a copy", e.F)
 	case e.F != p.f || e.Key != p.key:
-		return p, fmt.Errorf("completes %s of key %q, but its open operation is %s of key %q, event %d", e.F, e.Key, p.f, p.key, p.index)
+		return p, fmt.Errorf("completes %s of key %q, but its open operation is %s of key %q, event %d; the recorder must complete what the process invoked", e.F, e.Key, p.f, p.key, p.index)
 	case e.Type == Info:
 		return process{gone: true, index: e.Index}, nil
 	}

@@ -45,12 +45,21 @@ type ednReader struct {
 	line   int
 	forms  int
 	limits history.Limits
+	inLine bool // data is part of a line, of which who reads it tells
 }
 
 func newEDNReader(data []byte) *ednReader { return &ednReader{data: data, line: 1} }
 
+// errorf is what is wrong at the position, with the remedy.
 func (r *ednReader) errorf(format string, args ...any) error {
-	return fmt.Errorf("line %d: %s", r.line, fmt.Sprintf(format, args...))
+	return r.errorAt(r.line, format, args...)
+}
+
+func (r *ednReader) errorAt(line int, format string, args ...any) error {
+	if r.inLine {
+		return fmt.Errorf(format, args...)
+	}
+	return fmt.Errorf("line %d: %s; correct the line, or restore the file from a copy", line, fmt.Sprintf(format, args...))
 }
 
 // errClose is what next returns at a closing bracket.
@@ -172,7 +181,7 @@ func (r *ednReader) collection(kind ednKind, closing byte, open, depth int) (for
 func (r *ednReader) mapping(depth int) (form, error) {
 	f, err := r.collection(ednMap, '}', 1, depth)
 	if err == nil && len(f.items)%2 != 0 {
-		return f, fmt.Errorf("line %d: a map with a key that has no value", f.line)
+		return f, r.errorAt(f.line, "a map with a key that has no value")
 	}
 	return f, err
 }

@@ -34,7 +34,7 @@ func Detect(start []byte) (Format, error) {
 	rest := start[r.pos:]
 	switch c := r.at(0); {
 	case len(rest) == 0:
-		return "", fmt.Errorf("the file holds nothing")
+		return "", fmt.Errorf("the file holds nothing: the run that was to write it may have ended before; run it again")
 	case c == '{' && bytes.HasPrefix(bytes.TrimLeft(rest[1:], " \t"), []byte(`"`)):
 		return Ordeal, nil
 	case c == '{' && bytes.Contains([]byte(firstLine(rest, len(rest))), []byte(":key")):
@@ -46,7 +46,7 @@ func Detect(start []byte) (Format, error) {
 	case looksLikeOperation.Match(start), bytes.Contains(start, []byte("jepsen")):
 		return JepsenLog, nil
 	}
-	return "", fmt.Errorf("neither a history of ordeal, nor EDN, nor a log of Jepsen: it begins with %q", firstLine(rest, 60))
+	return "", fmt.Errorf("neither a history of ordeal, nor EDN, nor a log of Jepsen: line 1 begins with %q; --format says what it is, if it is one of them", firstLine(rest, 60))
 }
 
 // firstLine is the first line of b, up to a length.

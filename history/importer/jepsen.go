@@ -68,15 +68,15 @@ func (b *builder) build() error {
 
 func (b *builder) add(o operation) error {
 	e, err := b.event(o)
-	if err == nil && b.remark(&e) {
+	if err != nil {
+		return fmt.Errorf("line %d: %w; correct or remove the line", o.line, err)
+	}
+	if b.remark(&e) {
 		return nil
 	}
-	if err == nil {
-		b.rename(&e)
-		b.values(&e, o)
-		err = b.check.Add(&e)
-	}
-	if err != nil {
+	b.rename(&e)
+	b.values(&e, o)
+	if err := b.check.Add(&e); err != nil {
 		return fmt.Errorf("line %d: %w", o.line, err)
 	}
 	if b.events, err = history.Grown(b.limits, b.events); err != nil {
@@ -281,7 +281,7 @@ func (r *ednReader) operations(b *builder, depth int) error {
 		for _, f := range all {
 			o, err := operationOf(f)
 			if err != nil {
-				return fmt.Errorf("line %d: %w", f.line, err)
+				return fmt.Errorf("line %d: %w; an operation is {:process 0, :type :invoke, :f :read, :value nil}", f.line, err)
 			}
 			if err := b.take(o); err != nil {
 				return err
@@ -313,7 +313,7 @@ func (r *ednReader) series(b *builder, depth int) error {
 	r.pos++
 	switch err := r.operations(b, depth); {
 	case err == io.EOF:
-		return r.errorf("the file ends before the %q that closes what line %d opened; restore the file from a copy", closing, line)
+		return r.errorf("the file ends before the %q that closes what line %d opened", closing, line)
 	case err != errClose:
 		return err
 	case r.data[r.pos] != closing:

@@ -108,7 +108,7 @@ func readFile(l history.Limits, path string) ([]byte, error) {
 		return nil, fmt.Errorf("read a history: %w", err)
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("read a history: %s is a folder", path)
+		return nil, fmt.Errorf("read a history: %s is a folder; name the file in it", path)
 	}
 	var in io.Reader = f
 	start := make([]byte, len(zstdMagic))
@@ -165,7 +165,7 @@ func readAll(l history.Limits, in io.Reader, size int64) ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case int64(len(data)) > mostBytes:
-			return nil, fmt.Errorf("it holds more than %d GiB", mostBytes>>30)
+			return nil, fmt.Errorf("it holds more than %d GiB; split it by keys", mostBytes>>30)
 		case l.Stopped() != nil:
 			return nil, l.Stopped()
 		}

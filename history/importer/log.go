@@ -123,6 +123,7 @@ func operationOfParts(parts []form) (operation, error) {
 // allForms reads a text that holds one form or more.
 func allForms(text string) ([]form, error) {
 	r := newEDNReader([]byte(text))
+	r.inLine = true
 	var forms []form
 	for {
 		f, err := r.next(0)

@@ -11,6 +11,8 @@ func For(model string, h *history.History) *history.History {
 	switch model {
 	case "set", "counter", "lock":
 		return WithReads(h)
+	case "bank":
+		return Bank(h)
 	case "queue":
 		return withoutDrains(h)
 	}
