@@ -251,18 +251,26 @@ const (
 	unseenEdges = 1 << 16
 )
 
-// linkUnseen links to committed appends that no read shows: they are behind all that was read.
+// linkUnseen links to appends that surely happened and that no read shows: they are behind all that was read. A transaction
+// with an unknown outcome happened if a read shows any of its appends.
 func (o *listOrder) linkUnseen() {
 	shown := make([]bool, len(o.ts.versions))
+	happened := make([]bool, len(o.ts.all))
+	for t := range o.ts.all {
+		happened[t] = o.ts.all[t].committed()
+	}
 	for _, order := range o.longest {
 		for _, v := range order {
 			shown[v] = true
+			if w := o.writer(v); w != noOperation && !o.ts.all[w].failed() {
+				happened[w] = true
+			}
 		}
 	}
 	unseen := make(map[int32][]int32) // by key
 	for v := range o.ts.versions {
 		ver := &o.ts.versions[v]
-		if !shown[v] && ver.writer != noOperation && o.ts.all[ver.writer].committed() {
+		if !shown[v] && ver.writer != noOperation && happened[ver.writer] {
 			unseen[ver.key] = append(unseen[ver.key], int32(v))
 		}
 	}

@@ -294,7 +294,7 @@ func store(lists bool) Model {
 func TestTransactionsAgreeWithTheDefinition(t *testing.T) {
 	t.Parallel()
 	for _, lists := range []bool{true, false} {
-		caught, missed := 0, 0
+		caught, missed, serialCaught, unserial := 0, 0, 0, 0
 		r := rand.New(rand.NewPCG(13, 14))
 		m, b := store(lists), unbounded(t)
 		for n := range some(200_000) {
@@ -321,13 +321,32 @@ func TestTransactionsAgreeWithTheDefinition(t *testing.T) {
 			default:
 				missed++
 			}
+			// Serializable is what some order explains, whatever the times.
+			timeless := slices.Clone(h.Operations)
+			for i := range timeless {
+				timeless[i].Call, timeless[i].Return = 0, min(timeless[i].Return, 1)
+				if timeless[i].Type == history.Info {
+					timeless[i].Return = history.Forever
+				}
+			}
+			ordered := fit(&m, timeless)
+			serial, serializable := judge(Serializable), decidePorcupine(b, ordered, machineOf(&m, ordered), 0)
+			if serializable == Valid {
+				require.Equal(t, Valid, serial.Verdict, "%s\n%s", serial.Reason, listing(ops))
+			} else if serial.Verdict == Valid {
+				unserial++
+			} else {
+				serialCaught++
+			}
 			if level := map[string]string{"snapshot": SnapshotIsolation, "committed": ReadCommitted}[isolation]; level != "" {
 				r := judge(level)
 				require.Equal(t, Valid, r.Verdict, "a database of %s: %s\n%s", level, r.Reason, listing(ops))
 			}
 		}
 		t.Logf("lists %v: of %d wrong histories %d were caught", lists, caught+missed, caught)
+		t.Logf("lists %v: of %d that are not serializable %d were caught", lists, serialCaught+unserial, serialCaught)
 		require.Greater(t, caught, some(5_000))
+		require.Greater(t, serialCaught, some(2_000))
 		if lists {
 			require.Less(t, missed*20, caught, "lists show nearly all")
 		}
