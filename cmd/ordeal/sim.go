@@ -34,7 +34,9 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 	if t.Name == "" {
 		t.Name = f.workload
 	}
+	began := harness.ProcessorTime()
 	kept, err := sim.Keep(ctx, sim.Options{Plan: plan}, f.out, t)
+	used := harness.ProcessorTime() - began
 	show.end()
 	switch {
 	case kept == nil:
@@ -45,7 +47,8 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 		return failure{exitFailed, fmt.Errorf("%w\n  what there is of the run: %s", err, kept.Run.Folder)}
 	}
 	r := &kept.Result
-	show.note("simulated %v, %d events, hash %016x", r.Simulated.Round(time.Millisecond), r.Events, r.Hash)
+	show.note("simulated %v in %v of processor time (the run's folder and its page included), %d events, hash %016x", r.Simulated.Round(time.Millisecond),
+		used.Round(time.Millisecond), r.Events, r.Hash)
 	if err := f.print(stdout, &kept.Outcome); err != nil {
 		return failure{exitFailed, fmt.Errorf("printing the verdict: %w", err)}
 	}

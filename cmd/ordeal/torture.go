@@ -20,6 +20,7 @@ import (
 	"github.com/ordeal-dev/ordeal/campaign/compare"
 	"github.com/ordeal-dev/ordeal/campaign/versions"
 	"github.com/ordeal-dev/ordeal/checker"
+	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/store"
 )
 
@@ -146,8 +147,12 @@ func (f *tortureFlags) torture(ctx context.Context, flags *pflag.FlagSet, stderr
 	if options.Parallel == 0 {
 		options.Parallel = runner.usualParallel()
 	}
+	before, used := len(c.Runs), harness.ProcessorTime()
 	err = campaign.Carry(ctx, c, runner, options)
 	show.end()
+	if text := simulatedPace(c.Runs[before:], harness.ProcessorTime()-used); text != "" {
+		show.note("%s", text)
+	}
 	return c, errors.Join(err, c.Close())
 }
 

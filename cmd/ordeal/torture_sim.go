@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -55,6 +56,23 @@ func (f *tortureFlags) checkSimulated(ctx context.Context, flags *pflag.FlagSet)
 		}
 	}
 	return nil
+}
+
+// simulatedPace is how fast this program has simulated the runs, by the processor time that it took, on which other work of the machine has
+// little influence; empty where other programs have had a part in it.
+func simulatedPace(runs []campaign.Run, used time.Duration) string {
+	simulated := time.Duration(0)
+	for i := range runs {
+		if runs[i].Version != versions.Current {
+			return ""
+		}
+		simulated += runs[i].Simulated
+	}
+	if simulated == 0 || used <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d runs, %v simulated, in %v of processor time: %.0f a second, %.0f times real time", len(runs), simulated.Round(time.Second),
+		used.Round(10*time.Millisecond), float64(len(runs))/used.Seconds(), simulated.Seconds()/used.Seconds())
 }
 
 // repeatSimulated has a violation repeated once, unless the flags say otherwise: it is the same run.
