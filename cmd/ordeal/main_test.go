@@ -18,10 +18,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ordeal-dev/ordeal/harness/namespaces"
 	"github.com/ordeal-dev/ordeal/mutants"
 )
 
 func TestMain(m *testing.M) {
+	namespaces.Main()
 	testscript.Main(m, map[string]func(){"ordeal": main})
 }
 
@@ -38,6 +40,12 @@ func TestScripts(t *testing.T) {
 	started := map[string]*program{}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Condition: func(name string) (bool, error) {
+			if name != "namespaces" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return namespaces.Probe(context.Background()) == nil, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NODE", node)
 			env.Setenv("ROOT", root)

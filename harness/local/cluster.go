@@ -33,6 +33,7 @@ const (
 
 const (
 	setupTimeout    = 30 * time.Second // for all nodes to answer
+	openTimeout     = 60 * time.Second // for their namespaces, which is two processes more a node to be started
 	teardownTimeout = 20 * time.Second
 	setupAttempts   = 5 // for a node whose ports were taken
 )
@@ -141,7 +142,11 @@ func (c *Cluster) ID() string { return c.id }
 // Setup starts every node and returns once all their ports answer. Where it fails it takes away what it made, and the
 // error has the end of the log of the node that did not come up.
 func (c *Cluster) Setup(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	limit := setupTimeout
+	if c.links == Namespaces {
+		limit += openTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := c.setup(ctx)
 	if err != nil {

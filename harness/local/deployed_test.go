@@ -44,10 +44,39 @@ func (foreign) Command(s systems.Site) systems.Command {
 
 // Nodes of somebody else's system are started as it says, reach each other, outlive nothing, and those beside them are not killed with them.
 func TestDeployed(t *testing.T) {
-	c := setUp(t, Options{System: foreign{}, Links: Userspace})
+	c := testDeployed(t, Userspace, "none: the nodes reach each other without links between them")
+	require.ErrorContains(t, c.Lacks(ctx, nemesis.Partition, "one"), "use --links namespaces")
+	require.NoError(t, c.Lacks(ctx, nemesis.Kill, "one"))
+	require.NoError(t, c.Cut(ctx, nil))
+	require.Error(t, c.Cut(ctx, []nemesis.Link{{From: "n1", To: "n2"}}))
+	requireDeployedGone(t, c)
+}
+
+// In namespaces they can be partitioned and keep their addresses, and those beside a node are where it is.
+func TestDeployedInNamespaces(t *testing.T) {
+	needsNamespaces(t)
+	c := testDeployed(t, Namespaces, "nftables via netlink in each node's network namespace")
+	require.NoError(t, c.Lacks(ctx, nemesis.Partition, "one"))
+	require.NoError(t, c.Cut(ctx, []nemesis.Link{{From: "n1", To: "n2"}}))
+	require.Equal(t, []bool{false}, crossed(t, c, nemesis.Link{From: "n1", To: "n2"}))
+	require.NoError(t, c.Cut(ctx, nil))
+	talking(t, c, "n1", "n2")
+	requireDeployedGone(t, c)
+}
+
+func requireDeployedGone(t *testing.T, c *Cluster) {
+	t.Helper()
+	require.NoError(t, c.Teardown(ctx))
+	require.False(t, c.nodes["n2"].beside[0].state().Running)
+	require.NoDirExists(t, c.record.Dir)
+}
+
+func testDeployed(t *testing.T, links Links, between string) *Cluster {
+	t.Helper()
+	c := setUp(t, Options{System: foreign{}, Links: links})
 	talking(t, c, "n1", "n2")
 	talking(t, c, "n3", "n1")
-	require.Equal(t, "none: the nodes reach each other without links between them", c.Facts()["partitions"])
+	require.Equal(t, between, c.Facts()["partitions"])
 	n := c.nodes["n2"]
 	require.Len(t, n.beside, 1)
 	note := filepath.Join(c.dataDir("n2"), "beside", "note")
@@ -71,14 +100,7 @@ func TestDeployed(t *testing.T) {
 	require.Equal(t, 2, ask(t, c, "n2").Starts, "its data outlived it")
 	require.Equal(t, before.Starts+1, stateOf(t, c, "n2").Starts)
 	require.Equal(t, beside.PID, n.beside[0].state().PID, "it was there all the time")
-
-	require.ErrorContains(t, c.Lacks(ctx, nemesis.Partition, "one"), "use --cluster docker")
-	require.NoError(t, c.Lacks(ctx, nemesis.Kill, "one"))
-	require.NoError(t, c.Cut(ctx, nil))
-	require.Error(t, c.Cut(ctx, []nemesis.Link{{From: "n1", To: "n2"}}))
-	require.NoError(t, c.Teardown(ctx))
-	require.False(t, n.beside[0].state().Running)
-	require.NoDirExists(t, c.record.Dir)
+	return c
 }
 
 func TestDeployedThatDoesNotComeUp(t *testing.T) {

@@ -38,6 +38,7 @@ func Doctor() []Finding {
 		finding("local: processes can be stopped, continued and killed", tryProcess(ctx), "signals to one's own processes and /proc (or ps) are needed; is this a sandbox?"),
 		finding("local: links between processes can be cut", tryLinks(ctx), "TCP on 127.0.0.1 is needed; is this a sandbox without a loopback interface?"),
 		finding("local: the records of runs can be written", tryState(), "set ORDEAL_STATE to a folder that can be written"),
+		tryNamespaces(),
 		tryDisks(),
 		tryClocks(),
 		tryDeathSignal(),
@@ -96,6 +97,13 @@ func tryLinks(ctx context.Context) error {
 		return fmt.Errorf("one direction was cut, and the probes say %+v", probes)
 	}
 	return nil
+}
+
+// tryNamespaces is of use for partitions and packets as kernels make them; userspace links do without.
+func tryNamespaces() Finding {
+	f := finding("local: a network namespace for each node", probeNamespaces(), namespacesRemedy+"; without them links are userspace links")
+	f.Optional = true
+	return f
 }
 
 // tryDisks is of use for faults of disks only, so the cluster can be had without.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -200,7 +201,7 @@ func harnessMain() int {
 		fmt.Println(err)
 		return 1
 	}
-	c, err := New(Options{Binary: self, Nodes: []string{"n1", "n2", "n3"}, Dir: os.Getenv("ORDEAL_TEST_DIR")})
+	c, err := New(Options{Binary: self, Nodes: []string{"n1", "n2", "n3"}, Dir: os.Getenv("ORDEAL_TEST_DIR"), Links: cmp.Or(Links(os.Getenv("ORDEAL_TEST_LINKS")), Userspace)})
 	if err == nil {
 		err = c.Setup(context.Background())
 	}

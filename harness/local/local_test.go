@@ -50,7 +50,7 @@ func newCluster(t *testing.T, options Options) *Cluster {
 	options.Binary = self
 	options.Nodes = []string{"n1", "n2", "n3"}
 	if options.Links == "" {
-		options.Links = Links(os.Getenv("ORDEAL_TEST_LINKS"))
+		options.Links = Userspace
 	}
 	if options.Dir == "" {
 		options.Dir = filepath.Join(t.TempDir(), "run")
@@ -313,7 +313,7 @@ func TestFolderInUse(t *testing.T) {
 // Two clusters side by side do not disturb each other.
 func TestTwoClusters(t *testing.T) {
 	a := setUp(t, Options{})
-	b, err := New(Options{Binary: a.options.Binary, Nodes: a.Nodes(), Dir: filepath.Join(t.TempDir(), "b")})
+	b, err := New(Options{Binary: a.options.Binary, Nodes: a.Nodes(), Dir: filepath.Join(t.TempDir(), "b"), Links: Userspace})
 	require.NoError(t, err)
 	require.NoError(t, b.Setup(ctx))
 	require.NoError(t, b.Kill(ctx, "n1"))
@@ -396,5 +396,5 @@ func TestWhatStreamsCannotDo(t *testing.T) {
 	require.Len(t, specs, 3)
 	require.Len(t, left, 2)
 	_, _, err = nemesis.Expand(t.Context(), []nemesis.Spec{{Fault: nemesis.PacketTrouble, Mode: nemesis.Reordering}}, 5, c, nemesis.AbilitiesOf(c))
-	require.ErrorContains(t, err, "use --cluster docker or sim")
+	require.ErrorContains(t, err, "use --links namespaces, or --cluster docker or sim")
 }

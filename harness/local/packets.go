@@ -79,10 +79,10 @@ func (c *Cluster) Lacks(ctx context.Context, fault, mode string) error {
 		return errors.New("userspace links are between nodes: clients reach them without one: use --links namespaces or --cluster docker")
 	}
 	if c.options.System != nil && (fault == nemesis.Partition || fault == nemesis.PacketTrouble) {
-		return fmt.Errorf("nodes of %s call each other by one address each, which userspace links cannot give them: use --cluster docker", c.options.System.Name())
+		return fmt.Errorf("nodes of %s call each other by one address each, which userspace links cannot give them: use --links namespaces or --cluster docker", c.options.System.Name())
 	}
 	if fault == nemesis.PacketTrouble && (mode == nemesis.Duplication || mode == nemesis.Reordering) {
-		return errors.New("the links of local processes are streams, in which nothing comes twice or in another order: use --cluster docker or sim")
+		return errors.New("the links of local processes are streams, in which nothing comes twice or in another order: use --links namespaces, or --cluster docker or sim")
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ type keeper struct {
 
 // run serves whoever started this process until that one is gone.
 func (c *keeperConfig) run() error {
+	for descriptor := controlDescriptor; descriptor < firstListener+len(c.Listeners); descriptor++ { // what is started from here has no use for them
+		syscall.CloseOnExec(descriptor)
+	}
 	control, err := net.FileConn(os.NewFile(controlDescriptor, "control"))
 	if err != nil {
 		return fmt.Errorf("the connection to who started this: %w", err)
@@ -139,7 +142,7 @@ func (k *keeper) startAgent(p place) error {
 		return err
 	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = os.Args[:1] // some programs are who they are called
+	cmd.Args = []string{os.Args[0], "is the agent of " + p.Node, p.Folder} // for people; some programs are who they are called
 	cmd.Env = append(os.Environ(), is)
 	cmd.Stderr = os.Stderr
 	return k.start(p.Node, cmd)

@@ -56,3 +56,16 @@ func TestEachNodeHasANetworkOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, strings.Contains(string(here), "node1:"), "an interface was made in the caller's own namespace")
 }
+
+// What runs in a namespace has none of the keeper's descriptors: a connection that it kept open would hide the keeper's end.
+func TestNoDescriptorIsPassedOn(t *testing.T) {
+	n, dir := open(t, []string{"n1"}, 7001)
+	log := filepath.Join(dir, "n1.out")
+	_, wait, err := n.Start("n1", Command{Path: "/bin/sh", Args: []string{"-c", "readlink /proc/self/fd/*"}, Env: os.Environ(), Log: log})
+	require.NoError(t, err)
+	wait()
+	text, err := os.ReadFile(log)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/dev/null")
+	require.NotContains(t, string(text), "socket:")
+}

@@ -20,6 +20,9 @@ import (
 	"github.com/ordeal-dev/ordeal/nemesis/agent"
 )
 
+// askLimit bounds one attempt to ask an agent that may not listen yet.
+const askLimit = 5 * time.Second
+
 // closeLimit is how long the keeper may take to end, before it is killed.
 const closeLimit = 5 * time.Second
 
@@ -114,7 +117,7 @@ func startKeeper(config keeperConfig, files []*os.File, start func(*exec.Cmd) er
 	var errs []error
 	for _, attributes := range waysIn() {
 		cmd := exec.Command("/proc/self/exe")
-		cmd.Args = os.Args[:1] // some programs are who they are called
+		cmd.Args = []string{os.Args[0], "keeps the network namespaces of", config.Nodes[0].Folder} // for people; some programs are who they are called
 		cmd.Env = append(os.Environ(), is)
 		cmd.Stderr = os.Stderr
 		cmd.ExtraFiles = files
@@ -160,7 +163,9 @@ func (n *Net) build(ctx context.Context) error {
 // awaitAgent waits until the agent answers and can partition.
 func (n *Net) awaitAgent(ctx context.Context, node string) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		health, err := n.agents[node].Health(ctx)
+		asked, cancel := context.WithTimeout(ctx, askLimit)
+		health, err := n.agents[node].Health(asked)
+		cancel()
 		if err == nil && health.Netfilter != "" {
 			return fmt.Errorf("the agent of %s cannot partition: %s", node, health.Netfilter)
 		}
