@@ -174,6 +174,20 @@ test-expectations: build ## what a run expects while a fault stands: service wit
 # How long the benchmarks' long histories are: make bench-checker OPERATIONS=100000
 OPERATIONS ?= 1000000
 
+# Which of them: make bench-checker CHECKS=ListAppend
+CHECKS ?= Beside|Check|Repeated|ListAppend|TypicalRun
+
+# A line of the table for each benchmark; what is not one, and no word of the environment, is an error to be seen.
+define BENCH_TABLE
+BEGIN { print "| history | time | porcupine alone | ratio | peak heap | file |\n|---|---|---|---|---|---|" } \
+/^Benchmark.*ns\/op/ { split("", v); for (i = 3; i < NF; i += 2) v[$$(i+1)] = $$i; sub(/^Benchmark/, "", $$1); sub(/-[0-9]+$$/, "", $$1); \
+  time = "µs" in v ? sprintf("%.2f ms", v["µs"]/1e3) : sprintf("%.2f s", v["ns/op"]/1e9); \
+  alone = "µs-alone" in v ? sprintf("%.2f ms", v["µs-alone"]/1e3) : ""; ratio = "ratio" in v ? sprintf("%.2f", v["ratio"]) : ""; \
+  peak = "peak-MB" in v ? sprintf("%.0f MB", v["peak-MB"]) : ""; file = "file-MB" in v ? sprintf("%.0f MB", v["file-MB"]) : ""; \
+  print "| " $$1 " | " time " | " alone " | " ratio " | " peak " | " file " |"; fflush(); next } \
+/FAIL|panic|Error|expected|actual/ { print > "/dev/stderr"; bad = 1 } END { exit bad }
+endef
+
 # The whole course of the checkers' own tests: random histories for each exact checker, against porcupine.
 HISTORIES ?= 200000
 
@@ -196,8 +210,8 @@ bench: ## the hot paths of the harness, the client library and the node: time an
 bench-nemesis: build ## what each fault takes to apply and to heal, with its evidence: CLUSTER=local, ROUNDS=3
 	$(BUILD)/ordeal bench nemesis --cluster $(CLUSTER) --rounds $(ROUNDS)
 
-bench-checker: ## what checking costs, beside porcupine alone: time, peak heap and verdict of each history
-	$(GO) test ./checker -run '^$$' -bench 'Beside|Check|Repeated|ListAppend|TypicalRun' -benchtime 1x -timeout 30m -operations $(OPERATIONS)
+bench-checker: ## what checking costs, beside porcupine alone, as a table: time, peak heap and file of each history
+	@$(GO) test ./checker -run '^$$' -bench '$(CHECKS)' -benchtime 1x -timeout 30m -operations $(OPERATIONS) | awk '$(BENCH_TABLE)'
 
 .PHONY: bench-bounds
 bench-bounds: ## limits of time and memory that were asked for, and what checks took: a table

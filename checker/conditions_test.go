@@ -90,8 +90,7 @@ var conditions = []condition{
 	{"text: appends nobody saw come last", ofObjects + "text", []edit{{"appends.go", "if !d.seen[i] && d.ops[i].Type == history.OK && d.ops[i].Return < before.lastCall {", "if false {"}}},
 	{"text: pieces cannot be taken for one another", ofObjects + "text", []edit{{"appends.go", `if d.piece(i) == "" || n > 0 && strings.HasPrefix(d.piece(i), d.piece(d.pieces[n-1])) {`, `if d.piece(i) == "" || n < 0 {`}}},
 
-	{"text with puts: a put is the beginning", ofObjects + "text_with_puts", []edit{{"texts.go", `last != noOperation && t.ops[i].F == "put" || `, ""}}},
-	{"text with puts: once", ofObjects + "text_with_puts", []edit{{"texts.go", " || t.latest[i] == r {", " {"}}},
+	{"text with puts: a put is the beginning", ofObjects + "text_with_puts", []edit{{"texts.go", `if !ok || last != noOperation && t.ops[i].F == "put" {`, "if !ok {"}}},
 	{"text with puts: a piece has one place", ofObjects + "text_with_puts", []edit{{"texts.go", "other != noOperation && t.before[i] != last {", "false && other != noOperation {"}}},
 	{"text with puts: an append that was seen met what was before it", ofObjects + "text_with_puts", []edit{{"texts.go", `case op.F == "append" && t.reader[i] != noOperation:`, `case op.F == "append" && t.reader[i] != noOperation && i < 0:`}}},
 	{"text with puts: an append that nobody saw ends the text", ofObjects + "text_with_puts", []edit{{"texts.go", `case op.F == "append" && op.Type != history.OK:`, `case op.F == "append" && t.reader[i] == noOperation:`}}},

@@ -24,6 +24,7 @@ type heapLimit struct {
 
 	mu     sync.Mutex
 	over   bool
+	told   bool // the collector knows the limit
 	active map[*watched]bool
 }
 
@@ -43,8 +44,10 @@ func limitHeap(limit int64) *heapLimit {
 		live = int64(liveHeap())
 	}
 	h := &heapLimit{limit: limit, room: max(limit-live, 0) / 10 * 9, active: make(map[*watched]bool)}
-	pushMemoryLimit(limit)
 	h.mu.Lock()
+	if limit < largeHeap {
+		h.tellCollector()
+	}
 	h.tick = time.AfterFunc(heapWatchEvery, h.look)
 	h.mu.Unlock()
 	return h
@@ -54,8 +57,23 @@ func (h *heapLimit) release() {
 	h.mu.Lock()
 	h.over = true
 	h.tick.Stop()
+	told := h.told
 	h.mu.Unlock()
-	popMemoryLimit(h.limit)
+	if told {
+		popMemoryLimit(h.limit)
+	}
+}
+
+// largeHeap is a limit, in bytes, that no program reaches before it is first looked at. The collector is told one only then:
+// a check of a small history takes little longer than that.
+const largeHeap = 1 << 30
+
+// tellCollector tells the collector the limit, once; mu is held.
+func (h *heapLimit) tellCollector() {
+	if !h.told {
+		h.told = true
+		pushMemoryLimit(h.limit)
+	}
 }
 
 // share is what one of several workers may hold, in bytes.
@@ -111,6 +129,7 @@ func (h *heapLimit) look() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.over {
+		h.tellCollector()
 		h.tick.Reset(next)
 	}
 }

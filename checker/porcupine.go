@@ -64,11 +64,29 @@ func (s *search) model() porcupine.Model {
 	}
 }
 
+// step is a step of the model. One of a user may panic, which must not end the program; ours are spared the guard, which costs
+// as much as they do.
 func (s *search) step(_ context.Context, from, input, _ any) (ok bool, next any) {
+	if g, ok := s.m.(*generalMachine); ok {
+		return s.guarded(g, from, int(*input.(*int32)))
+	}
+	to, ok := s.m.step(s.b.ctx, from.(state), int(*input.(*int32)))
+	if s.last() || !ok || !s.b.charge(s.entry) {
+		return false, from
+	}
+	return true, s.box(to)
+}
+
+// last tells whether the steps allowed are used up.
+func (s *search) last() bool {
 	if s.steps--; s.steps == 0 {
 		s.b.give("not decided within the steps allowed")
 	}
-	if s.b.stopped() {
+	return s.steps == 0
+}
+
+func (s *search) guarded(g *generalMachine, from any, i int) (ok bool, next any) {
+	if s.last() || s.b.stopped() {
 		return false, from
 	}
 	defer func() {
@@ -77,22 +95,13 @@ func (s *search) step(_ context.Context, from, input, _ any) (ok bool, next any)
 			ok, next = false, from
 		}
 	}()
-	to, ok := s.m.step(s.b.ctx, from.(state), int(*input.(*int32)))
-	if !ok || !s.b.charge(s.entry+s.grown()) {
+	to, ok := g.step(s.b.ctx, from.(state), i)
+	more := g.bytes - s.states // what the states of the model took more
+	s.states = g.bytes
+	if !ok || !s.b.charge(s.entry+more) {
 		return false, from
 	}
 	return true, s.box(to)
-}
-
-// grown is what the states of the model took more, in bytes, since it was asked.
-func (s *search) grown() int64 {
-	g, ok := s.m.(*generalMachine)
-	if !ok {
-		return 0
-	}
-	more := g.bytes - s.states
-	s.states = g.bytes
-	return more
 }
 
 // equal is asked about configurations that agree in everything but perhaps the state. If that agrees too, the search has

@@ -41,7 +41,6 @@ type textsDecision struct {
 	appendsDecision
 	before []int32   // by operation: of an append that was seen, the piece before it; noOperation: it was the first
 	reader []int32   // by operation: a read that showed it, or noOperation
-	latest []int32   // by operation: the last read that showed it
 	shown  [][]int32 // by read: its pieces
 }
 
@@ -49,7 +48,6 @@ type textsDecision struct {
 func (t *textsDecision) findPlaces() (conflict []int32) {
 	t.before = slices.Repeat([]int32{noOperation}, len(t.ops))
 	t.reader = slices.Repeat([]int32{noOperation}, len(t.ops))
-	t.latest = slices.Clone(t.reader)
 	t.shown = make([][]int32, len(t.ops))
 	for _, r := range t.reads {
 		if conflict := t.takeApart(r); conflict != nil {
@@ -63,10 +61,9 @@ func (t *textsDecision) takeApart(r int32) (conflict []int32) {
 	last := noOperation
 	for rest := t.text(r); rest != ""; {
 		i, ok := t.next(rest)
-		if !ok || last != noOperation && t.ops[i].F == "put" || t.latest[i] == r {
+		if !ok || last != noOperation && t.ops[i].F == "put" {
 			return t.withReaders([]int32{r})
 		}
-		t.latest[i] = r
 		if t.ops[i].F == "append" {
 			if other := t.reader[i]; other != noOperation && t.before[i] != last {
 				return t.withReaders([]int32{r, other})
