@@ -67,6 +67,9 @@ func (c *Crew) Worker(number int, client systems.Client) *Worker {
 		timeout: c.Clock.Timeouts(c.Timeout)}
 }
 
+// Patience has each operation from now on end after d, instead of the crew's timeout.
+func (w *Worker) Patience(d time.Duration) { w.timeout = w.crew.Clock.Timeouts(d) }
+
 // startWorkers opens a client for each worker; worker i turns to node i (mod nodes) first, so that every node is asked.
 func (r *run) startWorkers() ([]*Worker, error) {
 	crew := &Crew{Clients: r.test.Clients, Rate: r.test.Rate, Timeout: r.test.OperationTimeout, Seed: r.test.Seed,

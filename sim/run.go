@@ -42,6 +42,7 @@ type test struct {
 	crew      *harness.Crew
 	workers   []*harness.Worker
 	addresses map[string]string
+	patience  time.Duration // how long the last operations may take; 0: as long as the others
 }
 
 func (w *world) prepare() (*test, error) {
@@ -177,7 +178,7 @@ func (w *world) finish(t *test, given func() bool) {
 	reading := true
 	w.start("the last reads", func() {
 		w.writeOnce(t)
-		readAll(t)
+		w.readAll(t)
 		reading = false
 	})
 	served := w.until(w.now+w.liveLimit(), func() bool { return given() || !reading })
@@ -208,14 +209,23 @@ func (w *world) writeOnce(t *test) {
 		if t.workers[worker].Do(op) {
 			return
 		}
+		w.morePatience(t)
 		foreign = 0 // such updates there are: only the limit of liveness ends this
 	}
 }
 
+// morePatience gives the last operations twice the time, up to a tenth of what the cluster has for all of them. That a client is served
+// whose operations end before a session is opened and a write is through is promised by nobody.
+func (w *world) morePatience(t *test) {
+	t.patience = min(2*max(t.patience, w.plan.Timeout), w.liveLimit()/10)
+	t.workers[0].Patience(t.patience)
+}
+
 // readAll reads every key once more.
-func readAll(t *test) {
+func (w *world) readAll(t *test) {
 	for _, op := range t.generator.Final() {
 		for !t.workers[0].Persist(context.Background(), op) {
+			w.morePatience(t)
 		}
 	}
 }
