@@ -29,7 +29,7 @@ type Options struct {
 	Nodes     map[raft.NodeID]string
 	ClusterID string // empty: any
 	// Home is the node to ask first; 0 takes the lowest id. While nobody is known to lead, each operation goes on where the
-	// one before ended, so that in time every node is asked, however soon operations end.
+	// one before ended, so that in time every node is asked, however soon operations end. Who served last is asked once more.
 	Home raft.NodeID
 	Find Find
 	// CheckInterval is how often HealthCheck asks who leads; 0 takes 100 ms.
@@ -151,7 +151,7 @@ func (c *Client) Do(ctx context.Context, t kv.Txn, consistency wire.Consistency)
 
 // pursue asks one node after the other. A request that is not to be repeated is given up when it may have been received.
 func (c *Client) pursue(ctx context.Context, q wire.Request, repeat bool) (Result, error) {
-	turn, detour := c.first(), raft.NodeID(0)
+	turn, detour := c.first()
 	var last error
 	received := false // an attempt may have been
 	for attempt := 0; ; attempt++ {
@@ -160,7 +160,8 @@ func (c *Client) pursue(ctx context.Context, q wire.Request, repeat bool) (Resul
 			return Result{}, &Error{Definite: !received, Node: node, Cause: cmp.Or(last, err)}
 		}
 		if detour == 0 {
-			c.take(turn)
+			turn = c.after(turn)
+			c.next(turn)
 		}
 		p, err := c.attempt(ctx, node, q, repeat)
 		var notSent ErrNotSent
@@ -183,8 +184,8 @@ func (c *Client) pursue(ctx context.Context, q wire.Request, repeat bool) (Resul
 			c.guess(0)
 			return Result{}, &Error{Node: node, Cause: last}
 		}
-		if detour = c.detour(ctx, node, p.Leader, attempt); detour == 0 {
-			turn = c.after(turn)
+		if detour = c.detour(ctx, node, p.Leader, attempt); detour == 0 && turn == node {
+			turn = c.after(turn) // it has just been asked, as the leader
 		}
 	}
 }
@@ -228,18 +229,18 @@ func (c *Client) isClosed() bool {
 	return c.closed
 }
 
-// first is whom to ask first.
-func (c *Client) first() raft.NodeID {
+// first is whose turn it is, and whom to ask instead, being known to lead; 0: nobody is.
+func (c *Client) first() (turn, leader raft.NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return cmp.Or(c.leader, c.turn)
+	return c.turn, c.leader
 }
 
-// take has it be a node's turn: whoever has no better guess goes on after it.
-func (c *Client) take(node raft.NodeID) {
+// next has it be a node's turn.
+func (c *Client) next(node raft.NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.turn = c.after(node)
+	c.turn = node
 }
 
 // after is the node after node.
@@ -247,10 +248,11 @@ func (c *Client) after(node raft.NodeID) raft.NodeID {
 	return c.nodes[(slices.Index(c.nodes, node)+1)%len(c.nodes)]
 }
 
-// guess remembers who served, or that nobody is known.
+// guess remembers who served, or that nobody is known. An operation whose time is over says little against who served before.
 func (c *Client) guess(leader raft.NodeID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.turn = cmp.Or(leader, c.turn)
 	if c.options.Find != HealthCheck {
 		c.leader = leader
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -364,6 +365,34 @@ func TestR14WrongHintsDoNotHideTheLeader(t *testing.T) {
 	c := newClientIn(t, &hastyWorld{pauses: 20, end: cancel}, Redirect, nobody(t), misled.address(), leader.address())
 	c.turn = 2
 	r, err := c.Do(ctx, put, wire.ReadIndex)
+	require.NoError(t, err)
+	require.Equal(t, raft.NodeID(3), r.Node)
+}
+
+// A leader that serves, though too late for the operation at hand, is asked first by the next one too. It is asked by turn then: one that does
+// not serve any more is left.
+func TestR14WhoServedIsAskedOnceMore(t *testing.T) {
+	hangs := atomic.Bool{}
+	leader := startNode(t, func(conn net.Conn, q wire.Request) bool { return hangs.Load() || respond(ok)(conn, q) })
+	other := startNode(t, respond(wire.Response{Status: wire.NotLeader}))
+	successor := startNode(t, respond(ok))
+	c := newClient(t, Poll, leader.address(), other.address(), successor.address())
+	_, err := c.Do(within(t), put, wire.ReadIndex)
+	require.NoError(t, err)
+	hangs.Store(true)
+	for asked := 2; asked <= 3; asked++ {
+		ctx, cancel := context.WithCancel(within(t))
+		go func() {
+			for leader.received() < asked && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+		}()
+		_, err = c.Do(ctx, put, wire.ReadIndex)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, asked, leader.received())
+	}
+	r, err := c.Do(within(t), put, wire.ReadIndex)
 	require.NoError(t, err)
 	require.Equal(t, raft.NodeID(3), r.Node)
 }
