@@ -160,7 +160,7 @@ func TestPlanIsChecked(t *testing.T) {
 		"comes and goes every 1ns":               func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultPartition, Flaps: 1}} },
 		"does not go at the rate 2000000000":     func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultClock, Rate: 2_000_000_000}} },
 		"injection 1: there is no fault \"tea\"": func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: "tea"}} },
-		"no 3-th node after one of 3":            func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultOldLeader, Deaf: 3}} },
+		"no node number -1 after the leader":     func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultOldLeader, Deaf: -1}} },
 		"no node 4 among 3":                      func(p *Plan) { p.Injections = []Injection{{ID: 1, Fault: FaultKill, Nodes: []int{4}}} },
 	} {
 		p := good

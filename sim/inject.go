@@ -38,8 +38,8 @@ type Injection struct {
 	// Workers are the clients that do not reach the node: bit i stands for worker i, i+64, and so on. With the way "in" the others reach
 	// no node but this one. With an old leader that is so from when it is cut off.
 	Workers uint64 `json:"workers,omitempty"`
-	// Deaf is a server that does not hear the old leader from the beginning: the n-th after it. 0: none. With Restart all others are killed
-	// and started again when the leader is cut off.
+	// Deaf is a server that does not hear the old leader from the beginning: the n-th after it, counted on where nodes are fewer. 0: none. With
+	// Restart all others are killed and started again when the leader is cut off.
 	Deaf    int  `json:"deaf,omitempty"`
 	Restart bool `json:"restart,omitempty"`
 	// Old has a change of members, or a transfer, asked of who leads the earliest term, too, and of a server that is no voter.
@@ -89,8 +89,8 @@ func (in *Injection) check(nodes int) error {
 		return errors.New("it is about a leader, and cannot name links")
 	case in.Fault == FaultOldLeader && (in.Rate < 0 || in.Rate >= 2*million):
 		return fmt.Errorf("clocks do not go at the rate %d, and one as far on the other side: want 0 (as they go) to below %d millionths", in.Rate, 2*million)
-	case in.Deaf < 0 || in.Deaf >= max(nodes, 1):
-		return fmt.Errorf("there is no %d-th node after one of %d", in.Deaf, nodes)
+	case in.Deaf < 0:
+		return fmt.Errorf("there is no node number %d after the leader", in.Deaf)
 	case in.Fault == FaultClients && in.Workers == 0:
 		return errors.New("it does not say which clients")
 	case in.Fault == FaultStorm && in.Storm == nil:

@@ -19,8 +19,8 @@ type oldLeader struct {
 // With a rate, its clock is slow and those of the others are fast by as much, too.
 func (w *world) ageLeader(in *Injection, n *simNode) (begin, end func()) {
 	o := &oldLeader{world: w, in: in, node: n}
-	if in.Deaf > 0 {
-		o.deaf = w.nodes[(int(n.index)+in.Deaf)%len(w.nodes)]
+	if others := len(w.nodes) - 1; in.Deaf > 0 && others > 0 {
+		o.deaf = w.nodes[(int(n.index)+1+(in.Deaf-1)%others)%len(w.nodes)]
 	}
 	return o.begin, o.end
 }
