@@ -43,6 +43,11 @@ func Grown[T any](l Limits, s []T) ([]T, error) {
 		return s, err
 	}
 	grown := make([]T, len(s), cap(s)+more)
-	copy(grown, s)
+	for at := 0; at < len(s); at += manyElements { // a long one takes longer to copy than the time may be overdrawn
+		if err := l.Stopped(); err != nil {
+			return s, err
+		}
+		copy(grown[at:], s[at:min(at+manyElements, len(s))])
+	}
 	return grown, nil
 }

@@ -19,6 +19,7 @@ type parser struct {
 	scratch []byte
 	limits  Limits
 	stopped error // by the limits
+	values  int   // read so far
 }
 
 // names keeps one copy of each short string that comes again and again: keys, nodes, names of operations.
@@ -101,6 +102,11 @@ func (p *parser) literal(word string) error {
 func (p *parser) value(depth int) (Value, error) {
 	if depth > maxDepth {
 		return Nil, p.errorf("lists nested deeper than %d", maxDepth)
+	}
+	if p.values++; p.values%manyElements == 0 { // one line may hold more than the time allows to read
+		if p.stopped = p.limits.Stopped(); p.stopped != nil {
+			return Nil, p.stopped
+		}
 	}
 	switch c := p.peek(); {
 	case c == 'n':
