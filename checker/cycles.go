@@ -36,6 +36,11 @@ func linkRealTime(ts *txns, edges []edge) []edge {
 		ret  bool
 		t    int32
 	}
+	const size = 32 // bytes of an event
+	if ts.room.Take(2*size*int64(len(ts.all))) != nil {
+		ts.b.outOfMemory()
+		return edges
+	}
 	events := make([]event, 0, 2*len(ts.all))
 	for t := range ts.all {
 		if tx := &ts.all[t]; !tx.failed() {

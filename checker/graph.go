@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"slices"
+	"unsafe"
 )
 
 // dependency is a set of kinds of edges between transactions: what came first, and how one knows (Adya).
@@ -62,6 +63,11 @@ type edge struct {
 type graph struct {
 	edges []edge
 	start []int32
+}
+
+// graphNeeds is what a graph takes, in bytes.
+func graphNeeds(nodes, edges int) int64 {
+	return int64(edges)*int64(unsafe.Sizeof(edge{})) + 8*int64(nodes)
 }
 
 func newGraph(nodes int, edges []edge) *graph {

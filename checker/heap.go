@@ -107,22 +107,29 @@ func (h *heapLimit) limits() history.Limits {
 
 // fits tells whether the heap can take so many bytes more, once its garbage is gone.
 func (h *heapLimit) fits(bytes int64) bool {
-	if int64(heapObjects())+bytes <= h.limit {
+	if h.holds(bytes) {
 		return true
 	}
 	if bytes > h.limit {
 		return false
 	}
 	runtime.GC()
-	return int64(heapObjects())+bytes <= h.limit
+	return h.holds(bytes)
+}
+
+// holds tells whether the objects on the heap and so many bytes more are within the limit, and what the heap sets aside for
+// them little above it: what is free between objects is not always used again, and the machine has to have it too.
+func (h *heapLimit) holds(bytes int64) bool {
+	objects, between := heapUse()
+	return objects+bytes <= h.limit && objects+between+bytes <= h.limit+h.limit/16
 }
 
 // look ends what is watched when the heap is full, and looks again later, sooner where it is nearly so.
 func (h *heapLimit) look() {
 	next := heapWatchEvery
-	if used := int64(heapObjects()); used > h.limit/4*3 || h.limit < smallHeap {
+	if objects, between := heapUse(); objects+between > h.limit/4*3 || h.limit < smallHeap {
 		next = heapWatchEvery / 10
-		if used >= h.limit/20*19 && !h.fits(h.limit/20) {
+		if objects+between >= h.limit/20*19 && !h.fits(h.limit/20) {
 			h.endAll()
 		}
 	}
@@ -153,6 +160,13 @@ func liveHeap() uint64 {
 		runtime.GC()
 	}
 	return heapObjects()
+}
+
+// heapUse is what the objects on the heap take, garbage as well, and what is set aside between them, in bytes.
+func heapUse() (objects, between int64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
+	metrics.Read(samples)
+	return int64(samples[0].Value.Uint64()), int64(samples[1].Value.Uint64())
 }
 
 func readMetric(name string) uint64 {

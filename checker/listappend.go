@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ordeal-dev/ordeal/history"
 )
 
 // Lists keep the order of their versions: whoever reads a list sees all appends before it. The longest read of a key is
@@ -203,6 +205,11 @@ func (o *listOrder) link(from, to int32, kind dependency, v int32) {
 
 func (ts *txns) link(edges []edge, from, to int32, kind dependency, v int32) []edge {
 	if from == to || from == noOperation || to == noOperation || ts.all[from].failed() || ts.all[to].failed() {
+		return edges
+	}
+	edges, err := history.Grown(ts.room, edges)
+	if err != nil {
+		ts.b.outOfMemory()
 		return edges
 	}
 	return append(edges, edge{from: from, to: to, kind: kind, version: v})

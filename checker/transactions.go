@@ -133,6 +133,10 @@ func (c *transactions) find(b *bounds, ts *txns) []Anomaly {
 	if b.stopped() {
 		return anomalies
 	}
+	if ts.room.Take(graphNeeds(len(ts.all), len(edges))) != nil {
+		b.outOfMemory()
+		return anomalies
+	}
 	violation := func(name string) bool { return strength(levelOf(name)) <= strength(c.level) }
 	known := slices.ContainsFunc(anomalies, func(a Anomaly) bool { return !a.Tolerated })
 	for _, f := range findCycles(b, newGraph(len(ts.all), edges), violation, known) {

@@ -73,7 +73,15 @@ type txns struct {
 var errBounds = errors.New("the bounds are reached")
 
 // stopped tells, now and then, whether the bounds are reached: t counts what is done.
-func (ts *txns) stopped(t int) bool { return t%256 == 0 && ts.b.stopped() }
+func (ts *txns) stopped(t int) bool {
+	if t%256 != 0 {
+		return false
+	}
+	if ts.room.Take(0) != nil {
+		ts.b.outOfMemory()
+	}
+	return ts.b.stopped()
+}
 
 // readTxns numbers the transactions of a history. It fails when an operation is no transaction, or a value is written to
 // a key twice: then nothing can be told.

@@ -69,8 +69,10 @@ func JoinWithin(l Limits, events []Event) (*History, error) {
 	var c Check
 	j := joiner{room: l}
 	for i := range events {
-		if i%1024 == 0 && l.Stopped() != nil {
-			return nil, l.Stopped()
+		if i%1024 == 0 {
+			if err := l.Take(0); err != nil {
+				return nil, err
+			}
 		}
 		if err := c.Add(&events[i]); err != nil {
 			return nil, fmt.Errorf("event %d: %w", i, err)
@@ -116,7 +118,7 @@ func (r *Reader) Join() (*History, error) {
 	go func() {
 		defer close(batches)
 		for batch := range free {
-			last = r.limits.Stopped()
+			last = r.limits.Take(0)
 			for len(batch) < joinBatch && last == nil {
 				var e Event
 				if e, last = r.Next(); last == nil {

@@ -21,7 +21,7 @@ func (l Limits) Stopped() error {
 	return context.Cause(l.Context)
 }
 
-// Take asks for memory, in bytes.
+// Take asks for memory, in bytes; 0 asks whether what was taken in small pieces since the last question still fits.
 func (l Limits) Take(bytes int64) error {
 	if err := l.Stopped(); err != nil || l.Room == nil {
 		return err

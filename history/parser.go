@@ -104,7 +104,7 @@ func (p *parser) value(depth int) (Value, error) {
 		return Nil, p.errorf("lists nested deeper than %d", maxDepth)
 	}
 	if p.values++; p.values%manyElements == 0 { // one line may hold more than the time allows to read
-		if p.stopped = p.limits.Stopped(); p.stopped != nil {
+		if p.stopped = p.limits.Take(0); p.stopped != nil {
 			return Nil, p.stopped
 		}
 	}

@@ -115,8 +115,10 @@ func (r *ednReader) next(depth int) (form, error) {
 	if r.pos >= len(r.data) {
 		return form{}, io.EOF
 	}
-	if r.forms++; r.forms%1024 == 0 && r.limits.Stopped() != nil {
-		return form{}, r.limits.Stopped()
+	if r.forms++; r.forms%1024 == 0 {
+		if err := r.limits.Take(0); err != nil {
+			return form{}, err
+		}
 	}
 	switch c := r.data[r.pos]; c {
 	case ')', ']', '}':

@@ -52,8 +52,10 @@ func (b *builder) build() error {
 	independent := b.independent()
 	keys := keys{open: map[int64]form{}, kinds: map[string]ednKind{}}
 	for i, o := range b.operations {
-		if i%1024 == 0 && b.limits.Stopped() != nil {
-			return b.limits.Stopped()
+		if i%1024 == 0 {
+			if err := b.limits.Take(0); err != nil {
+				return err
+			}
 		}
 		if independent {
 			keys.take(&o)
