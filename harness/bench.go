@@ -101,11 +101,10 @@ func (r *run) bench(ctx context.Context) error {
 // meter measures the main part of a run.
 type meter struct {
 	Progress
-	run        *run
-	begun      metered
-	took       metered
-	phases     int // since the main part began
-	operations int64
+	run    *run
+	begun  metered
+	took   metered
+	phases int // since the main part began
 }
 
 // metered is what was used up to a moment, or between two.

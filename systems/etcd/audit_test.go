@@ -17,7 +17,6 @@ import (
 type replica struct {
 	revision, applied, hash, compacted int
 	kvs                                string
-	old                                bool   // its gateway has HashKV at the path of Hash
 	moves                              func() // it applies something each time that it is asked, and calls this
 }
 
