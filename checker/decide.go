@@ -45,7 +45,7 @@ type decision struct {
 // apply porcupine is asked, in little memory and few steps: it ends at once on most histories. Then the frontier, whose
 // memory does not grow with the history, and at last porcupine with all that is left.
 func decideObject(b *bounds, m *Model, ops []*history.Operation) decision {
-	cost := objectNeeds(ops)
+	cost := objectNeeds(m, ops)
 	if !b.fits(cost) {
 		return decision{verdict: Unknown}
 	}
@@ -73,9 +73,12 @@ func decideObject(b *bounds, m *Model, ops []*history.Operation) decision {
 }
 
 // objectNeeds estimates the memory, in bytes, of the exact checkers and of making a model ready.
-func objectNeeds(ops []*history.Operation) int64 {
+func objectNeeds(m *Model, ops []*history.Operation) int64 {
 	const operation, element = 250, 24
 	cost := int64(len(ops)) * operation
+	if m.compile != nil { // its values are numbered as they are; to look at millions of them takes as long as to decide
+		return cost
+	}
 	for _, op := range ops {
 		if list, ok := op.Output.AsList(); ok {
 			cost += int64(len(list)) * element

@@ -87,11 +87,12 @@ func (u undecided) then(next undecided) undecided {
 // leastSlice is what any key may take at first.
 const leastSlice = 20 * time.Millisecond
 
-// quickly is what a key may take while all are tried quickly: some times what an easy one needs, and no more than its slice.
+// quickly is what a key may take while all are tried quickly: many times what an easy one needs, also where much else runs on
+// the machine, and no more than its slice.
 func (r *run) quickly(workers int) func(i int) time.Duration {
 	most := r.slices(len(r.objects), workers)
 	return func(i int) time.Duration {
-		quick := 200*time.Millisecond + time.Duration(len(r.objects[i].ops))*20*time.Microsecond
+		quick := 200*time.Millisecond + time.Duration(len(r.objects[i].ops))*100*time.Microsecond
 		if most > 0 {
 			quick = min(quick, most)
 		}
