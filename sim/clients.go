@@ -156,9 +156,14 @@ func (c *connection) Do(ctx context.Context, q wire.Request) (wire.Response, err
 	p.lastCall++
 	q.ID = p.lastCall
 	k := &call{connection: c, waiter: w.current}
-	breaks := w.fault(BreakConnection, Choice{From: c.worker, To: int32(c.node.id), Seq: c.node.taps}, w.plan.Client.Breaks, 2)
+	breaks := w.fault(BreakConnection, Choice{From: c.worker, To: int32(c.node.id), Seq: c.node.taps}, w.plan.Client.Breaks, 3)
 	frame := wire.AppendRequest(nil, q)
-	w.at(w.now+w.clientDelay(c.worker, c.node), func() { k.arrive(frame, breaks) })
+	arrival := w.now + w.clientDelay(c.worker, c.node)
+	if breaks == 3 {
+		w.at(arrival, func() { k.end(nil, errReset) })
+		arrival += w.plan.Timeout / 2
+	}
+	w.at(arrival, func() { k.arrive(frame, breaks) })
 	for deadline := deadlineOf(ctx); !k.ended; {
 		if err := w.over(ctx); err != nil {
 			k.waiter = nil

@@ -31,7 +31,8 @@ const (
 	FailSync
 	// SlowSync: the disk takes longer, by the outcome in thousandths of Plan.Disk.Slowness.
 	SlowSync
-	// BreakConnection: a client's Seq-th request to a node breaks its connection: outcome 1 before the node has it, 2 after.
+	// BreakConnection: a client's Seq-th request to a node breaks its connection: outcome 1 before the node has it, 2 after, 3 while
+	// it is on its way: it arrives all the same, when the client may have asked elsewhere.
 	BreakConnection
 	// Inject: the Seq-th injection of the plan takes place (outcome 1).
 	Inject

@@ -23,7 +23,8 @@ type Machine struct {
 
 type session struct {
 	id        uint64
-	responses map[uint64]response // by sequence number
+	acked     uint64              // the client has had the answers up to this sequence number: they are not kept
+	responses map[uint64]response // by sequence number, beyond acked
 	shared    bool                // with a clone of the machine: to be copied before it is changed
 }
 
@@ -75,7 +76,13 @@ func (m *Machine) applyInSession(index uint64, c Command) (TxnResult, uint64) {
 	}
 	m.order.MoveToBack(element)
 	s := m.own(element)
-	maps.DeleteFunc(s.responses, func(sequence uint64, _ response) bool { return sequence <= c.Acknowledged })
+	if c.Acknowledged > s.acked {
+		s.acked = c.Acknowledged
+		maps.DeleteFunc(s.responses, func(sequence uint64, _ response) bool { return sequence <= s.acked })
+	}
+	if c.Sequence <= s.acked { // an attempt that comes late, after another one was answered: nobody waits for it
+		return TxnResult{Expired: true, Reason: fmt.Sprintf("command %d of session %d was answered before, and its client has said so", c.Sequence, c.Session)}, index
+	}
 	if r, done := s.responses[c.Sequence]; done {
 		return r.result, r.index
 	}
@@ -91,7 +98,7 @@ func (m *Machine) applyInSession(index uint64, c Command) (TxnResult, uint64) {
 func (m *Machine) own(element *list.Element) *session {
 	s := element.Value.(*session)
 	if s.shared {
-		s = &session{id: s.id, responses: maps.Clone(s.responses)}
+		s = &session{id: s.id, acked: s.acked, responses: maps.Clone(s.responses)}
 		element.Value = s
 	}
 	return s

@@ -30,6 +30,35 @@ func TestR21RepeatedCommandsTakeEffectOnce(t *testing.T) {
 	require.Equal(t, "11", string(m.Read(one(Op{Kind: Get, Key: "n"})).Results[0].Value))
 }
 
+// An attempt may come late, when another was answered and its client, having said so, has gone on: it takes no effect a second time, neither
+// here nor on a replica that started from a snapshot or a copy (R21).
+func TestR21LateAttemptsTakeNoEffect(t *testing.T) {
+	m := NewMachine()
+	m.Apply(1, Command{Kind: OpenSession})
+	m.Apply(2, add(1, 1, 0, 10))
+	m.Apply(3, add(1, 2, 1, 1))
+	restored, err := DecodeState(m.AppendState(nil))
+	require.NoError(t, err)
+	for _, replica := range []*Machine{m, restored, m.Clone()} {
+		late, _ := replica.Apply(4, add(1, 1, 0, 10))
+		require.False(t, late.Applied)
+		require.True(t, late.Expired)
+		require.Equal(t, "11", string(replica.Read(one(Op{Kind: Get, Key: "n"})).Results[0].Value))
+	}
+}
+
+// States that were written before sessions said what is acknowledged are read: nothing is.
+func TestStateOfVersion1(t *testing.T) {
+	old := []byte{1, 1, 1, 'n', 2, '1', '0', 1, 1, 0} // n is 10; session 1 has no responses
+	m, err := DecodeState(old)
+	require.NoError(t, err)
+	r, _ := m.Apply(5, add(1, 1, 0, 1))
+	require.True(t, r.Applied)
+	require.Equal(t, "11", string(m.Read(one(Op{Kind: Get, Key: "n"})).Results[0].Value))
+	_, err = DecodeState(append([]byte{9}, old[1:]...))
+	require.ErrorContains(t, err, "format version 9")
+}
+
 // Sessions are in the snapshot: a replica that starts from one knows what took effect before (R21).
 func TestR21SessionsSurviveASnapshot(t *testing.T) {
 	m := NewMachine()

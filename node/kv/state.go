@@ -9,14 +9,15 @@ import (
 	"github.com/ordeal-dev/ordeal/node/codec"
 )
 
-// stateVersion begins every encoded state.
-const stateVersion = 1
+// stateVersion begins every encoded state. Before version 2 sessions did not say what their clients had acknowledged: that is taken for
+// nothing.
+const stateVersion = 2
 
 // AppendState appends the encoding of the whole state to b. The same state gives the same bytes on every replica, so that
 // the transfer of a snapshot can go on from another server.
 //
 //	version (1 byte); number of keys, then of each, sorted: key, value;
-//	number of sessions, then of each, least recently used first: id, number of responses, then of each, sorted:
+//	number of sessions, then of each, least recently used first: id, acknowledged sequence number, number of responses, then of each, sorted:
 //	sequence number, index, result (AppendResult, with its length)
 func (m *Machine) AppendState(b []byte) []byte {
 	return m.encode(b, func(b []byte) []byte { return b })
@@ -71,6 +72,7 @@ func (m *Machine) StateSize() uint64 {
 
 func (s *session) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.id)
+	b = binary.AppendUvarint(b, s.acked)
 	b = binary.AppendUvarint(b, uint64(len(s.responses)))
 	for _, sequence := range s.sequences() {
 		r := s.responses[sequence]
@@ -89,8 +91,9 @@ func DecodeState(b []byte) (*Machine, error) {
 // ReadState reads the state of which from has size bytes.
 func ReadState(from io.Reader, size uint64) (*Machine, error) {
 	r := codec.NewStream(from, size)
-	if v := r.Byte(); r.Err() == nil && v != stateVersion {
-		return nil, fmt.Errorf("state has format version %d, this program knows %d", v, stateVersion)
+	version := r.Byte()
+	if r.Err() == nil && (version == 0 || version > stateVersion) {
+		return nil, fmt.Errorf("state has format version %d, this program knows those up to %d", version, stateVersion)
 	}
 	m := NewMachine()
 	for range countOf(r, 2) {
@@ -102,7 +105,7 @@ func ReadState(from io.Reader, size uint64) (*Machine, error) {
 		m.store.load(key, value)
 	}
 	for range countOf(r, 2) {
-		s := readSession(r)
+		s := readSession(r, version)
 		if _, twice := m.sessions[s.id]; twice && r.Err() == nil {
 			r.Fail(fmt.Sprintf("session %d twice", s.id))
 		}
@@ -133,8 +136,11 @@ func countOf(r *codec.Stream, least uint64) uint64 {
 	return n
 }
 
-func readSession(r *codec.Stream) *session {
+func readSession(r *codec.Stream, version byte) *session {
 	s := &session{id: r.Uvarint(), responses: map[uint64]response{}}
+	if version > 1 {
+		s.acked = r.Uvarint()
+	}
 	for range countOf(r, 3) {
 		sequence, index := r.Uvarint(), r.Uvarint()
 		result, err := DecodeResult(r.Bytes())
