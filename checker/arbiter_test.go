@@ -122,7 +122,7 @@ func TestBoundsGiveUnknown(t *testing.T) {
 
 	narrow := newBounds(context.Background(), 256<<10)
 	defer narrow.release()
-	v, _ := decideFrontier(narrow, &m, ops, machine)
+	v, _, _ := decideFrontier(narrow, &m, ops, machine)
 	require.Equal(t, Unknown, v)
 	require.True(t, narrow.oom.Load())
 

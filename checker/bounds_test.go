@@ -26,7 +26,7 @@ func TestAStepAfterTheEndDecidesNothing(t *testing.T) {
 			b = newBounds(ctx, 1<<30)
 			b.off()
 			b.why.Store(nil)
-			v, _ := decideFrontier(b, &m, ops, machineOf(&m, ops))
+			v, _, _ := decideFrontier(b, &m, ops, machineOf(&m, ops))
 			require.Equal(t, Unknown, v)
 			require.False(t, followsLog(ctx, &m, ops, machineOf(&m, ops)))
 			cancel()

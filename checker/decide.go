@@ -39,6 +39,7 @@ type decision struct {
 	verdict  Verdict
 	by       string
 	conflict []*history.Operation // some operations that are illegal together; nil: not known
+	base     *history.Operation   // of the conflict: it stands for all that was before the others; nil: they need no such
 }
 
 // decideObject decides the operations of one object. Algorithms that are exact and cheap go first. Where they do not
@@ -131,12 +132,21 @@ func decideGeneral(b *bounds, m *Model, ops []*history.Operation, machine machin
 		half = 0 // nothing comes after the frontier
 	}
 	second := b.part(half, b.limit)
-	verdict, numbers := decideFrontier(second, m, ops, machine)
+	verdict, numbers, base := decideFrontier(second, m, ops, machine)
 	second.release()
 	if verdict != Unknown || b.ended() {
-		return decision{verdict: verdict, by: byFrontier, conflict: numbered(ops, numbers)}
+		return byFrontierAt(ops, verdict, numbers, base)
 	}
 	return decision{verdict: decidePorcupine(b, ops, machine, 0), by: byPorcupine}
+}
+
+// byFrontierAt is what the frontier found out about the operations.
+func byFrontierAt(ops []*history.Operation, verdict Verdict, numbers []int32, base int32) decision {
+	d := decision{verdict: verdict, by: byFrontier, conflict: numbered(ops, numbers)}
+	if base != noOperation {
+		d.base = ops[base]
+	}
+	return d
 }
 
 // part is bounds for an attempt within b's: with a time of its own (0: b's) and a memory of at most limit bytes.

@@ -80,7 +80,7 @@ func askChains(b *bounds, _ *Model, ops []*history.Operation) (Verdict, bool) {
 }
 
 func askFrontier(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
-	v, _ := decideFrontier(b, m, ops, machineOf(m, ops))
+	v, _, _ := decideFrontier(b, m, ops, machineOf(m, ops))
 	return v, true
 }
 

@@ -41,27 +41,27 @@ func (r *run) explainLimit() time.Duration {
 }
 
 func (r *run) explain(ctx context.Context, k *KeyResult, o *object, memory int64) {
-	some := o.conflict
-	if some == nil { // porcupine decided; an exact checker can tell where to look
+	at := decision{conflict: o.conflict, base: o.base}
+	if at.conflict == nil { // porcupine decided; an exact checker can tell where to look
 		b := newBounds(ctx, memory)
-		some = decideObject(b, r.model, o.ops).conflict
+		at = decideObject(b, r.model, o.ops)
 		b.release()
 	}
-	if some == nil && len(o.ops) > evidenceLimit { // or the frontier
+	if at.conflict == nil && len(o.ops) > evidenceLimit { // or the frontier
 		b := newBounds(ctx, memory)
-		verdict, numbers := decideFrontier(b, r.model, o.ops, machineOf(r.model, o.ops))
+		verdict, numbers, base := decideFrontier(b, r.model, o.ops, machineOf(r.model, o.ops))
 		b.release()
-		if verdict == Invalid {
-			some = numbered(o.ops, numbers)
-		}
+		at = byFrontierAt(o.ops, verdict, numbers, base)
 	}
-	few := reduce(ctx, r.model, o.ops, some, memory)
+	few := reduce(ctx, r.model, o.ops, at, memory)
 	if len(few) > evidenceLimit {
 		k.Reason = fmt.Sprintf("its operations fit in no legal order: the first %d of them that conflict end with %s's %s (too many to show; values that are written once would tell more)",
 			len(few), process(lastReturned(few)), describeOperation(lastReturned(few)))
 		return
 	}
-	few = withWriters(r.model, few, o.ops)
+	if with := withWriters(r.model, few, o.ops); at.base == nil || isIllegal(ctx, r.model, with, memory) {
+		few = with // a writer from before the base may have been concurrent with it, and make everything legal
+	}
 	for _, op := range few {
 		k.Evidence = append(k.Evidence, *op)
 	}

@@ -64,12 +64,13 @@ type anchor struct {
 }
 
 // decideFrontier decides any model within the bounds. For an illegal object it returns operations that are illegal
-// together: those called before the return at which the frontier was empty, as far back as it can tell.
-func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (Verdict, []int32) {
+// together: those called before the return at which the frontier was empty, as far back as it can tell. If that is not to the
+// beginning, base is the number of the put that stands for all that was before; else noOperation.
+func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (v Verdict, numbers []int32, base int32) {
 	f := &frontier{m: m, b: b, ops: ops, lastPut: make(map[uint64]int32)}
 	defer func() { b.charge(-f.held) }()
 	if !f.charge(int64(len(ops)) * 40) {
-		return Unknown, nil
+		return Unknown, nil, noOperation
 	}
 	events := f.events()
 	f.prepare(mo, events)
@@ -80,17 +81,22 @@ func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (
 			continue
 		}
 		if !f.ret(i) || len(f.rows) == 0 && b.ended() {
-			return Unknown, nil
+			return Unknown, nil, noOperation
 		}
 		if len(f.rows) == 0 {
-			return Invalid, f.conflict(i)
+			if f.anchor.set {
+				base = f.anchor.put
+			} else {
+				base = noOperation
+			}
+			return Invalid, f.conflict(i), base
 		}
 		f.findAnchor(i)
 	}
 	if b.ended() {
-		return Unknown, nil
+		return Unknown, nil, noOperation
 	}
-	return Valid, nil
+	return Valid, nil, noOperation
 }
 
 // findAnchor looks for an anchor after the return of operation i.

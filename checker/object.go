@@ -21,6 +21,7 @@ type object struct {
 	confirm bool // another algorithm decides, and porcupine is asked whether it agrees
 
 	conflict []*history.Operation // some that are illegal together, once decided; nil: not known
+	base     *history.Operation   // of the conflict, as in decision
 }
 
 // split sorts the operations by key, in the order of their first use.

@@ -196,7 +196,7 @@ func (r *run) decide(i, workers int, slice time.Duration) (result KeyResult, lat
 		d = decideObject(b, r.model, o.ops)
 	}
 	result.Verdict, result.DecidedBy = d.verdict, d.by
-	o.conflict = d.conflict
+	o.conflict, o.base = d.conflict, d.base
 	if result.Verdict == Invalid && r.hurry != nil {
 		r.hurry()
 	}

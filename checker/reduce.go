@@ -27,6 +27,7 @@ type reducer struct {
 	illegal func(ops []*history.Operation) bool // false also when it could not tell
 	values  func(op *history.Operation) mention // nil: values stay
 	project projection                          // nil: operations stay as they are
+	base    *history.Operation                  // stands for all that was before the others, and stays; nil: there is none
 	ops     []*history.Operation
 	open    map[*history.Operation]*history.Operation // of ops, those still open at the cut, and as they were recorded
 }
@@ -34,12 +35,13 @@ type reducer struct {
 // reduceTime bounds one question to the checker while evidence is reduced.
 const reduceTime = time.Second
 
-// reduce returns few operations of the illegal ops that are illegal together; some, if not nil, are ops that may already
-// be. When the context ends it returns the fewest so far.
-func reduce(ctx context.Context, m *Model, ops, some []*history.Operation, memory int64) []*history.Operation {
+// reduce returns few operations of the illegal ops that are illegal together; the conflict of a decision, if it has one, are ops that may
+// already be. Its base may not be left out: what the others saw and none of them wrote was overwritten by it. When the context ends
+// reduce returns the fewest so far.
+func reduce(ctx context.Context, m *Model, ops []*history.Operation, at decision, memory int64) []*history.Operation {
 	r := newReducer(ctx, m, ops, memory)
-	if some != nil && r.illegal(some) {
-		r.ops = some
+	if at.conflict != nil && r.illegal(at.conflict) {
+		r.ops, r.base = at.conflict, at.base
 	}
 	r.reduce()
 	return r.recorded()
@@ -53,17 +55,20 @@ func newReducer(ctx context.Context, m *Model, ops []*history.Operation, memory 
 			r.values, r.project = nil, nil
 		}
 	}
-	r.illegal = func(part []*history.Operation) bool {
-		if ctx.Err() != nil {
-			return false
-		}
-		limited, cancel := context.WithTimeout(ctx, reduceTime)
-		defer cancel()
-		b := newBounds(limited, memory)
-		defer b.release()
-		return decideObject(b, m, part).verdict == Invalid
-	}
+	r.illegal = func(part []*history.Operation) bool { return isIllegal(ctx, m, part, memory) }
 	return r
+}
+
+// isIllegal is false also when that cannot be told in time.
+func isIllegal(ctx context.Context, m *Model, part []*history.Operation, memory int64) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	limited, cancel := context.WithTimeout(ctx, reduceTime)
+	defer cancel()
+	b := newBounds(limited, memory)
+	defer b.release()
+	return decideObject(b, m, part).verdict == Invalid
 }
 
 func (r *reducer) reduce() {
@@ -208,6 +213,9 @@ func (r *reducer) without(units []unit) []*history.Operation {
 				}
 			}
 		}
+	}
+	if r.base != nil && gone[r.base] {
+		return r.ops
 	}
 	left := slices.DeleteFunc(slices.Clone(r.ops), func(op *history.Operation) bool { return gone[op] })
 	if r.project != nil {

@@ -92,7 +92,7 @@ func TestConflictsAreIllegal(t *testing.T) {
 		}
 		g.clients = 1 + r.IntN(3)
 		ops := fit(&m, g.history())
-		verdict, numbers := decideFrontier(b, &m, ops, machineOf(&m, ops))
+		verdict, numbers, _ := decideFrontier(b, &m, ops, machineOf(&m, ops))
 		if verdict == Valid {
 			continue
 		}
