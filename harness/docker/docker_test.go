@@ -493,8 +493,13 @@ func TestCleanupAfterAKilledHarness(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	o := options(t)
 	for _, f := range docker.Doctor(t.Context(), o.AgentBinary) {
-		require.True(t, f.OK, "%+v", f)
 		t.Logf("%s: %s", f.Name, f.Detail)
+		if !f.OK && strings.HasPrefix(f.Name, "traffic control") { // few kernels have all of it, and the packet queue does what they have not
+			require.True(t, f.Optional)
+			require.Contains(t, f.Remedy, "packet queue")
+			continue
+		}
+		require.True(t, f.OK, "%+v", f)
 	}
 }
 
