@@ -57,9 +57,8 @@ type frontier struct {
 // anchor is a moment at which a register's history can be cut: no operation was open, and only one configuration was
 // possible, with a value that a put had written. From there on, that put stands for all that was before.
 type anchor struct {
-	set  bool
 	time time.Duration
-	put  int32
+	put  int32 // noOperation: there is none yet
 	row  []uint64
 }
 
@@ -67,7 +66,7 @@ type anchor struct {
 // together: those called before the return at which the frontier was empty, as far back as it can tell. If that is not to the
 // beginning, base is the number of the put that stands for all that was before; else noOperation.
 func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (v Verdict, numbers []int32, base int32) {
-	f := &frontier{m: m, b: b, ops: ops, lastPut: make(map[uint64]int32)}
+	f := &frontier{m: m, b: b, ops: ops, lastPut: make(map[uint64]int32), anchor: anchor{put: noOperation}}
 	defer func() { b.charge(-f.held) }()
 	if !f.charge(int64(len(ops)) * 40) {
 		return Unknown, nil, noOperation
@@ -84,12 +83,7 @@ func decideFrontier(b *bounds, mo *Model, ops []*history.Operation, m machine) (
 			return Unknown, nil, noOperation
 		}
 		if len(f.rows) == 0 {
-			if f.anchor.set {
-				base = f.anchor.put
-			} else {
-				base = noOperation
-			}
-			return Invalid, f.conflict(i), base
+			return Invalid, f.conflict(i), f.anchor.put
 		}
 		f.findAnchor(i)
 	}
@@ -112,7 +106,7 @@ func (f *frontier) findAnchor(i int) {
 		return
 	}
 	if put, ok := f.lastPut[f.rows[0]]; ok {
-		f.anchor = anchor{set: true, time: f.ops[i].Return, put: put, row: append(f.anchor.row[:0], f.rows...)}
+		f.anchor = anchor{time: f.ops[i].Return, put: put, row: append(f.anchor.row[:0], f.rows...)}
 	}
 }
 
@@ -120,7 +114,7 @@ func (f *frontier) findAnchor(i int) {
 func (f *frontier) conflict(i int) []int32 {
 	var numbers []int32
 	for n, op := range f.ops {
-		if op.Call <= f.ops[i].Return && (!f.anchor.set || f.sinceAnchor(int32(n))) {
+		if op.Call <= f.ops[i].Return && (f.anchor.put == noOperation || f.sinceAnchor(int32(n))) {
 			numbers = append(numbers, int32(n))
 		}
 	}
