@@ -2,7 +2,6 @@ package qdisc
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -84,18 +83,9 @@ func TestRate(t *testing.T) {
 	for _, address := range []string{neighbours.Bob, "[" + neighbours.Bob6 + "]"} {
 		t.Run(address, func(t *testing.T) {
 			s := shape(t, nemesis.Shape{Rate: 4 << 20})
-			l, c := neighbours.Dial(t, address)
-			defer l.Close()
-			defer c.Close()
-			const size = 1 << 20
-			go func() { _, _ = c.Write(make([]byte, size)) }()
-			accepted, err := l.Accept()
-			require.NoError(t, err)
-			defer accepted.Close()
-			began := time.Now()
-			_, err = io.CopyN(io.Discard, accepted, size)
-			require.NoError(t, err)
-			require.Greater(t, time.Since(began), 200*time.Millisecond, "1 MiB at 4 MiB a second")
+			got, sent, took := neighbours.Transfer(t, address, 1<<20)
+			require.Equal(t, sent, got)
+			require.Greater(t, took, 200*time.Millisecond, "1 MiB at 4 MiB a second")
 			counts, err := s.Counts()
 			require.NoError(t, err)
 			require.NotZero(t, counts[0].Limited+counts[1].Limited)

@@ -118,8 +118,8 @@ func Dial(t *testing.T, address string) (net.Listener, net.Conn) {
 	return l, c
 }
 
-// Transfer has Alice send so many bytes over a connection.
-func Transfer(t *testing.T, address string, size int) (got, sent []byte) {
+// Transfer has Alice send so many bytes over a connection. Took is how long it was from when that was accepted until all were there.
+func Transfer(t *testing.T, address string, size int) (got, sent []byte, took time.Duration) {
 	l, c := Dial(t, address)
 	defer l.Close()
 	defer c.Close()
@@ -133,7 +133,8 @@ func Transfer(t *testing.T, address string, size int) (got, sent []byte) {
 	defer accepted.Close()
 	require.NoError(t, accepted.SetReadDeadline(time.Now().Add(time.Minute)))
 	got = make([]byte, size)
+	began := time.Now()
 	_, err = io.ReadFull(accepted, got)
 	require.NoError(t, err)
-	return got, sent
+	return got, sent, time.Since(began)
 }
