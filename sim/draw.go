@@ -152,6 +152,12 @@ func (d *drawing) client(p *Plan) {
 	c.Reads = []wire.Consistency{wire.ReadIndex, wire.ReadIndex, wire.ReadIndex, wire.ThroughLog, wire.Lease, wire.Lease}[d.IntN(6)]
 	if c.Reads == wire.Lease {
 		p.Node.CheckQuorum, p.Node.ClockDrift = true, 0.05+0.45*d.Float64()
+		if d.IntN(2) == 0 {
+			p.Node.ClockDrift /= 10 // a lease is nearly as long as an election timeout
+		}
+		if d.has != (Troubles{}) && d.IntN(2) == 0 {
+			d.has[troubleOldLeader] = true // what is wrong with a lease only an old leader shows
+		}
 		if (d.has[troubleTransfer] || d.has[troubleOldLeader]) && d.IntN(4) > 0 {
 			d.has[troubleHurry] = true // what a lease allows too long it allows for part of an election timeout: much has to happen in that
 		}
@@ -479,10 +485,14 @@ func (d *drawing) oldLeader(p *Plan, at time.Duration) {
 // company draws who has to do with an old leader: at times a server that does not hear it, while others do and stand by it until they start
 // again; and that some clients turn away when it is cut off.
 func (d *drawing) company(p *Plan, in *Injection) {
-	if d.IntN(3) == 0 {
+	if d.IntN(5) < 2 {
 		in.Deaf = 1 + d.IntN(p.Nodes-1)
 		in.Restart = d.IntN(2) == 0
-		in.Slowness = time.Duration(d.Int64N(int64(p.Node.ElectionTimeout)))
+		in.Slowness = p.Node.ElectionTimeout/8 + time.Duration(d.Int64N(int64(p.Node.ElectionTimeout/2))) // within a lease
+		if in.Restart {
+			in.Slowness = 0 // a lease is to last beyond the start
+		}
+		in.For += 2 * p.Node.ElectionTimeout
 	}
 	if d.IntN(4) > 0 {
 		in.Workers, in.Ways = uint64(0x5555_5555_5555_5555)<<d.IntN(2), []string{"", "in", "in"}[d.IntN(3)]

@@ -9,6 +9,7 @@ type oldLeader struct {
 	node    *simNode
 	deaf    *simNode // of the others, who does not hear it from the beginning; nil: nobody
 	over    bool
+	quiet   bool   // no client reaches it
 	severed func() // undoes what cut it off; nil: it is not yet
 }
 
@@ -28,6 +29,10 @@ func (w *world) ageLeader(in *Injection, n *simNode) (begin, end func()) {
 func (o *oldLeader) begin() {
 	o.world.setClocksApart(o.in.Rate, o.node)
 	o.deafen(1)
+	o.hush(o.deaf != nil)
+	if !o.in.Restart {
+		o.world.at(o.world.now+o.world.plan.Node.ElectionTimeout*6/5, func() { o.hush(false) })
+	}
 	if o.world.plan.Node.CheckQuorum {
 		o.lag(min(o.step(), o.in.Slowness))
 	} else {
@@ -39,6 +44,7 @@ func (o *oldLeader) end() {
 	o.over = true
 	o.slow(0)
 	o.deafen(-1)
+	o.hush(false)
 	if o.severed != nil {
 		o.severed()
 	}
@@ -74,6 +80,17 @@ func (o *oldLeader) deafen(by int) {
 	}
 }
 
+// hush keeps all clients from it, or no longer: who has not heard it may win an election only as long as there is nothing new in its log.
+func (o *oldLeader) hush(quiet bool) {
+	switch {
+	case quiet:
+		o.node.shut(^uint64(0))
+	case o.quiet:
+		o.node.shunned = 0
+	}
+	o.quiet = quiet
+}
+
 // lag has it hear later, until that is as late as it shall be; then it is cut off.
 func (o *oldLeader) lag(by time.Duration) {
 	w := o.world
@@ -85,7 +102,11 @@ func (o *oldLeader) lag(by time.Duration) {
 		w.at(w.now+o.step(), func() { o.lag(by + o.step()) })
 		return
 	}
-	w.at(w.now+o.step(), func() {
+	wait := o.step()
+	if o.deaf != nil { // until that one stands for election
+		wait += w.plan.Node.ElectionTimeout * 3 / 2
+	}
+	w.at(w.now+wait, func() {
 		if !o.over {
 			w.coverage.Count(OldLeaders)
 			o.sever()
@@ -102,6 +123,7 @@ func (o *oldLeader) sever() {
 	for _, l := range cut {
 		l.cut++
 	}
+	o.hush(false)
 	part, unite := func() {}, func() {}
 	if o.in.Workers != 0 {
 		part, unite = o.world.partClients(o.in, []*simNode{o.node})
