@@ -116,6 +116,8 @@ type DriverOptions struct {
 	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never. A tenth of them stays in the log
 	// behind it for followers that are a little late. Where the state is large it is more entries: see growth.
 	SnapshotEntries uint64
+	// Sessions bounds those of a machine that begins empty.
+	Sessions kv.Limits
 }
 
 // heldMessages may leave when a write is durable.
@@ -138,7 +140,7 @@ type confirmedRead struct {
 func NewDriver(core *raft.Core, host Host, o DriverOptions) *Driver {
 	d := &Driver{core: core, machine: o.Machine, host: host, options: o, proposals: map[uint64]proposal{}, reads: map[uint64]Request{}}
 	if d.machine == nil {
-		d.machine = kv.NewMachine()
+		d.machine = kv.NewMachine().Limited(o.Sessions)
 	}
 	snapshot := core.Snapshot()
 	d.applied, d.appliedTerm = snapshot.LastIncludedIndex, snapshot.LastIncludedTerm

@@ -37,11 +37,11 @@ func OpenEngine(o Options) (*Engine, error) {
 		return nil, explainData(o, err)
 	}
 	e.disk, e.recovered = newDisk(log, e.inbox), recovered
-	store, newest, err := snapshot.Open(o.FS, filepath.Join(o.Data, "snapshots"), clusterNumber(o.ClusterID), loadInto(&e.machine))
+	store, newest, err := snapshot.Open(o.FS, filepath.Join(o.Data, "snapshots"), clusterNumber(o.ClusterID), loadInto(&e.machine, o.Sessions))
 	if err != nil {
 		return nil, fmt.Errorf("--data %s: %w", o.Data, errors.Join(err, log.Close()))
 	}
-	e.snapshotter, e.newest = newSnapshotter(store, e.inbox), newest
+	e.snapshotter, e.newest = newSnapshotter(store, e.inbox, o.Sessions), newest
 	if o.ChunkBytes > 0 {
 		e.chunk = o.ChunkBytes
 	}
@@ -54,7 +54,7 @@ func (e *Engine) Start(host Host, now time.Duration, random *rand.Rand) error {
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", e.options.Data, err)
 	}
-	e.driver = NewDriver(core, host, DriverOptions{Machine: machine, SnapshotEntries: e.options.SnapshotEntries})
+	e.driver = NewDriver(core, host, DriverOptions{Machine: machine, SnapshotEntries: e.options.SnapshotEntries, Sessions: e.options.Sessions})
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/node/kv"
 	"github.com/ordeal-dev/ordeal/node/vfs"
 	"github.com/ordeal-dev/ordeal/node/wire"
 	"github.com/ordeal-dev/ordeal/raft"
@@ -42,6 +43,8 @@ type Options struct {
 	Join bool
 	// SnapshotEntries is after how many applied entries a snapshot is taken; 0: never.
 	SnapshotEntries uint64
+	// Sessions bounds the clients' sessions. It has to be the same on all servers, and over restarts.
+	Sessions kv.Limits
 
 	// SegmentSize of the log's files, ChunkBytes of a snapshot in one message, both in bytes; 0 for the usual.
 	SegmentSize int64

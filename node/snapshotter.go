@@ -16,9 +16,10 @@ const chunkBytes = 256 << 10
 
 // snapshotter saves and receives snapshots in a goroutine of its own, so that neither the driver nor the log waits for them.
 type snapshotter struct {
-	store *snapshot.Store
-	inbox *inbox
-	chunk int // bytes of a snapshot that go into one message
+	store  *snapshot.Store
+	inbox  *inbox
+	chunk  int       // bytes of a snapshot that go into one message
+	limits kv.Limits // of the machines that snapshots are read into
 
 	mu    sync.Mutex
 	queue []snapshotJob
@@ -35,8 +36,8 @@ type snapshotJob struct {
 // maxChunks bounds the chunks that wait; beyond them they are dropped, and the leader sends them again.
 const maxChunks = 64
 
-func newSnapshotter(store *snapshot.Store, in *inbox) *snapshotter {
-	return &snapshotter{store: store, inbox: in, chunk: chunkBytes, wake: make(chan struct{}, 1)}
+func newSnapshotter(store *snapshot.Store, in *inbox, l kv.Limits) *snapshotter {
+	return &snapshotter{store: store, inbox: in, chunk: chunkBytes, limits: l, wake: make(chan struct{}, 1)}
 }
 
 func (s *snapshotter) put(j snapshotJob) {
@@ -92,7 +93,7 @@ func (s *snapshotter) work(j snapshotJob) error {
 	}
 	stored := StoredChunk{Chunk: j.chunk}
 	var machine *kv.Machine
-	next, whole, err := s.store.Receive(j.chunk, loadInto(&machine))
+	next, whole, err := s.store.Receive(j.chunk, loadInto(&machine, s.limits))
 	if err != nil {
 		return err
 	}
@@ -106,10 +107,14 @@ func (s *snapshotter) work(j snapshotJob) error {
 }
 
 // loadInto makes a state machine of a snapshot's state.
-func loadInto(m **kv.Machine) snapshot.Load {
-	return func(state io.Reader, size uint64) (err error) {
-		*m, err = kv.ReadState(state, size)
-		return err
+func loadInto(m **kv.Machine, limits kv.Limits) snapshot.Load {
+	return func(state io.Reader, size uint64) error {
+		machine, err := kv.ReadState(state, size)
+		if err != nil {
+			return err
+		}
+		*m = machine.Limited(limits)
+		return nil
 	}
 }
 

@@ -83,8 +83,7 @@ func (c *Client) doInSession(ctx context.Context, t kv.Txn) (Result, error) {
 	if err == nil {
 		c.session.answered(session, sequence)
 	} else {
-		// The number must never be acknowledged: a late attempt would not find its answer, and take effect a second time.
-		// So the session goes with it.
+		// Whether it took effect is not known, and will not be asked any more; and it may be that the cluster does not know the session.
 		c.session.forget(session)
 	}
 	return r, err

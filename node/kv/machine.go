@@ -1,24 +1,32 @@
 package kv
 
 import (
+	"cmp"
 	"container/list"
 	"fmt"
 	"maps"
 	"slices"
 )
 
-// Limits of sessions. The one that was not used for longest goes when there are too many: every replica applies the same
-// commands in the same order, so it is the same one everywhere.
+// Limits of sessions, where nothing else is said.
 const (
 	MaxSessions         = 4096
-	MaxSessionResponses = 1024 // answers that a client has not acknowledged
+	MaxSessionResponses = 1024
 )
+
+// Limits bound what sessions take. All replicas have to have the same: they apply the same commands in the same order, so it is the same
+// session that goes everywhere.
+type Limits struct {
+	Sessions  int // the one that was not used for longest goes when there are more; 0: MaxSessions
+	Responses int // answers that a client has not acknowledged; a session with more goes; 0: MaxSessionResponses
+}
 
 // Machine is the replicated state machine: the keys, and the sessions that make retried commands take effect once.
 type Machine struct {
 	store    *Store
 	sessions map[uint64]*list.Element // of *session
 	order    *list.List               // least recently used first
+	limits   Limits
 }
 
 type session struct {
@@ -35,7 +43,13 @@ type response struct {
 
 // NewMachine gives an empty state machine.
 func NewMachine() *Machine {
-	return &Machine{store: NewStore(), sessions: map[uint64]*list.Element{}, order: list.New()}
+	return (&Machine{store: NewStore(), sessions: map[uint64]*list.Element{}, order: list.New()}).Limited(Limits{})
+}
+
+// Limited has sessions bounded from the next command on, and returns the machine.
+func (m *Machine) Limited(l Limits) *Machine {
+	m.limits = Limits{Sessions: cmp.Or(l.Sessions, MaxSessions), Responses: cmp.Or(l.Responses, MaxSessionResponses)}
+	return m
 }
 
 // Len is the number of keys, Sessions that of sessions.
@@ -63,10 +77,13 @@ func (m *Machine) Apply(index uint64, c Command) (TxnResult, uint64) {
 
 func (m *Machine) open(id uint64) {
 	m.sessions[id] = m.order.PushBack(&session{id: id, responses: map[uint64]response{}})
-	if m.order.Len() > MaxSessions {
-		oldest := m.order.Remove(m.order.Front()).(*session)
-		delete(m.sessions, oldest.id)
+	if m.order.Len() > m.limits.Sessions {
+		m.expire(m.order.Front())
 	}
+}
+
+func (m *Machine) expire(element *list.Element) {
+	delete(m.sessions, m.order.Remove(element).(*session).id)
 }
 
 func (m *Machine) applyInSession(index uint64, c Command) (TxnResult, uint64) {
@@ -86,8 +103,9 @@ func (m *Machine) applyInSession(index uint64, c Command) (TxnResult, uint64) {
 	if r, done := s.responses[c.Sequence]; done {
 		return r.result, r.index
 	}
-	if len(s.responses) >= MaxSessionResponses {
-		return TxnResult{Reason: fmt.Sprintf("session %d has %d answers that its client has not acknowledged", c.Session, MaxSessionResponses)}, index
+	if len(s.responses) >= m.limits.Responses { // to refuse this attempt alone would let a later one take effect, of which the client was told that there is none
+		m.expire(element)
+		return TxnResult{Expired: true, Reason: fmt.Sprintf("session %d had %d answers that its client had not acknowledged, and is given up", c.Session, len(s.responses))}, index
 	}
 	result := m.store.Apply(c.Txn)
 	s.responses[c.Sequence] = response{index, result}
@@ -107,7 +125,7 @@ func (m *Machine) own(element *list.Element) *session {
 // Clone copies the state, in a time that depends on the number of sessions alone. The two share what neither changes, and each may be used
 // by a thread of its own.
 func (m *Machine) Clone() *Machine {
-	c := &Machine{store: m.store.clone(), sessions: make(map[uint64]*list.Element, len(m.sessions)), order: list.New()}
+	c := &Machine{store: m.store.clone(), sessions: make(map[uint64]*list.Element, len(m.sessions)), order: list.New(), limits: m.limits}
 	for e := m.order.Front(); e != nil; e = e.Next() {
 		s := e.Value.(*session)
 		if !s.shared { // or another clone may be reading it

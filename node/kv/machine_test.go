@@ -92,6 +92,30 @@ func TestR21SessionsExpireAlike(t *testing.T) {
 	require.Equal(t, a.AppendState(nil), b.AppendState(nil))
 }
 
+// A session whose client acknowledges nothing goes, as a whole: an attempt that is refused now must not take effect when there is room again.
+func TestR21FullSessionsAreGivenUp(t *testing.T) {
+	m := NewMachine().Limited(Limits{Responses: 2})
+	m.Apply(1, Command{Kind: OpenSession})
+	m.Apply(2, add(1, 1, 0, 1))
+	m.Apply(3, add(1, 2, 0, 1))
+	r, _ := m.Apply(4, add(1, 3, 0, 1))
+	require.True(t, r.Expired)
+	m.Apply(5, add(1, 4, 2, 1)) // has acknowledged two
+	r, _ = m.Apply(6, add(1, 3, 0, 1))
+	require.True(t, r.Expired)
+	require.False(t, r.Applied)
+	require.Zero(t, m.Sessions())
+}
+
+// Limits stay over copies.
+func TestLimitsOfSessions(t *testing.T) {
+	m := NewMachine().Limited(Limits{Sessions: 2}).Clone()
+	for i := range uint64(5) {
+		m.Apply(i+1, Command{Kind: OpenSession})
+	}
+	require.Equal(t, 2, m.Sessions())
+}
+
 // A clone is not touched by what happens to the original, nor the other way round.
 func TestCloneStandsAlone(t *testing.T) {
 	m := NewMachine()
