@@ -12,7 +12,11 @@ type asked struct {
 	entry   position // that the node has put into its log for it; index 0: none
 	term    uint64   // of that entry
 	floor   uint64   // an answer must not be of an earlier state: the greatest commit index that there was when the request came; 0: it may
+	inOrder sessionCommand
 }
+
+// sessionCommand is what all attempts at a command of a session have in common; none where it is in no session.
+type sessionCommand struct{ session, sequence uint64 }
 
 // asks takes up a request that has come to a node.
 func (v *invariants) asks(k *call, q *node.Request) {
@@ -22,7 +26,7 @@ func (v *invariants) asks(k *call, q *node.Request) {
 	k.asked.command = &q.Command[0]
 	k.connection.process.commands[k.asked.command] = k
 	c, err := kv.DecodeCommand(q.Command)
-	if err != nil || c.Session != 0 || q.Consistency == wire.Stale && c.ReadOnly() {
+	if k.asked.inOrder = (sessionCommand{c.Session, c.Sequence}); err != nil || c.Session != 0 || q.Consistency == wire.Stale && c.ReadOnly() {
 		return // it may be answered by what it, or another, has seen earlier
 	}
 	if len(v.commits) > 0 {
@@ -38,6 +42,9 @@ func (v *invariants) proposes(n *simNode, index, term uint64, data []byte) {
 	if k := n.process.commands[&data[0]]; k != nil {
 		known, _ := v.find(index, term)
 		k.asked.entry, k.asked.term = position{index, known.hash}, term
+		if c := k.asked.inOrder; c.session != 0 {
+			v.attempts[c] = append(v.attempts[c], k.asked.entry)
+		}
 	}
 }
 
@@ -51,6 +58,7 @@ func (v *invariants) answers(k *call, r *wire.Response) {
 		if r.LogIndex < a.floor {
 			v.broken("read index", n, "serves a request by the state after entry %d, and entry %d was committed when the request came", r.LogIndex, a.floor)
 		}
+		v.tookEffect(n, a, r)
 	case wire.Refusal, wire.NotLeader:
 		if a.entry.index == 0 {
 			return
@@ -60,6 +68,27 @@ func (v *invariants) answers(k *call, r *wire.Response) {
 			v.revives(n, a.entry.index, a.term)
 		}
 	}
+}
+
+// tookEffect checks where a command that is answered took effect: at the first of its session's attempts that is in the node's log, which
+// is applied up to the answer's own entry. Only a session that is not known any more has it refused at that entry itself.
+func (v *invariants) tookEffect(n *simNode, a *asked, r *wire.Response) {
+	if a.entry.index == 0 || r.LogIndex == a.entry.index && len(v.attempts[a.inOrder]) < 2 {
+		return
+	}
+	want := a.entry.index
+	for _, p := range v.attempts[a.inOrder] {
+		if k, ok := n.follow.at(p.index); p.index < want && (ok && k.hash == p.hash || v.committedAt(p.index) == p.hash) {
+			want = p.index
+		}
+	}
+	if r.LogIndex == want {
+		return
+	}
+	if result, err := kv.DecodeResult(r.Result); err == nil && result.Expired && r.LogIndex == a.entry.index {
+		return
+	}
+	v.broken("effect's index", n, "tells that a command took effect at entry %d, and it did at entry %d", r.LogIndex, want)
 }
 
 // revives tells of an entry that is committed, though its client was told that it never would be.

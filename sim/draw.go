@@ -111,6 +111,9 @@ func (s Swarm) Draw(seed uint64) Plan {
 	d.network(&p)
 	d.disk(&p)
 	d.injections(&p)
+	if p.Client.Sessions && d.IntN(3) == 0 {
+		p.Node.Sessions = 1 + d.IntN(2*p.Workers) // so few that sessions in use have to go
+	}
 	return p
 }
 

@@ -29,13 +29,14 @@ type invariants struct {
 	// beyond: more was taken away than Raft survives, and so nothing is a violation any more.
 	beyond bool
 
-	leaders   map[uint64]raft.NodeID // by term
-	entries   [][]known              // by index: the entries that there have been
-	committed []uint64               // by index: the chain's hash there; 0: not known
-	commits   []commit               // the greatest committed index, as it grew
-	states    map[uint64]uint64      // by index: the hash of the state machine
-	reigns    []store.Leadership     // in the order of their begins
-	refused   map[uint64]bool        // by the chain's hash: entries whose clients were told that they have no effect
+	leaders   map[uint64]raft.NodeID        // by term
+	entries   [][]known                     // by index: the entries that there have been
+	committed []uint64                      // by index: the chain's hash there; 0: not known
+	commits   []commit                      // the greatest committed index, as it grew
+	states    map[uint64]uint64             // by index: the hash of the state machine
+	reigns    []store.Leadership            // in the order of their begins
+	refused   map[uint64]bool               // by the chain's hash: entries whose clients were told that they have no effect
+	attempts  map[sessionCommand][]position // the entries of commands in sessions, in the order in which they came into a log
 
 	violations []Violation
 }
@@ -53,7 +54,7 @@ type commit struct {
 }
 
 func newInvariants(w *world) invariants {
-	return invariants{world: w, off: w.options.NoInvariants, leaders: map[uint64]raft.NodeID{}, states: map[uint64]uint64{}, refused: map[uint64]bool{},
+	return invariants{world: w, off: w.options.NoInvariants, leaders: map[uint64]raft.NodeID{}, states: map[uint64]uint64{}, refused: map[uint64]bool{}, attempts: map[sessionCommand][]position{},
 		entries: make([][]known, 1, 256), committed: make([]uint64, 1, 256)}
 }
 

@@ -67,8 +67,11 @@ func reads(by wire.Consistency) node.Request {
 }
 
 // propose has a node write an entry of term 1 for a client's request.
-func (b *bench) propose(id int, index uint64) *call {
-	q := node.Request{Command: kv.AppendTxn(nil, kv.Txn{Ops: []kv.Op{{Kind: kv.Put, Key: "k"}}})}
+func (b *bench) propose(id int, index uint64) *call { return b.proposeIn(0, id, index) }
+
+// proposeIn does so for the first command of a session; 0: of none.
+func (b *bench) proposeIn(session uint64, id int, index uint64) *call {
+	q := node.Request{Command: kv.AppendCommand(nil, kv.Command{Kind: kv.Transact, Session: session, Sequence: 1, Txn: kv.Txn{Ops: []kv.Op{{Kind: kv.Put, Key: "k"}}}})}
 	k := b.ask(id, q)
 	b.own = append(b.own, raft.Entry{Index: index, Term: 1, Data: q.Command})
 	b.write(id, b.own[len(b.own)-1])
@@ -189,6 +192,18 @@ func TestInvariants(t *testing.T) {
 			b.write(2, b.own[0])
 			b.turn(1, raft.Leader, 1, 2, 1)
 			b.judge.answers(k, &wire.Response{Status: wire.NotLeader})
+		}},
+		{"effect's index", reign, func(b *bench) { b.judge.answers(b.propose(1, 2), &wire.Response{Status: wire.OK, LogIndex: 1}) }},
+		{"effect's index", func(b *bench) {
+			reign(b)
+			first, second := b.proposeIn(1, 1, 2), b.proposeIn(1, 1, 3)
+			b.judge.answers(first, &wire.Response{Status: wire.OK, LogIndex: 2})
+			b.judge.answers(second, &wire.Response{Status: wire.OK, LogIndex: 2})
+			gone := kv.AppendResult(nil, kv.TxnResult{Expired: true})
+			b.judge.answers(b.proposeIn(1, 1, 4), &wire.Response{Status: wire.OK, LogIndex: 4, Result: gone})
+		}, func(b *bench) {
+			result := kv.AppendResult(nil, kv.TxnResult{Applied: true})
+			b.judge.answers(b.proposeIn(1, 1, 5), &wire.Response{Status: wire.OK, LogIndex: 5, Result: result})
 		}},
 	} {
 		t.Run(test.invariant, func(t *testing.T) {

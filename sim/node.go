@@ -136,7 +136,7 @@ func (n *simNode) options() node.Options {
 	p := &n.world.plan.Node
 	o := node.Options{ID: n.id, ClusterID: "simulated", Data: dataFolder, FS: n.mem, Peers: map[raft.NodeID]string{}, Heartbeat: p.Heartbeat,
 		ElectionTimeout: p.ElectionTimeout, ClockDrift: p.ClockDrift, PreVote: p.PreVote, CheckQuorum: p.CheckQuorum,
-		SnapshotEntries: p.SnapshotEntries, SegmentSize: p.SegmentSize, ChunkBytes: p.ChunkBytes, Join: n.joins}
+		SnapshotEntries: p.SnapshotEntries, Sessions: kv.Limits{Sessions: p.Sessions}, SegmentSize: p.SegmentSize, ChunkBytes: p.ChunkBytes, Join: n.joins}
 	for _, other := range n.world.nodes {
 		o.Peers[other.id] = other.name() + ":7000"
 	}

@@ -51,6 +51,7 @@ type NodePlan struct {
 	PreVote         bool          `json:"pre_vote"`
 	CheckQuorum     bool          `json:"check_quorum"`
 	SnapshotEntries uint64        `json:"snapshot_entries,omitempty"`
+	Sessions        int           `json:"sessions,omitempty"` // that are kept at most; 0: the usual
 	SegmentSize     int64         `json:"segment_size"`
 	ChunkBytes      int           `json:"chunk_bytes"`
 }

@@ -97,6 +97,8 @@ func (n *NodePlan) check() error {
 		return fmt.Errorf("sim: clock drift %v: want 0 to below 1", n.ClockDrift)
 	case n.SegmentSize != 0 && (n.SegmentSize < minSegment || n.SegmentSize > maxSegment):
 		return fmt.Errorf("sim: segment size %d: want %d to %d bytes", n.SegmentSize, minSegment, maxSegment)
+	case n.Sessions < 0:
+		return fmt.Errorf("sim: %d sessions: want 1 or more, or 0 for the usual", n.Sessions)
 	case n.ChunkBytes < 0 || n.ChunkBytes > maxChunk:
 		return fmt.Errorf("sim: chunks of %d bytes: want 1 to %d, or 0 for the usual", n.ChunkBytes, maxChunk)
 	}
