@@ -20,6 +20,8 @@ func main() {
 
 func command() *cobra.Command {
 	config := agent.Config{Stdout: os.Stdout, Secret: os.Getenv(agent.SecretVariable)}
+	var wrongSite error
+	config.Site, wrongSite = agent.ParseSite(os.Getenv(agent.SiteVariable))
 	cmd := &cobra.Command{
 		Use:   "ordeal-agent [flags] [-- command [argument...]]",
 		Short: "Supervise a node and inject faults beside it",
@@ -29,12 +31,15 @@ SIGINT are passed on, and the agent ends when the child has.
 
 With a secret in ` + agent.SecretVariable + ` it serves the control API: start, kill, pause and resume the child,
 cut and heal links with the kernel's packet filter (CAP_NET_ADMIN), probe links, serve the child's log. Without a secret
-the API is off.`,
+the API is off. ` + agent.SiteVariable + ` holds, as JSON, files to write where they are missing and programs to run beside the child.`,
 		Example:       "  " + agent.SecretVariable + "=... ordeal-agent --name n1 -- ordeal-node --id 1 --data /data",
 		Args:          commandBehindDash,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if wrongSite != nil {
+				return wrongSite
+			}
 			config.Command = args
 			return agent.Run(cmd.Context(), config)
 		},

@@ -14,8 +14,8 @@ import (
 	"github.com/ordeal-dev/ordeal/systems"
 )
 
-// A deployed system's nodes live in containers of an image from scratch that holds the agent and the system's programs, which must be static. The agent is PID 1 and
-// owns the network namespace; the system runs unmodified as its child.
+// A deployed system's nodes live in containers of an image from scratch that holds the agent, the system's programs, and what those load when they start. The agent
+// is PID 1 and owns the network namespace; the system runs unmodified as its child.
 
 const (
 	dataInImage = "/data"
@@ -30,14 +30,26 @@ func (o Options) prepareDeployed(secret string) (image, *plan, error) {
 	if err != nil {
 		return image{}, nil, err
 	}
+	loaded, err := loadedByAll(found)
+	if err != nil {
+		return image{}, nil, fmt.Errorf("%s: %w", o.System.Name(), err)
+	}
 	files := map[string]string{"ordeal-agent": o.AgentBinary}
 	maps.Copy(files, found)
+	maps.Copy(files, loaded.files)
 	names := slices.Sorted(maps.Keys(found))
-	i, err := newImage([]byte("FROM scratch\nCOPY ordeal-agent /\nCOPY "+strings.Join(names, " ")+" "+programs+"\n"), files)
+	i, err := newImage([]byte("FROM scratch\nCOPY ordeal-agent /\nCOPY "+strings.Join(names, " ")+" "+programs+"\n"+loaded.dockerfile()), files)
 	if err != nil {
 		return i, nil, err
 	}
+	i.linked = len(loaded.files) > 0
 	p, err := o.planDeployed(i.tag(), secret)
+	if err == nil && i.linked {
+		for _, s := range p.services {
+			folder := libraries
+			s.Environment["LD_LIBRARY_PATH"] = &folder
+		}
+	}
 	return i, p, err
 }
 
@@ -63,9 +75,6 @@ func (o Options) planDeployed(tag, secret string) (*plan, error) {
 		command := o.System.Command(systems.Site{Cluster: o.RunID, Node: node, Nodes: nodes, Data: dataInImage, Flags: o.NodeFlags,
 			Listen: func(port string) string { return net.JoinHostPort("0.0.0.0", strconv.Itoa(numbers[port])) },
 			At:     func(node, port string) string { return net.JoinHostPort(node, strconv.Itoa(numbers[port])) }})
-		if len(command.Beside)+len(command.Files) > 0 {
-			return nil, fmt.Errorf("%s wants files or programs beside its nodes', which containers do not have: use --cluster local", o.System.Name())
-		}
 		s := p.deployedService(tag, secret, node, command)
 		if o.Disks {
 			if err := addDisk(&s); err != nil {
@@ -89,6 +98,10 @@ func (p *plan) deployedService(tag, secret, node string, command systems.Command
 	s.Environment = compose.MappingWithEquals{agent.SecretVariable: &secret}
 	s.Networks = map[string]*compose.ServiceNetworkConfig{netName: nil}
 	s.Volumes = []compose.ServiceVolumeConfig{{Type: compose.VolumeTypeVolume, Source: key, Target: dataInImage}}
+	if site := siteOf(command); len(site.Files)+len(site.Beside) > 0 {
+		text := site.String()
+		s.Environment[agent.SiteVariable] = &text
+	}
 	for _, variable := range command.Env {
 		name, value, _ := strings.Cut(variable, "=")
 		s.Environment[name] = &value
@@ -99,4 +112,15 @@ func (p *plan) deployedService(tag, secret, node string, command systems.Command
 		s.Ports = append(s.Ports, compose.ServicePortConfig{Target: uint32(port), Protocol: "tcp", HostIP: "127.0.0.1"})
 	}
 	return s
+}
+
+// siteOf is what the agent has to see to beside the node's own program.
+func siteOf(command systems.Command) agent.Site {
+	site := agent.Site{Files: map[string]string{}}
+	maps.Copy(site.Files, command.Files)
+	for _, beside := range command.Beside {
+		site.Beside = append(site.Beside, agent.Program{Args: append([]string{programs + beside.Program}, beside.Args...), Env: beside.Env})
+		maps.Copy(site.Files, beside.Files)
+	}
+	return site
 }

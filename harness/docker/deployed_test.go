@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ordeal-dev/ordeal/nemesis/agent"
 	"github.com/ordeal-dev/ordeal/systems"
 )
 
@@ -34,7 +35,8 @@ func (foreign) Ports() []systems.Port {
 func (f foreign) Command(s systems.Site) systems.Command {
 	c := systems.Command{Program: "it", Args: append([]string{s.Node, s.Data, s.Listen(systems.ClientPort), s.At("n2", systems.PeerPort)}, s.Flags...), Env: []string{"A=b=c"}}
 	if f.beside {
-		c.Beside = []systems.Command{{Program: "it"}}
+		c.Files = map[string]string{"/data/its": "its own"}
+		c.Beside = []systems.Command{{Program: "it", Args: []string{"--beside"}, Env: []string{"D=e"}, Files: map[string]string{"/data/beside": "for " + s.Node}}}
 	}
 	return c
 }
@@ -67,15 +69,26 @@ func TestDeployedPlan(t *testing.T) {
 	require.Equal(t, "data", p.volumes["n2-data"].Labels["dev.ordeal.volume"])
 }
 
+// Files, and programs beside a node's own, are the agent's to see to.
+func TestDeployedWithProgramsBeside(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"it", "agent"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o755))
+	}
+	_, p, err := Options{System: foreign{folder: dir, beside: true}, AgentBinary: filepath.Join(dir, "agent"), Nodes: 3}.prepare("secret")
+	require.NoError(t, err)
+	site, err := agent.ParseSite(*p.services[1].Environment[agent.SiteVariable])
+	require.NoError(t, err)
+	require.Equal(t, agent.Site{Files: map[string]string{"/data/its": "its own", "/data/beside": "for n2"},
+		Beside: []agent.Program{{Args: []string{"/system/it", "--beside"}, Env: []string{"D=e"}}}}, site)
+}
+
 func TestDeployedThatContainersDoNotSuit(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"it", "agent"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o755))
 	}
-	o := Options{System: foreign{folder: dir, beside: true}, AgentBinary: filepath.Join(dir, "agent"), Nodes: 3}
+	o := Options{System: foreign{}, AgentBinary: filepath.Join(dir, "agent"), Nodes: 3}
 	_, err := New(o)
-	require.ErrorContains(t, err, "foreign wants files or programs beside its nodes', which containers do not have: use --cluster local")
-	o.System = foreign{}
-	_, err = New(o)
 	require.ErrorContains(t, err, "it is not built")
 }

@@ -32,6 +32,7 @@ type imageFile struct {
 type image struct {
 	files  []imageFile
 	digest string
+	linked bool // what its programs load when they start is in it
 }
 
 // tag is the image's full name: the same content has the same one, so what is there already is not built again.
@@ -64,7 +65,7 @@ var machines = map[string]elf.Machine{
 // check tells why the binaries would not start in an image from scratch on an engine of this architecture.
 func (i image) check(architecture string) error {
 	for _, f := range i.files[1:] {
-		if err := checkBinary(f.content, architecture); err != nil {
+		if err := checkBinary(f.content, architecture, i.linked); err != nil {
 			return fmt.Errorf("%s cannot run in a container here: %w: build it with CGO_ENABLED=0 GOOS=linux for the "+
 				"engine's architecture, %s", f.name, err, architecture)
 		}
@@ -72,7 +73,7 @@ func (i image) check(architecture string) error {
 	return nil
 }
 
-func checkBinary(content []byte, architecture string) error {
+func checkBinary(content []byte, architecture string, linked bool) error {
 	file, err := elf.NewFile(bytes.NewReader(content))
 	if err != nil {
 		return fmt.Errorf("it is no Linux program: %w", err)
@@ -80,10 +81,8 @@ func checkBinary(content []byte, architecture string) error {
 	if want, known := machines[architecture]; known && file.Machine != want {
 		return fmt.Errorf("it is for %v", file.Machine)
 	}
-	for _, p := range file.Progs {
-		if p.Type == elf.PT_INTERP {
-			return errors.New("it is not static")
-		}
+	if _, dynamic := interpreter(file); dynamic && !linked {
+		return errors.New("it is not static")
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func TestImageRefusesADynamicBinary(t *testing.T) {
 	}
 	shell, err := os.ReadFile("/bin/sh")
 	require.NoError(t, err)
-	require.ErrorContains(t, checkBinary(shell, ""), "it is not static")
+	require.ErrorContains(t, checkBinary(shell, "", false), "it is not static")
 }
 
 // The tag follows the content and nothing else.

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/ordeal-dev/ordeal/harness/ports"
 	"github.com/ordeal-dev/ordeal/nemesis"
+	"github.com/ordeal-dev/ordeal/nemesis/agent"
 	"github.com/ordeal-dev/ordeal/systems"
 )
 
@@ -69,27 +68,11 @@ func (c *Cluster) run(p *process, command systems.Command) error {
 		return fmt.Errorf("%s: it has no program %q", c.options.System.Name(), command.Program)
 	}
 	for file, text := range command.Files {
-		if err := writeOnce(file, text); err != nil {
+		if err := agent.WriteOnce(file, text); err != nil {
 			return err
 		}
 	}
 	return p.start(path, command.Args, command.Env)
-}
-
-// writeOnce writes a file that is not there: what a node has made of it since stays.
-func writeOnce(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
 }
 
 // listeners are the ports that a running node listens on.

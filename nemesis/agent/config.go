@@ -9,6 +9,7 @@ import (
 type Config struct {
 	Name     string        // of the node, for people
 	Command  []string      // of the child; without one the agent only keeps the namespace
+	Site     Site          // what the child needs beside itself
 	Control  string        // host:port of the control API
 	Probe    string        // host:port for probe datagrams
 	Secret   string        // of the control API; without one it is off

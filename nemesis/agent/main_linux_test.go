@@ -67,19 +67,23 @@ func subreaper() {
 		panic(err)
 	}
 	var output lockedBuffer
-	s := childOf("parent", &output)
+	s, beside := childOf("parent", &output), childOf("parent", &output)
+	s.beside = []*supervisor{beside}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go s.reapOrphans(ctx)
 	for range 5 {
-		if err := s.start(); err != nil {
-			panic(err)
+		for _, one := range []*supervisor{s, beside} {
+			if err := one.start(); err != nil {
+				panic(err)
+			}
 		}
 		<-s.child.reaped
+		<-beside.child.reaped
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if strings.Count(output.String(), "orphan") == 5 && noChildren() {
-			fmt.Println("no child is left, ended:", s.child.ended)
+		if strings.Count(output.String(), "orphan") == 10 && noChildren() {
+			fmt.Printf("no child is left, ended: %s, %s\n", s.child.ended, beside.child.ended)
 			return
 		}
 		if time.Now().After(deadline) {

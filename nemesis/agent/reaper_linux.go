@@ -10,8 +10,8 @@ import (
 // adoptsOrphans tells whether the kernel gives this process the orphans of its namespace.
 func adoptsOrphans() bool { return os.Getpid() == 1 }
 
-// reapOrphans waits for adopted processes, so that none stays as a zombie, until ctx ends. The supervisor's own child
-// is left to the one who waits for it.
+// reapOrphans waits for adopted processes, so that none stays as a zombie, until ctx ends. The supervisor's own child,
+// and those of the ones beside it, are left to whoever waits for them.
 func (s *supervisor) reapOrphans(ctx context.Context) {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
@@ -27,12 +27,17 @@ func (s *supervisor) reapOrphans(ctx context.Context) {
 }
 
 func (s *supervisor) reapNow() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, pid := range zombies(os.Getpid()) {
-		if s.child != nil && s.child.pid == pid {
-			continue
+	ours := map[int]bool{}
+	for _, own := range append([]*supervisor{s}, s.beside...) {
+		own.mu.Lock()
+		defer own.mu.Unlock()
+		if own.child != nil {
+			ours[own.child.pid] = true
 		}
-		_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	}
+	for _, pid := range zombies(os.Getpid()) {
+		if !ours[pid] {
+			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+		}
 	}
 }

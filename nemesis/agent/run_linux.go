@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,10 +29,8 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer log.close()
 	output := &tee{stdout: c.Stdout, log: log}
-	a := &agent{config: c, output: output, supervisor: &supervisor{
-		argv: c.Command, env: withoutSecret(os.Environ()), output: output,
-	}}
-	a.supervisor.ended = func(pid int, how string) { a.note("process %d ended: %s", pid, how) }
+	a := &agent{config: c, output: output}
+	a.makeSupervisors()
 	prober, err := newProber(c.Probe)
 	if err != nil {
 		return fmt.Errorf("listen for probes (--probe): %w", err)
@@ -48,6 +47,20 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer stop()
 	return a.supervise(ctx)
+}
+
+// makeSupervisors makes the child's, and those of what runs beside it.
+func (a *agent) makeSupervisors() {
+	a.supervisor = a.supervisorOf(Program{Args: a.config.Command})
+	for _, p := range a.config.Site.Beside {
+		a.supervisor.beside = append(a.supervisor.beside, a.supervisorOf(p))
+	}
+}
+
+func (a *agent) supervisorOf(p Program) *supervisor {
+	s := &supervisor{argv: p.Args, env: append(withoutOurs(os.Environ()), p.Env...), files: a.config.Site.Files, output: a.output}
+	s.ended = func(pid int, how string) { a.note("process %d ended: %s", pid, how) }
+	return s
 }
 
 // mountDisk mounts the disk that was asked for. Where that fails the child has its folder as it is, and health tells why:
@@ -118,26 +131,44 @@ func (a *agent) supervise(ctx context.Context) error {
 	}
 	if len(a.config.Command) > 0 {
 		// A first start that fails is a mistake in the command line: say so by ending.
-		if err := a.supervisor.start(); err != nil {
+		if err := a.startAll(); err != nil {
 			return err
 		}
-		a.note("started: %s", describe(a.supervisor.state()))
 	}
 	select {
 	case sig := <-signals:
 		a.note("%v: ending", sig)
-		a.supervisor.shutDown(sig.(syscall.Signal), a.config.Grace)
+		a.endAll(sig.(syscall.Signal))
 	case <-ctx.Done():
-		a.supervisor.shutDown(syscall.SIGTERM, a.config.Grace)
+		a.endAll(syscall.SIGTERM)
 	}
 	a.note("%s", describe(a.supervisor.state()))
 	return nil
 }
 
-func withoutSecret(env []string) []string {
+// startAll starts what is to run beside the child, and the child.
+func (a *agent) startAll() error {
+	for _, s := range append(slices.Clone(a.supervisor.beside), a.supervisor) {
+		if err := s.start(); err != nil {
+			return err
+		}
+		a.note("started: %s", describe(s.state()))
+	}
+	return nil
+}
+
+// endAll ends the child, and then what ran beside it.
+func (a *agent) endAll(sig syscall.Signal) {
+	for _, s := range append([]*supervisor{a.supervisor}, a.supervisor.beside...) {
+		s.shutDown(sig, a.config.Grace)
+	}
+}
+
+// withoutOurs is an environment without what is the agent's alone.
+func withoutOurs(env []string) []string {
 	var kept []string
 	for _, v := range env {
-		if !strings.HasPrefix(v, SecretVariable+"=") {
+		if !strings.HasPrefix(v, SecretVariable+"=") && !strings.HasPrefix(v, SiteVariable+"=") {
 			kept = append(kept, v)
 		}
 	}

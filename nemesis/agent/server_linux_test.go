@@ -68,8 +68,8 @@ func TestSecret(t *testing.T) {
 		stranger.Close()
 	}
 	require.True(t, s.supervisor.state().Running)
-	require.Equal(t, []string{"A=1", "B=" + SecretVariable + "="}, withoutSecret(
-		[]string{"A=1", SecretVariable + "=x", "B=" + SecretVariable + "="}))
+	require.Equal(t, []string{"A=1", "B=" + SecretVariable + "="}, withoutOurs(
+		[]string{"A=1", SecretVariable + "=x", SiteVariable + "=y", "B=" + SecretVariable + "="}))
 }
 
 // Whatever cannot be understood is answered with 4xx and a JSON error that says why.

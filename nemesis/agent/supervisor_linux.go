@@ -27,6 +27,8 @@ var (
 type supervisor struct {
 	argv   []string
 	env    []string
+	files  map[string]string         // written before each start where they are missing
+	beside []*supervisor             // of programs beside this one, which are their own; reaped by whoever started them
 	output io.Writer                 // what the child prints
 	ended  func(pid int, how string) // told of every end of a child, after its last output; may be nil
 
@@ -63,6 +65,11 @@ func (s *supervisor) start() error {
 	}
 	if s.child != nil && !s.child.gone() {
 		return errRunning
+	}
+	for path, text := range s.files {
+		if err := WriteOnce(path, text); err != nil {
+			return err
+		}
 	}
 	read, write, err := os.Pipe()
 	if err != nil {

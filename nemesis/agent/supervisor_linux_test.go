@@ -95,5 +95,5 @@ func TestOrphansAreReaped(t *testing.T) {
 	cmd.Env = append(os.Environ(), childMode+"=subreaper")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, "no child is left, ended: exit status 0", strings.TrimSpace(string(out)))
+	require.Equal(t, "no child is left, ended: exit status 0, exit status 0", strings.TrimSpace(string(out)))
 }

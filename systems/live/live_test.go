@@ -82,6 +82,18 @@ func TestControlsInContainers(t *testing.T) {
 	}
 }
 
+// Redis promises nothing that could be asked for under kills. Its image holds the libraries of this machine, its sentinels are children of the agents.
+func TestRedisInContainers(t *testing.T) {
+	wanted(t)
+	if err := docker.Available(t.Context()); err != nil {
+		t.Skip("no engine: ", err)
+	}
+	code, output := ordeal(t, "redis", "--cluster", "docker", "--faults", "none", "--time", "5s", "--rate", "300")
+	require.Zero(t, code, output)
+	code, output = ordeal(t, "redis", "--cluster", "docker", "--faults", "kill:leader,partition", "--time", "20s", "--rate", "300")
+	require.LessOrEqual(t, code, 1, output)
+}
+
 func TestStaleReads(t *testing.T) {
 	for _, system := range stale {
 		t.Run(system, func(t *testing.T) {

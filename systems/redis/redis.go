@@ -31,7 +31,7 @@ func New(r systems.Reference, _ string) (systems.Deployed, error) {
 // Name is the reference in full.
 func (s System) Name() string { return s.reference.String() }
 
-// Programs are the machine's own. They are not static: Redis runs as processes of this machine only.
+// Programs are the machine's own.
 func (System) Programs() (map[string]string, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -60,11 +60,16 @@ func (System) Command(site systems.Site) systems.Command {
 	text := lines(
 		"port "+port(site.Listen(systems.ClientPort)), "bind "+host(site.Listen(systems.ClientPort)), "dir "+site.Data,
 		"appendonly yes", "appendfsync everysec", "save \"\"", "protected-mode no", "repl-diskless-sync-delay 0", "repl-timeout 5", "repl-ping-replica-period 1")
+	names := ""
+	if self := site.At(site.Node, systems.ClientPort); net.ParseIP(host(self)) == nil { // sentinels know no names unless told to
+		text += lines("replica-announce-ip " + host(self))
+		names = lines("sentinel resolve-hostnames yes", "sentinel announce-hostnames yes", "sentinel announce-ip "+host(self))
+	}
 	if site.Node != first {
 		text += "replicaof " + words(site.At(first, systems.ClientPort)) + "\n"
 	}
 	sentinel := filepath.Join(site.Data, "sentinel.conf")
-	watch := lines(
+	watch := names + lines(
 		"port "+port(site.Listen(sentinelPort)), "bind "+host(site.Listen(sentinelPort)), "dir "+site.Data,
 		fmt.Sprintf("sentinel monitor %s %s %d", masterName, words(site.At(first, systems.ClientPort)), len(site.Nodes)/2+1),
 		fmt.Sprintf("sentinel down-after-milliseconds %s %d", masterName, downAfter.Milliseconds()),
