@@ -175,7 +175,7 @@ test-expectations: build ## what a run expects while a fault stands: service wit
 OPERATIONS ?= 1000000
 
 # Which of them: make bench-checker CHECKS=ListAppend
-CHECKS ?= Beside|Check|Repeated|ListAppend|TypicalRun
+CHECKS ?= Beside|Check|Repeated|ListAppend|RWRegister|TypicalRun
 
 # A line of the table for each benchmark; what is not one, and no word of the environment, is an error to be seen.
 define BENCH_TABLE

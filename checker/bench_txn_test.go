@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recordTransactions writes a strictly serializable history of list-append: 20 clients, one to four steps a transaction,
-// ten keys at a time, each retired after 32 appends.
-func recordTransactions(b testing.TB, n int) string {
+// recordTransactions writes a strictly serializable history of list-append, or of rw-register: 20 clients, one to four steps a transaction,
+// ten keys at a time, each retired after 32 writes.
+func recordTransactions(b testing.TB, n int, ofLists bool) string {
 	path := filepath.Join(b.TempDir(), "history.jsonl")
 	w, err := history.Create(path)
 	require.NoError(b, err)
@@ -29,6 +29,9 @@ func recordTransactions(b testing.TB, n int) string {
 	}
 	clients := make([]client, 20)
 	appendName, readName := history.String("append"), history.String("r")
+	if !ofLists {
+		appendName = history.String("w")
+	}
 	var value int64
 	for invoked, open := 0, 0; invoked < n || open > 0; {
 		p := r.IntN(len(clients))
@@ -56,7 +59,13 @@ func recordTransactions(b testing.TB, n int) string {
 				key, _ := parts[1].AsInt()
 				list := lists[key]
 				if name, _ := parts[0].AsString(); name == "r" {
-					s = history.List(readName, parts[1], history.List(list...))
+					saw := history.List(list...)
+					if n := len(list); !ofLists && n == 0 {
+						saw = history.Nil
+					} else if !ofLists {
+						saw = list[n-1]
+					}
+					s = history.List(readName, parts[1], saw)
 				} else {
 					lists[key] = append(list[:len(list):len(list)], parts[2])
 				}
@@ -76,17 +85,22 @@ func recordTransactions(b testing.TB, n int) string {
 	return path
 }
 
-func BenchmarkListAppend(b *testing.B) {
-	path := recordTransactions(b, *benchOperations)
+func BenchmarkListAppend(b *testing.B) { benchmarkTransactions(b, true) }
+
+func BenchmarkRWRegister(b *testing.B) { benchmarkTransactions(b, false) }
+
+func benchmarkTransactions(b *testing.B, ofLists bool) {
+	path := recordTransactions(b, *benchOperations, ofLists)
 	var top uint64
 	for b.Loop() {
 		top = peak(func() {
 			h, err := history.Load(path)
 			require.NoError(b, err)
-			c, err := ListAppend(StrictSerializable)
+			c, err := newTransactions(StrictSerializable, ofLists)
 			require.NoError(b, err)
 			r := c.Check(context.Background(), h, Options{})
 			require.Equal(b, Valid, r.Verdict, "%s", r.Reason)
+			b.Log(r.Warnings)
 		})
 	}
 	b.ReportMetric(float64(top)/1e6, "peak-MB")

@@ -46,7 +46,7 @@ func boundInputs(t testing.TB) []boundInput {
 		{"EDN, one form of 60 MB", func(t testing.TB, path string) {
 			require.NoError(t, os.WriteFile(path, []byte("[{:process 0, :type :invoke, :f :write, :value ["+strings.Repeat("1 ", 30<<20)+"]}]"), 0o644))
 		}, register},
-		{"list-append", func(t testing.TB, path string) { require.NoError(t, os.Rename(recordTransactions(t, n/4), path)) }, lists},
+		{"list-append", func(t testing.TB, path string) { require.NoError(t, os.Rename(recordTransactions(t, n/4, true), path)) }, lists},
 	}
 }
 

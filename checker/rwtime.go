@@ -24,13 +24,13 @@ type timedVersion struct {
 // linkByTime links those who wrote and read each version with the writers of versions that surely came later: with those
 // that no other such version surely precedes, for the others follow from these.
 func (o *registerOrder) linkByTime() {
-	byKey := make([][]timedVersion, len(o.ts.keys))
+	byKey, seen := make([][]timedVersion, len(o.ts.keys)), surelyThere(o.ts, o.readers)
 	for v := range o.ts.versions {
 		ver := &o.ts.versions[v]
 		if ver.writer == noOperation || o.ts.all[ver.writer].failed() {
 			continue
 		}
-		if t := o.timed(int32(v)); t.end != history.Forever {
+		if t := timed(o.ts, int32(v), o.readers[v], seen); t.end != history.Forever {
 			byKey[ver.key] = append(byKey[ver.key], t)
 		}
 	}
@@ -46,11 +46,33 @@ func (o *registerOrder) linkByTime() {
 	}
 }
 
-func (o *registerOrder) timed(v int32) timedVersion {
-	w := o.ts.all[o.ts.versions[v].writer].op
+// surelyThere tells, of crashed transactions of which something was seen, when all they wrote had surely been there.
+func surelyThere(ts *txns, readers [][]int32) map[int32]time.Duration {
+	seen := make(map[int32]time.Duration)
+	for v, by := range readers {
+		w := ts.versions[v].writer
+		if len(by) == 0 || w == noOperation || ts.all[w].committed() {
+			continue
+		}
+		if _, ok := seen[w]; !ok {
+			seen[w] = history.Forever
+		}
+		for _, r := range by {
+			seen[w] = min(seen[w], returned(ts.all[r].op))
+		}
+	}
+	return seen
+}
+
+func timed(ts *txns, v int32, readers []int32, seen map[int32]time.Duration) timedVersion {
+	writer := ts.versions[v].writer
+	w := ts.all[writer].op
 	t := timedVersion{version: v, end: returned(w), last: w.Call}
-	for _, r := range o.readers[v] {
-		op := o.ts.all[r].op
+	if end, ok := seen[writer]; ok {
+		t.end = end
+	}
+	for _, r := range readers {
+		op := ts.all[r].op
 		t.end, t.last = min(t.end, returned(op)), max(t.last, op.Call)
 	}
 	return t

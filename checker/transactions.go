@@ -28,7 +28,10 @@ var levels = []string{ReadUncommitted, ReadCommitted, SnapshotIsolation, Seriali
 // stay unseen. It needs every value to be appended once to a key.
 func ListAppend(level string) (Checker, error) { return newTransactions(level, true) }
 
-// RWRegister is ListAppend for transactions on registers ("w" and "r"), which show less of their order.
+// RWRegister is ListAppend for transactions on registers ("w" and "r"), which show less of their order. At the levels of
+// serializability it is complete too, as long as the transactions whose order is open fall into groups of at most 1,024: then
+// the orders are searched where the cycles show nothing, and what no order explains is called "unserializable". Beyond that a
+// warning says of how many transactions the order was only inferred.
 func RWRegister(level string) (Checker, error) { return newTransactions(level, false) }
 
 func newTransactions(level string, lists bool) (Checker, error) {
@@ -75,7 +78,7 @@ func (c *transactions) Check(ctx context.Context, h *history.History, o Options)
 	if !slices.ContainsFunc(ts.all, func(t txn) bool { return t.committed() }) {
 		result.Warnings = append(slices.Clip(result.Warnings), "no transaction committed: the verdict says nothing about the system")
 	}
-	result.Anomalies = c.find(b, ts)
+	result.Anomalies = c.find(b, ts, &result.Warnings)
 	b.ended() // what a search that was stopped did not find proves nothing, and the word of that may still be on its way
 	result.Verdict, result.Reason = c.verdict(b, result.Anomalies)
 	return result
@@ -115,7 +118,7 @@ func (c *transactions) verdict(b *bounds, found []Anomaly) (Verdict, string) {
 }
 
 // find finds anomalies, worst first.
-func (c *transactions) find(b *bounds, ts *txns) []Anomaly {
+func (c *transactions) find(b *bounds, ts *txns, warnings *[]string) []Anomaly {
 	dependencies := dependenciesOfRegisters
 	if ts.lists {
 		dependencies = dependenciesOfLists
@@ -148,8 +151,23 @@ func (c *transactions) find(b *bounds, ts *txns) []Anomaly {
 		}
 		anomalies = append(anomalies, c.anomaly(ts, f.name, ts.cycleText(f.cycle), nodes))
 	}
+	if !ts.lists && serializability(c.level) && !slices.ContainsFunc(anomalies, func(a Anomaly) bool { return !a.Tolerated }) && !b.stopped() {
+		anomalies = append(anomalies, c.search(b, ts, edges, warnings)...)
+	}
 	slices.SortStableFunc(anomalies, func(a, b Anomaly) int { return strength(a.Level) - strength(b.Level) })
 	return anomalies
+}
+
+// search searches the orders of the versions of registers where the cycles showed nothing.
+func (c *transactions) search(b *bounds, ts *txns, edges []edge, warnings *[]string) []Anomaly {
+	f := searchOrders(b, ts, edges, c.level)
+	if f.conflict != nil {
+		return []Anomaly{c.unserializable(ts, f)}
+	}
+	if f.beyond > 0 {
+		*warnings = append(slices.Clip(*warnings), fmt.Sprintf("the order of the writes of %d of the %d transactions was inferred from reads and times, and searched in parts only: they hang together too closely for all orders to be tried, so that some violations would not show", f.beyond, len(ts.all)))
+	}
+	return nil
 }
 
 func (c *transactions) anomaly(ts *txns, name, text string, nodes []int32) Anomaly {
@@ -172,7 +190,7 @@ func levelOf(name string) string {
 	level := map[string]string{
 		"G1a": ReadCommitted, "G1b": ReadCommitted, "G1c": ReadCommitted,
 		"internal": SnapshotIsolation, "lost-update": SnapshotIsolation, "G-single": SnapshotIsolation, "G-nonadjacent": SnapshotIsolation,
-		"G2-item": Serializable,
+		"G2-item": Serializable, "unserializable": Serializable,
 	}[base]
 	if level == "" { // G0, garbage-read, duplicate-elements, incompatible-order
 		level = ReadUncommitted

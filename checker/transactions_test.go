@@ -320,6 +320,7 @@ func TestTransactionsAgreeWithTheDefinition(t *testing.T) {
 				caught++
 			default:
 				missed++
+				require.True(t, lists, "of registers all are found:\n%s", listing(ops))
 			}
 			// Serializable is what some order explains, whatever the times.
 			timeless := slices.Clone(h.Operations)
@@ -335,6 +336,7 @@ func TestTransactionsAgreeWithTheDefinition(t *testing.T) {
 				require.Equal(t, Valid, serial.Verdict, "%s\n%s", serial.Reason, listing(ops))
 			} else if serial.Verdict == Valid {
 				unserial++
+				require.True(t, lists, "of registers all are found:\n%s", listing(ops))
 			} else {
 				serialCaught++
 			}
