@@ -23,8 +23,8 @@ const (
 	inPart = 256
 	// searchEffort is how many words of the groups' bit sets the search may look at in all, and effortEach for each
 	// transaction: a small part of what the rest of the check takes.
-	searchEffort = 1 << 28
-	effortEach   = 500
+	searchEffort = 1 << 27
+	effortEach   = 100
 	// openPairs is how many pairs of versions in either order are looked at, besides a few for each transaction.
 	openPairs = 1 << 20
 )
