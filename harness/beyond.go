@@ -1,20 +1,25 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/checker"
 	"github.com/ordeal-dev/ordeal/history"
 )
 
-// checkAll has every checker judge the history. What a checker finds wrong only after a fault that is more than a replicated log can
+// CheckAll has every checker judge the history. What a checker finds wrong only after a fault that is more than a replicated log can
 // survive is no finding: data was to be lost, and the result says so.
-func checkAll(ctx context.Context, h *history.History, checkers []checker.Checker, o checker.Options) []checker.Result {
+func CheckAll(ctx context.Context, h *history.History, checkers []checker.Checker, o checker.Options) []checker.Result {
 	ctx, cancel := o.Within(ctx)
 	defer cancel()
-	x := readExpectations(h, nil)
+	var x expectations
+	if slices.ContainsFunc(h.Nemesis, func(e history.Event) bool { return bytes.Contains(e.Detail, []byte(`"beyond"`)) }) { // seldom
+		x = readExpectations(h, nil)
+	}
 	var results []checker.Result
 	lost := false
 	for _, c := range checkers {

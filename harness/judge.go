@@ -44,7 +44,7 @@ func (r *run) judge(ctx context.Context, out *Outcome) error {
 		if err != nil {
 			return err
 		}
-		results = checkAll(ctx, h, checkers, checker.Options{Timeout: r.bounds.check})
+		results = CheckAll(ctx, h, checkers, checker.Options{Timeout: r.bounds.check})
 		if r.audited != nil {
 			results = append(results, *r.audited)
 		}

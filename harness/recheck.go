@@ -48,7 +48,7 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 			break
 		}
 		out.History = h
-		results = checkAll(ctx, h, checkers, loading.Left())
+		results = CheckAll(ctx, h, checkers, loading.Left())
 	}
 	out.Verdict = judgeAgain(h, f, kept, results)
 	return out, nil

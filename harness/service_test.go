@@ -159,7 +159,7 @@ func TestBeyond(t *testing.T) {
 	judge := func(h *history.History) checker.Result {
 		c, err := workloads.CheckersFor("register")
 		require.NoError(t, err)
-		return checkAll(t.Context(), h, c, checker.Options{})[0]
+		return CheckAll(t.Context(), h, c, checker.Options{})[0]
 	}
 	r := judge(stale(13 * second))
 	require.Equal(t, checker.Unknown, r.Verdict)

@@ -21,6 +21,7 @@ const (
 	fullDisk     = "full"
 	flippedBit   = "flip"
 	loseMajority = "lose-majority"
+	truncatedLog = "truncate"
 )
 
 // Parameters of DiskFailure.
@@ -41,12 +42,14 @@ var hurtingDisks = disks{basic{title: DiskFailure, of: toHurtDisks, ways: []mode
 	{name: flippedBit, needs: 3, help: "nodes are killed, one bit of each one's log is flipped, and they must refuse to start", choose: hurt(map[string]int{"minority": 1}, nil)},
 	{name: loseMajority, needs: 3, onRequest: func(int) bool { return true },
 		help: "a majority is killed and loses all files, or nodes=all, minority, one: more than any replicated log need survive", choose: hurt(map[string]int{"majority": 1}, nil)},
+	{name: truncatedLog, needs: 3, onRequest: func(int) bool { return true },
+		help: "the logs of a majority are cut off where a sync began, which no checksum can tell, or nodes=...: more than any replicated log need survive", choose: hurt(map[string]int{"majority": 1}, nil)},
 }}}
 
 func (disks) parameters() []parameter {
 	return []parameter{
 		{name: nodesParameter, help: "whose disks: leader, one, minority, majority or all", check: oneOf(nodeSetNames...),
-			modes: []string{powerLoss, failedSync, slowSync, fullDisk, loseMajority}},
+			modes: []string{powerLoss, failedSync, slowSync, fullDisk, loseMajority, truncatedLog}},
 		{name: tornParameter, help: "yes: each sector that was not synced may have reached the disk; no: none has", check: oneOf("yes", "no"), modes: []string{powerLoss}},
 		{name: delayParameter, help: "how much longer an fsync takes: 1ms to 10s", check: durationWithin(time.Millisecond, 10*time.Second), modes: []string{slowSync}},
 	}
@@ -116,6 +119,8 @@ func (disks) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 		n.flipBits(ctx, f, e)
 	case loseMajority:
 		n.wipeDisks(ctx, f, e)
+	case truncatedLog:
+		n.cutLogs(ctx, f, e)
 	default:
 		n.breakDisks(ctx, f, e)
 	}
@@ -123,7 +128,7 @@ func (disks) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 
 func (disks) heal(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	switch f.step.Mode {
-	case powerLoss, loseMajority:
+	case powerLoss, loseMajority, truncatedLog:
 		killing.heal(ctx, n, f, e)
 	case flippedBit:
 		n.unflipBits(ctx, f, e)

@@ -62,7 +62,31 @@ func (n *Nemesis) wipeDisks(ctx context.Context, f *fault, e *Event) {
 	e.Done = n.now()
 }
 
-// logFiles is the pattern of the files whose bits are flipped: those of a log that is read whole at every start.
+// cutLogs kills the targets and cuts their logs off where a sync began. What is gone they had told others that they have, and no checksum
+// can tell: a log that ends there is one that was never longer. All lose about the same share of it.
+func (n *Nemesis) cutLogs(ctx context.Context, f *fault, e *Event) {
+	e.Beyond = true
+	killing.inject(ctx, n, f, e)
+	for _, node := range f.step.Targets {
+		if _, ok := f.killed[node]; !ok {
+			continue
+		}
+		cut, err := n.abilities.Disks.CutLog(ctx, node, n.logFiles(), n.seedOf(f, 0))
+		if err != nil {
+			e.fail("%s: %v", node, err)
+			continue
+		}
+		e.observe(node + ": " + cut.text())
+	}
+	e.Done = n.now()
+}
+
+func (c Cut) text() string {
+	return fmt.Sprintf("%s is cut off at byte %d of %d, what the last %d syncs of it made durable is gone, SHA-256 %.12s… is %.12s… now",
+		c.File, c.Kept, c.Size, c.Syncs, c.Before, c.After)
+}
+
+// logFiles is the pattern of the files whose bits are flipped and that are cut off: those of a log that is read whole at every start.
 func (n *Nemesis) logFiles() string {
 	if n.options.LogFiles == "" {
 		return "*"

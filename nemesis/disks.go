@@ -2,6 +2,7 @@ package nemesis
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -43,6 +44,30 @@ type Flip struct {
 	After  string `json:"after"`
 }
 
+// Cut is a log that was cut off at rest.
+type Cut struct {
+	File   string `json:"file"`   // below the node's data folder
+	Size   int64  `json:"size"`   // bytes that it had
+	Kept   int64  `json:"kept"`   // bytes that it has now
+	Syncs  int    `json:"syncs"`  // how many syncs had made durable what is gone
+	Before string `json:"before"` // SHA-256 of the file, hexadecimal
+	After  string `json:"after"`
+}
+
+// DrawCut draws where a log is cut off: where one of its syncs began writing, of which the ascending starts are known, somewhere in its middle half.
+// Logs that hold the same lose about the same by the same seed. A start of 0 is the file's birth and no place to cut. syncs is how many are undone.
+func DrawCut(starts []int64, seed uint64) (at int64, syncs int, ok bool) {
+	if len(starts) > 0 && starts[0] == 0 {
+		starts = starts[1:]
+	}
+	if len(starts) == 0 {
+		return 0, 0, false
+	}
+	share := 0.25 + 0.5*rand.New(rand.NewPCG(seed, 0x637574)).Float64()
+	i := int(share * float64(len(starts)))
+	return starts[i], len(starts) - i, true
+}
+
 // Disks is the part of a cluster that faults of disks need. A World may have it.
 type Disks interface {
 	// SetDisk puts exactly this fault in force on the node's disk, in place of the one before.
@@ -59,6 +84,9 @@ type Disks interface {
 	FlipBit(ctx context.Context, node, pattern string, seed uint64) (Flip, error)
 	// RestoreBits flips back what FlipBit flipped, and returns it with the hashes as they are then. The node must be down.
 	RestoreBits(ctx context.Context, node string) ([]Flip, error)
+	// CutLog cuts off the last file, by name, whose base name matches the pattern (path.Match), where a sync of it began writing, as DrawCut
+	// draws it: it is what it was when an earlier sync was done, if it was only ever appended to. The node must be down.
+	CutLog(ctx context.Context, node, pattern string, seed uint64) (Cut, error)
 	// Wipe removes everything from the node's disk and returns how many files that were. The node must be down.
 	Wipe(ctx context.Context, node string) (int, error)
 }

@@ -118,6 +118,16 @@ func (w *modelWorld) RestoreBits(ctx context.Context, node string) ([]Flip, erro
 	return back, nil
 }
 
+func (w *modelWorld) CutLog(ctx context.Context, node, pattern string, _ uint64) (Cut, error) {
+	if err := w.call(ctx, "cut the log of %s", node); err != nil {
+		return Cut{}, err
+	}
+	if w.broken("log cannot be cut") {
+		return Cut{}, fmt.Errorf("no file like %q", pattern)
+	}
+	return Cut{File: "1.wal", Size: 4096, Kept: 1234, Syncs: 7, Before: "abcdef0123456789", After: "0123456789abcdef"}, nil
+}
+
 func (w *modelWorld) Wipe(ctx context.Context, node string) (int, error) {
 	if err := w.call(ctx, "wipe %s", node); err != nil {
 		return 0, err

@@ -41,7 +41,7 @@ func (membership) impact(f *fault) Impact { return Impact{Out: f.out} }
 
 func (disks) impact(f *fault) Impact {
 	switch {
-	case f.step.Mode == slowSync || f.step.Mode == loseMajority:
+	case slices.Contains([]string{slowSync, loseMajority, truncatedLog}, f.step.Mode):
 		return Impact{Vague: true}
 	case f.ails != nil:
 		return Impact{Down: heldBy(f.step.Targets, f.ails)}

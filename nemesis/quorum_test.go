@@ -33,3 +33,32 @@ func TestQuorum(t *testing.T) {
 		require.Equal(t, test.want, Quorum(five, test.configurations, test.faults), name)
 	}
 }
+
+// Logs that hold the same lose about the same share by the same seed, from their middle half, and never all.
+func TestDrawCut(t *testing.T) {
+	long, short := make([]int64, 1000), make([]int64, 100)
+	for i := range long {
+		long[i] = int64(i) * 8
+	}
+	copy(short, long)
+	different := map[int64]bool{}
+	for seed := range uint64(50) {
+		at, syncs, ok := DrawCut(long, seed)
+		require.True(t, ok)
+		require.Equal(t, long[1000-syncs], at)
+		require.GreaterOrEqual(t, syncs, 249)
+		require.LessOrEqual(t, syncs, 750)
+		_, fewer, _ := DrawCut(short, seed)
+		require.InDelta(t, float64(syncs)/999, float64(fewer)/99, 0.02)
+		different[at] = true
+	}
+	require.Greater(t, len(different), 20)
+	for _, none := range [][]int64{nil, {0}} {
+		_, _, ok := DrawCut(none, 1)
+		require.False(t, ok)
+	}
+	at, syncs, ok := DrawCut([]int64{0, 64}, 1)
+	require.True(t, ok)
+	require.EqualValues(t, 64, at)
+	require.Equal(t, 1, syncs)
+}

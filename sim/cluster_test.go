@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestNemesisOnTheSimulatedCluster(t *testing.T) {
 
 // Each mode of each fault takes hold on a simulated cluster, those included that only come when they are asked for.
 func TestEveryModeTakesHold(t *testing.T) {
-	all, err := nemesis.ParseFaults("kill,partition,membership,leader,pause,packet,clock,disk,disk:lose-majority,kill:container")
+	all, err := nemesis.ParseFaults("kill,partition,membership,leader,pause,packet,clock,disk,disk:lose-majority,disk:truncate,kill:container")
 	require.NoError(t, err)
 	specs, left, err := nemesis.Expand(t.Context(), all, 5, nil, Abilities())
 	require.NoError(t, err)
@@ -79,6 +80,23 @@ func TestEveryModeTakesHold(t *testing.T) {
 		require.Positive(t, took, p.Asked[0])
 	}
 	require.Greater(t, len(modes), 30)
+}
+
+// What is lost after a fault that is more than a replicated log survives is told of as that.
+func TestBeyondWhatRaftPromises(t *testing.T) {
+	for fault, words := range map[string]string{"lose-majority": "all 1", "truncate": "is cut off at byte"} {
+		p := named(t, 3, "disk:"+fault+":nodes=all")
+		p.Duration = 10 * time.Second
+		schedule, err := nemesis.NewSchedule([]nemesis.Spec{{Fault: nemesis.DiskFailure, Mode: fault, Parameters: map[string]string{"nodes": "all"}}}, p.Schedule.Nodes, p.Seed, p.Duration)
+		require.NoError(t, err)
+		p.Schedule = &schedule
+		r, err := Run(t.Context(), Options{Plan: p})
+		require.NoError(t, err)
+		require.Equal(t, checker.Unknown, r.Verdict, r.Reason)
+		require.Contains(t, r.Reason, "data was lost, as was to be expected: disk "+fault)
+		require.Contains(t, strings.Join(r.Judged.Faults[0].Evidence, "; "), words)
+		require.NoError(t, Repeat(t.Context(), Options{Plan: p}, r))
+	}
 }
 
 // A run leaves the folder that runs on other clusters leave, and one that can be judged again.

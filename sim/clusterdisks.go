@@ -135,6 +135,38 @@ func (c *cluster) RestoreBits(_ context.Context, name string) ([]nemesis.Flip, e
 	return all, nil
 }
 
+// CutLog implements nemesis.Disks. As after Wipe nothing is a violation from then on.
+func (c *cluster) CutLog(_ context.Context, name, pattern string, seed uint64) (nemesis.Cut, error) {
+	n, err := c.atRest(name)
+	if err != nil {
+		return nemesis.Cut{}, err
+	}
+	files, err := n.mem.List(dataFolder)
+	if err != nil {
+		return nemesis.Cut{}, err
+	}
+	last := ""
+	for _, file := range files { // in order
+		if matches, err := path.Match(pattern, file); err != nil {
+			return nemesis.Cut{}, err
+		} else if matches {
+			last = file
+		}
+	}
+	file := path.Join(dataFolder, last)
+	at, syncs, ok := nemesis.DrawCut(n.mem.Starts(file), seed)
+	if !ok {
+		return nemesis.Cut{}, fmt.Errorf("no file of %s that matches %q holds anything that was synced behind something else", name, pattern)
+	}
+	cut := nemesis.Cut{File: last, Size: length(n.mem, file), Kept: at, Syncs: syncs, Before: n.digest(file)}
+	if err := n.mem.Cut(file, at); err != nil {
+		return nemesis.Cut{}, err
+	}
+	c.world.judge.beyond = true
+	cut.After = n.digest(file)
+	return cut, nil
+}
+
 // Wipe implements nemesis.Disks. From then on more is lost than Raft survives: what is wrong after that is no violation.
 func (c *cluster) Wipe(_ context.Context, name string) (int, error) {
 	n, err := c.atRest(name)

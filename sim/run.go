@@ -244,10 +244,7 @@ func (w *world) conclude(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	results := []checker.Result{w.judge.result()}
-	for _, c := range checkers {
-		results = append(results, c.Check(ctx, h, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)}))
-	}
+	results := append([]checker.Result{w.judge.result()}, harness.CheckAll(ctx, h, checkers, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)})...)
 	f := harness.Findings{Workload: w.plan.Workload, Faults: w.plan.Asked, Crashes: w.crashes, Problems: w.problems}
 	judged := harness.Judge(h, f, results...)
 	judged.Leaders = w.judge.leaderships() // two of one term are the invariants' to notice

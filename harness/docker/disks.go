@@ -91,6 +91,11 @@ func (c *Cluster) FlipBit(ctx context.Context, node, pattern string, seed uint64
 	return onAgent(ctx, c, node, func(m *member) (nemesis.Flip, error) { return m.agent.FlipBit(ctx, pattern, seed) })
 }
 
+// CutLog cuts off the last log file of the node, which is down.
+func (c *Cluster) CutLog(ctx context.Context, node, pattern string, seed uint64) (nemesis.Cut, error) {
+	return onAgent(ctx, c, node, func(m *member) (nemesis.Cut, error) { return m.agent.CutLog(ctx, pattern, seed) })
+}
+
 // RestoreBits flips back what FlipBit flipped.
 func (c *Cluster) RestoreBits(ctx context.Context, node string) ([]nemesis.Flip, error) {
 	return onAgent(ctx, c, node, func(m *member) ([]nemesis.Flip, error) { return m.agent.RestoreBits(ctx) })

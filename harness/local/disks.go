@@ -122,6 +122,15 @@ func (c *Cluster) FlipBit(ctx context.Context, node, pattern string, seed uint64
 	return d.FlipBit(ctx, pattern, seed)
 }
 
+// CutLog cuts off the last log file of the node, which is down.
+func (c *Cluster) CutLog(ctx context.Context, node, pattern string, seed uint64) (nemesis.Cut, error) {
+	d, err := c.atRest(node)
+	if err != nil {
+		return nemesis.Cut{}, err
+	}
+	return d.CutLog(ctx, pattern, seed)
+}
+
 // RestoreBits flips back what FlipBit flipped.
 func (c *Cluster) RestoreBits(ctx context.Context, node string) ([]nemesis.Flip, error) {
 	d, err := c.atRest(node)

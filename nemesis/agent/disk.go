@@ -13,7 +13,8 @@ const (
 	pathDisk    = "/v1/disk"         // GET: nemesis.DiskState; PUT: nemesis.DiskFault, nemesis.DiskState
 	pathSettle  = "/v1/disk/settle"  // POST: nemesis.DiskState
 	pathForget  = "/v1/disk/forget"  // POST: ForgetRequest, nemesis.PowerLoss
-	pathFlip    = "/v1/disk/flip"    // POST: FlipRequest, nemesis.Flip
+	pathFlip    = "/v1/disk/flip"    // POST: AtRestRequest, nemesis.Flip
+	pathCut     = "/v1/disk/cut"     // POST: AtRestRequest, nemesis.Cut
 	pathRestore = "/v1/disk/restore" // POST: []nemesis.Flip
 	pathWipe    = "/v1/disk/wipe"    // POST: Wiped
 )
@@ -23,8 +24,8 @@ type ForgetRequest struct {
 	Seed uint64 `json:"seed,string"` // as text: not every reader of JSON has 64 bits
 }
 
-// FlipRequest asks for a bit to be flipped; see nemesis.Disks.
-type FlipRequest struct {
+// AtRestRequest asks for a bit to be flipped, or a log to be cut off; see nemesis.Disks.
+type AtRestRequest struct {
 	Pattern string `json:"pattern"`
 	Seed    uint64 `json:"seed,string"`
 }
@@ -58,7 +59,12 @@ func (c *Client) ForgetUnsynced(ctx context.Context, seed uint64) (nemesis.Power
 
 // FlipBit flips a bit at rest; it is an error if the child runs.
 func (c *Client) FlipBit(ctx context.Context, pattern string, seed uint64) (nemesis.Flip, error) {
-	return call[nemesis.Flip](ctx, c, http.MethodPost, pathFlip, FlipRequest{Pattern: pattern, Seed: seed})
+	return call[nemesis.Flip](ctx, c, http.MethodPost, pathFlip, AtRestRequest{Pattern: pattern, Seed: seed})
+}
+
+// CutLog cuts off the last file of the pattern where a sync began; it is an error if the child runs.
+func (c *Client) CutLog(ctx context.Context, pattern string, seed uint64) (nemesis.Cut, error) {
+	return call[nemesis.Cut](ctx, c, http.MethodPost, pathCut, AtRestRequest{Pattern: pattern, Seed: seed})
 }
 
 // RestoreBits flips back what was flipped; it is an error if the child runs.

@@ -56,8 +56,11 @@ func (s *server) handleDisk(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+pathForget, atRest(s, func(ctx context.Context, r ForgetRequest) (nemesis.PowerLoss, error) {
 		return s.disk.ForgetUnsynced(ctx, r.Seed)
 	}))
-	mux.HandleFunc("POST "+pathFlip, atRest(s, func(ctx context.Context, r FlipRequest) (nemesis.Flip, error) {
+	mux.HandleFunc("POST "+pathFlip, atRest(s, func(ctx context.Context, r AtRestRequest) (nemesis.Flip, error) {
 		return s.disk.FlipBit(ctx, r.Pattern, r.Seed)
+	}))
+	mux.HandleFunc("POST "+pathCut, atRest(s, func(ctx context.Context, r AtRestRequest) (nemesis.Cut, error) {
+		return s.disk.CutLog(ctx, r.Pattern, r.Seed)
 	}))
 	mux.HandleFunc("POST "+pathRestore, atRest(s, func(ctx context.Context, _ nothing) ([]nemesis.Flip, error) {
 		return s.disk.RestoreBits(ctx)
@@ -104,7 +107,7 @@ type nothing struct{}
 // check reports what is wrong with the request.
 func (nothing) check() error       { return nil }
 func (ForgetRequest) check() error { return nil }
-func (r FlipRequest) check() error {
+func (r AtRestRequest) check() error {
 	_, err := path.Match(r.Pattern, "")
 	return err
 }

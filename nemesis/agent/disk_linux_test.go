@@ -65,6 +65,10 @@ func TestDiskOverTheAPI(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, back, 1)
 	require.Equal(t, flip.Before, back[0].After)
+	cut, err := c.CutLog(ctx, "*.wal", 7)
+	require.NoError(t, err)
+	require.EqualValues(t, len("first"), cut.Kept)
+	require.Equal(t, flip.Before, cut.Before)
 	_, err = c.FlipBit(ctx, "[", 7)
 	require.ErrorContains(t, err, "syntax error in pattern")
 

@@ -47,10 +47,16 @@ type Disk struct {
 	handles int              // open files
 	closed  chan struct{}    // closed when one was, and made anew
 	files   map[uint64]*file // by inode: those that are open or not clean
-	guards  map[uint64]int64 // likewise, of those that are neither
+	pasts   map[uint64]past  // likewise, of those that are neither
 	names   names
 	trash   int
 	flips   []nemesis.Flip
+}
+
+// past is what is to be known of a file's syncs that are done: its ledger's guard and starts.
+type past struct {
+	guard  int64
+	starts []int64
 }
 
 // file is one inode.
@@ -69,7 +75,7 @@ func Mount(dir string) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("disk: %w", err)
 	}
-	d := &Disk{mount: dir, below: below, changed: make(chan struct{}), closed: make(chan struct{}), files: map[uint64]*file{}, guards: map[uint64]int64{}}
+	d := &Disk{mount: dir, below: below, changed: make(chan struct{}), closed: make(chan struct{}), files: map[uint64]*file{}, pasts: map[uint64]past{}}
 	if err := d.start(); err != nil {
 		below.Close()
 		return nil, err
@@ -328,8 +334,8 @@ func (d *Disk) take(opened *os.File) (*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.guard = d.guards[inode]
-		delete(d.guards, inode)
+		l.guard, l.starts = d.pasts[inode].guard, d.pasts[inode].starts
+		delete(d.pasts, inode)
 		f = &file{ledger: l, os: opened, inode: inode}
 		d.files[inode] = f
 	}
@@ -357,8 +363,8 @@ func (d *Disk) letGo(f *file) {
 	if !gone && !f.clean() {
 		return
 	}
-	if !gone && f.guard > 0 {
-		d.guards[f.inode] = f.guard
+	if !gone && f.guard+int64(len(f.starts)) > 0 {
+		d.pasts[f.inode] = past{f.guard, f.starts}
 	}
 	delete(d.files, f.inode)
 	f.os.Close()

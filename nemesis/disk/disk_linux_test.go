@@ -552,3 +552,49 @@ func TestSettle(t *testing.T) {
 	require.Equal(t, "before", string(text))
 	require.NoFileExists(t, dir+"/new/other")
 }
+
+// The last log is cut off where a sync of it began; whoever goes on writes there, and a loss of power brings nothing back.
+func TestCutLog(t *testing.T) {
+	d, dir := mounted(t)
+	_, err := d.CutLog(t.Context(), "*.wal", 1)
+	require.ErrorContains(t, err, `no file like "*.wal"`)
+	put(t, dir+"/1.wal", "old", true)
+	put(t, dir+"/2.wal", "0000", true)
+	syncFolder(t, dir)
+	f, err := os.OpenFile(dir+"/2.wal", os.O_RDWR|os.O_APPEND, 0)
+	require.NoError(t, err)
+	for _, text := range []string{"1111", "2222", "3333", "4444", "5555", "6666", "7777"} {
+		_, err = f.WriteString(text)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+	}
+	_, err = f.WriteString("unsynced")
+	require.NoError(t, err)
+	hurried, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = d.CutLog(hurried, "*.wal", 1)
+	require.ErrorContains(t, err, "is in use")
+	require.NoError(t, f.Close())
+	whole, err := os.ReadFile(dir + "/2.wal")
+	require.NoError(t, err)
+
+	cut, err := d.CutLog(t.Context(), "*.wal", 1)
+	require.NoError(t, err)
+	require.Equal(t, "2.wal", cut.File)
+	require.Equal(t, hash(whole), cut.Before)
+	require.EqualValues(t, len(whole), cut.Size)
+	require.Equal(t, hash(whole[:cut.Kept]), cut.After)
+	require.Zero(t, cut.Kept%4, "a sync began there")
+	require.EqualValues(t, 32-4*cut.Syncs, cut.Kept)
+	require.Positive(t, cut.Kept)
+	require.Less(t, cut.Kept, int64(28))
+	_, err = d.ForgetUnsynced(t.Context(), 0)
+	require.NoError(t, err)
+	left, err := os.ReadFile(dir + "/2.wal")
+	require.NoError(t, err)
+	require.Equal(t, string(whole[:cut.Kept]), string(left))
+
+	put(t, dir+"/3.wal", "new", true)
+	_, err = d.CutLog(t.Context(), "*.wal", 1)
+	require.ErrorContains(t, err, "3.wal holds nothing that was synced behind something else", "to cut an older one would be noticed")
+}

@@ -134,7 +134,7 @@ func (e *entry) Create(ctx context.Context, name string, flags, mode uint32, out
 		return nil, nil, 0, errno
 	}
 	if isNew {
-		h.file.guard = 0 // what is known of its inode is of a file that is gone
+		h.file.guard, h.file.starts = 0, nil // what is known of its inode is of a file that is gone
 	} else if flags&syscall.O_TRUNC != 0 {
 		errno = gofuse.ToErrno(h.file.truncate(0))
 	}

@@ -26,8 +26,11 @@ type ledger struct {
 
 	// For bits to be flipped: what lies below guard was synced before the last write that was synced, which is behind it.
 	guard int64
-	// low is where the first write since the last sync begins; negative: there was none.
-	low int64
+	// starts are where syncs began writing, ascending: what is before one of them was synced before all that is behind it, and has not
+	// been written since.
+	starts []int64
+	// low is where the first write since the last sync begins, apart from zeros; negative: there was none. start is that with the zeros before.
+	low, start int64
 }
 
 // sector is what one held before.
@@ -42,7 +45,7 @@ func newLedger(f content) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ledger{file: f, durable: size, old: map[int64]*sector{}, low: -1}, nil
+	return &ledger{file: f, durable: size, old: map[int64]*sector{}, low: -1, start: -1}, nil
 }
 
 // remember keeps what is in the sectors of [from, to) before they change.
@@ -76,10 +79,48 @@ func (l *ledger) write(data []byte, at int64) (int, error) {
 		return 0, err
 	}
 	// Zeros that are written ahead protect nothing.
-	if i := slices.IndexFunc(data, func(b byte) bool { return b != 0 }); i >= 0 && (l.low < 0 || at+int64(i) < l.low) {
-		l.low = at + int64(i)
+	if i := slices.IndexFunc(data, func(b byte) bool { return b != 0 }); i >= 0 {
+		l.low, l.start = earlier(l.low, at+int64(i)), earlier(l.start, at)
 	}
 	return l.file.WriteAt(data, at)
+}
+
+// earlier is the lesser of two places, of which the first is negative where there is none.
+func earlier(a, b int64) int64 {
+	if a < 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// mostStarts is how many starts are known of a file at most: the older half of more is forgotten.
+const mostStarts = 1 << 16
+
+// begun notes where a sync began.
+func (l *ledger) begun(at int64) {
+	l.starts = append(before(l.starts, at), at)
+	if len(l.starts) > mostStarts {
+		l.starts = append(l.starts[:0], l.starts[mostStarts/2:]...)
+	}
+}
+
+// before are the starts before a place.
+func before(starts []int64, at int64) []int64 {
+	i, _ := slices.BinarySearch(starts, at)
+	return starts[:i]
+}
+
+// cut ends the file, for good: what was behind comes back by no loss of power.
+func (l *ledger) cut(at int64) error {
+	if err := l.truncate(at); err != nil {
+		return err
+	}
+	maps.DeleteFunc(l.old, func(n int64, _ *sector) bool { return n >= at/SectorSize })
+	l.durable = min(l.durable, at)
+	if l.start >= at {
+		l.low, l.start = -1, -1
+	}
+	return nil
 }
 
 // truncate sets the length.
@@ -91,7 +132,7 @@ func (l *ledger) truncate(size int64) error {
 	if err := l.remember(size, now); err != nil {
 		return err
 	}
-	l.guard = min(l.guard, size)
+	l.guard, l.starts = min(l.guard, size), before(l.starts, size)
 	return l.file.Truncate(size)
 }
 
@@ -104,7 +145,8 @@ func (l *ledger) sync() error {
 	l.durable = size
 	maps.DeleteFunc(l.old, func(_ int64, s *sector) bool { return !s.doomed })
 	if l.low >= 0 {
-		l.guard, l.low = l.low, -1
+		l.begun(l.start)
+		l.guard, l.low, l.start = l.low, -1, -1
 	}
 	return nil
 }
@@ -147,6 +189,7 @@ func (l *ledger) lose(rng *rand.Rand) (lost, kept int, err error) {
 	if err := l.file.Truncate(length); err != nil {
 		return lost, kept, err
 	}
-	l.old, l.durable, l.guard, l.low = map[int64]*sector{}, length, min(l.guard, length), -1
+	l.old, l.durable, l.guard, l.low, l.start = map[int64]*sector{}, length, min(l.guard, length), -1, -1
+	l.starts = before(l.starts, length)
 	return lost, kept, nil
 }

@@ -146,3 +146,39 @@ func TestGuard(t *testing.T) {
 	require.NoError(t, l.truncate(3))
 	require.EqualValues(t, 3, l.guard)
 }
+
+// What is before a start was synced before all that is behind it. A file that is cut there is what it was then, and no loss of power brings
+// the rest back.
+func TestStartsAndCut(t *testing.T) {
+	file := &memory{}
+	l, err := newLedger(file)
+	require.NoError(t, err)
+	write := func(data string, at int64, sync bool) {
+		_, err := l.write([]byte(data), at)
+		require.NoError(t, err)
+		if sync {
+			require.NoError(t, l.sync())
+		}
+	}
+	write("first", 0, true)
+	write("\x00second", 5, true) // a record may begin with a zero
+	write("\x00\x00\x00\x00", 12, true)
+	write("third", 12, false)
+	write("fourth", 17, true)
+	require.Equal(t, []int64{0, 5, 12}, l.starts, "zeros written ahead are no start")
+	write("anew!!!", 5, true)
+	require.Equal(t, []int64{0, 5}, l.starts, "what was written again begins there")
+	write("more", 12, true)
+	write("unsynced", 16, false)
+	require.NoError(t, l.cut(12))
+	require.Equal(t, []int64{0, 5}, l.starts)
+	require.True(t, l.clean())
+	_, _, err = l.lose(nil)
+	require.NoError(t, err)
+	require.Equal(t, "firstanew!!!", string(file.data))
+	for i := range int64(mostStarts + 10) {
+		write("x", 12+i, true)
+	}
+	require.Less(t, len(l.starts), mostStarts)
+	require.EqualValues(t, 12+mostStarts+9, l.starts[len(l.starts)-1])
+}

@@ -34,4 +34,7 @@ func (*Disk) FlipBit(context.Context, string, uint64) (nemesis.Flip, error) {
 	return nemesis.Flip{}, errNotHere
 }
 func (*Disk) RestoreBits(context.Context) ([]nemesis.Flip, error) { return nil, errNotHere }
-func (*Disk) Wipe(context.Context) (int, error)                   { return 0, errNotHere }
+func (*Disk) CutLog(context.Context, string, uint64) (nemesis.Cut, error) {
+	return nemesis.Cut{}, errNotHere
+}
+func (*Disk) Wipe(context.Context) (int, error) { return 0, errNotHere }

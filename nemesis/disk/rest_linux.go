@@ -20,10 +20,10 @@ import (
 // flipTries is how often a bit is drawn until one is found that may be flipped.
 const flipTries = 10000
 
-// candidate is a file with bytes below its guard.
+// candidate is a file that has the pattern.
 type candidate struct {
-	name  string // below the folder of files
-	guard int64
+	name string // below the folder of files
+	past
 }
 
 // FlipBit flips a bit at rest; see nemesis.Disks. Of zero bytes none is flipped: a log that is filled ahead has many, and they mean nothing.
@@ -37,6 +37,7 @@ func (d *Disk) FlipBit(ctx context.Context, pattern string, seed uint64) (nemesi
 	if err != nil {
 		return nemesis.Flip{}, err
 	}
+	files = slices.DeleteFunc(files, func(c candidate) bool { return c.guard == 0 })
 	var total int64
 	for _, c := range files {
 		total += c.guard
@@ -132,14 +133,12 @@ func (d *Disk) candidates(pattern string) ([]candidate, error) {
 		if err != nil {
 			return err
 		}
-		guard := d.guards[inode]
+		known := d.pasts[inode]
 		if f, ok := d.files[inode]; ok {
-			guard = f.guard
+			known = past{f.guard, f.starts}
 		}
 		relative, err := filepath.Rel(root, name)
-		if guard > 0 {
-			found = append(found, candidate{relative, guard})
-		}
+		found = append(found, candidate{relative, known})
 		return err
 	})
 	return found, err
@@ -195,6 +194,56 @@ func (d *Disk) RestoreBits(ctx context.Context) ([]nemesis.Flip, error) {
 	return restored, nil
 }
 
+// CutLog cuts off the last file that has the pattern; see nemesis.Disks.
+func (d *Disk) CutLog(ctx context.Context, pattern string, seed uint64) (nemesis.Cut, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.unused(ctx); err != nil {
+		return nemesis.Cut{}, err
+	}
+	files, err := d.candidates(pattern)
+	if err != nil {
+		return nemesis.Cut{}, err
+	}
+	if len(files) == 0 {
+		return nemesis.Cut{}, fmt.Errorf("disk: there is no file like %q", pattern)
+	}
+	last := files[len(files)-1]
+	at, syncs, ok := nemesis.DrawCut(last.starts, seed)
+	if !ok {
+		return nemesis.Cut{}, fmt.Errorf("disk: %s holds nothing that was synced behind something else", last.name)
+	}
+	cut := nemesis.Cut{File: last.name, Kept: at, Syncs: syncs}
+	return cut, d.cut(&cut)
+}
+
+// cut cuts the file off and fills in the rest.
+func (d *Disk) cut(c *nemesis.Cut) error {
+	opened, err := os.OpenFile(d.lower(filesFolder, c.File), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	f, err := d.take(opened)
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	defer d.drop(f)
+	if c.Size, c.Before, err = d.measure(c.File); err != nil {
+		return err
+	}
+	if err := f.cut(c.Kept); err != nil {
+		return err
+	}
+	_, c.After, err = d.measure(c.File)
+	return err
+}
+
+// measure is a file's length and hash.
+func (d *Disk) measure(name string) (int64, string, error) {
+	data, err := os.ReadFile(d.lower(filesFolder, name))
+	return int64(len(data)), hash(data), err
+}
+
 // Wipe removes all files and what is remembered of them, and returns how many there were.
 func (d *Disk) Wipe(ctx context.Context) (int, error) {
 	d.mu.Lock()
@@ -215,7 +264,7 @@ func (d *Disk) Wipe(ctx context.Context) (int, error) {
 	for _, f := range d.files {
 		f.os.Close()
 	}
-	d.files, d.guards, d.names = map[uint64]*file{}, map[uint64]int64{}, names{}
+	d.files, d.pasts, d.names = map[uint64]*file{}, map[uint64]past{}, names{}
 	if err := d.setFlips(nil); err != nil {
 		return count, err
 	}

@@ -175,6 +175,29 @@ func (m *Mem) Settled(name string) int64 {
 	return dir.seen[base].settled
 }
 
+// Starts are where the syncs of a file began writing, ascending: what is before one of them was synced before all that is behind it.
+func (m *Mem) Starts(name string) []int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dir, base := m.split(name)
+	if dir == nil || dir.seen[base] == nil {
+		return nil
+	}
+	return slices.Clone(dir.seen[base].starts)
+}
+
+// Cut ends a file at the size, on the disk and as read, as something that has to do with no process does.
+func (m *Mem) Cut(name string, size int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dir, base := m.split(name)
+	if dir == nil || dir.seen[base] == nil {
+		return &fs.PathError{Op: "cut", Path: name, Err: fs.ErrNotExist}
+	}
+	dir.seen[base].cut(size)
+	return nil
+}
+
 // enter asks the injector; every operation but Close and Size begins with it.
 func (m *Mem) enter(op Op) error {
 	if m.inject == nil {

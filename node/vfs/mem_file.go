@@ -14,12 +14,14 @@ type memFile struct {
 	disk     []byte
 	pending  []change
 	reserved int64
-	settled  int64 // what is before it was not touched by the last sync
+	settled  int64   // what is before it was not touched by the last sync
+	starts   []int64 // where syncs began writing, ascending: what is before one was synced before all that is behind it
 }
 
 // change is a write or a truncation on its way to the disk. A write holds all the sectors it touches as they were
 // after it, because the page cache writes sectors, not bytes: what an earlier write left in them goes along.
 type change struct {
+	at       int64 // where it was written
 	offset   int64 // multiple of SectorSize
 	sectors  []byte
 	size     int64 // of the file after the change
@@ -34,28 +36,45 @@ func (f *memFile) write(p []byte, offset int64) {
 	first := offset / SectorSize * SectorSize
 	last := min((end+SectorSize-1)/SectorSize*SectorSize, int64(len(f.seen)))
 	f.pending = append(f.pending, change{
-		offset: first, sectors: slices.Clone(f.seen[first:last]), size: int64(len(f.seen)),
+		at: offset, offset: first, sectors: slices.Clone(f.seen[first:last]), size: int64(len(f.seen)),
 	})
 }
 
 func (f *memFile) truncate(size int64) {
 	f.seen = resize(f.seen, size)
-	f.pending = append(f.pending, change{size: size, truncate: true})
+	f.pending = append(f.pending, change{at: size, size: size, truncate: true})
 	f.reserved = min(f.reserved, size)
 }
 
 func (f *memFile) sync() {
-	settled := int64(len(f.disk))
+	settled, start := int64(len(f.disk)), int64(-1)
 	for _, c := range f.pending {
 		if !c.adrift {
 			f.disk = c.apply(f.disk, nil)
 			settled = min(settled, c.start())
+			if start < 0 || c.at < start {
+				start = c.at
+			}
 		}
 	}
 	if len(f.pending) > 0 {
 		f.settled = settled
 	}
+	if start >= 0 {
+		f.starts = append(f.startsBefore(start), start)
+	}
 	f.pending = nil
+}
+
+func (f *memFile) startsBefore(at int64) []int64 {
+	i, _ := slices.BinarySearch(f.starts, at)
+	return f.starts[:i]
+}
+
+// cut ends the file on the disk and as read.
+func (f *memFile) cut(size int64) {
+	f.seen, f.disk = f.seen[:min(size, int64(len(f.seen)))], f.disk[:min(size, int64(len(f.disk)))]
+	f.pending, f.reserved, f.settled, f.starts = nil, 0, min(f.settled, size), f.startsBefore(size)
 }
 
 // start is where the change begins.
@@ -130,7 +149,7 @@ func (f *memFile) flip(offset int64, mask byte) {
 }
 
 func (f *memFile) clone() *memFile {
-	c := &memFile{seen: slices.Clone(f.seen), disk: slices.Clone(f.disk), reserved: f.reserved, settled: f.settled}
+	c := &memFile{seen: slices.Clone(f.seen), disk: slices.Clone(f.disk), reserved: f.reserved, settled: f.settled, starts: slices.Clone(f.starts)}
 	c.pending = slices.Clone(f.pending) // the sectors are never changed
 	return c
 }

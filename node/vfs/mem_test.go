@@ -255,3 +255,36 @@ func TestSettled(t *testing.T) {
 	require.Equal(t, int64(1200), m.Settled("/f"), "the length there was")
 	require.Zero(t, m.Settled("/nothing"))
 }
+
+// What is before a start was synced before all that is behind it, and a file that is cut there is what it was then, for good.
+func TestStartsAndCut(t *testing.T) {
+	m := NewMem()
+	f, err := m.Create("/f")
+	require.NoError(t, err)
+	write := func(text string, offset int64) {
+		_, err := f.WriteAt([]byte(text), offset)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+	}
+	write("first", 0)
+	write("second", 5)
+	require.NoError(t, f.Sync())
+	write("third", 11)
+	require.Equal(t, []int64{0, 5, 11}, m.Starts("/f"), "a sync of nothing is none")
+	write("anew!!", 5)
+	require.Equal(t, []int64{0, 5}, m.Starts("/f"), "what was written again begins there")
+	write("more", 16)
+	_, err = f.WriteAt([]byte("unsynced"), 20)
+	require.NoError(t, err)
+	require.NoError(t, m.Cut("/f", 5))
+	require.NoError(t, m.SyncDir("/"))
+	for range 2 {
+		b, err := ReadFile(m, "/f")
+		require.NoError(t, err)
+		require.Equal(t, "first", string(b))
+		require.Equal(t, []int64{0}, m.Starts("/f"))
+		m.Forget()
+	}
+	require.ErrorIs(t, m.Cut("/nothing", 1), fs.ErrNotExist)
+	require.Empty(t, m.Starts("/nothing"))
+}

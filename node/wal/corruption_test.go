@@ -187,3 +187,22 @@ func TestRefusalChangesNothing(t *testing.T) {
 	_, _, err := Open(h.disk, dir, small)
 	require.Error(t, err)
 }
+
+// A log that ends where one of its syncs began is one that was never longer: no checksum can tell what is gone.
+func TestCutWhereASyncBegan(t *testing.T) {
+	h, l := newHistory(t, Options{ClusterID: 7, NodeID: 3})
+	starts := h.disk.Starts(l.current())
+	require.Greater(t, len(starts), 8)
+	before := len(h.last().entries)
+	for i := len(starts) - 1; i > 1; i-- { // the first is the file's birth
+		disk := h.disk.Clone()
+		require.NoError(t, disk.Cut(l.current(), starts[i]))
+		_, r, err := Open(disk, dir, Options{ClusterID: 7, NodeID: 3})
+		require.NoError(t, err)
+		require.Empty(t, r.Notes)
+		got := recoveredModel(r)
+		require.Less(t, len(got.entries), before)
+		require.Contains(t, h.states, got)
+		before = len(got.entries)
+	}
+}
