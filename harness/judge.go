@@ -115,6 +115,10 @@ type Findings struct {
 	ServiceBound     time.Duration // how long nothing may be served while a majority is alive and connected; 0: not judged
 	OperationTimeout time.Duration
 	Unserved         string // that nothing was served any more, though every fault was healed; empty: something was
+
+	// OneOfMany: of the many runs of a campaign, each short and with chance for what is drawn. That no operation of one kind succeeded says
+	// little about it, and the others count all the same.
+	OneOfMany bool
 }
 
 // Judge puts the checker's results and the harness's own findings together. Invalid beats unknown beats valid.
@@ -122,7 +126,7 @@ func Judge(h *history.History, f Findings, results ...checker.Result) store.Verd
 	t := readNemesis(h)
 	v := store.Verdict{Faults: t.faults, Leaders: f.Leaders, Length: h.Length, ByF: map[string]store.Counts{}}
 	count(h, &v)
-	v.Results = append(slices.Clip(results), judgeRun(f), judgeNodes(f, t), judgeService(h, f), judgeOperations(h, v, f.Workload), judgeFaults(f.Faults, t))
+	v.Results = append(slices.Clip(results), judgeRun(f), judgeNodes(f, t), judgeService(h, f), judgeOperations(h, v, f), judgeFaults(f.Faults, t))
 	conclude(&v)
 	return v
 }
@@ -211,29 +215,40 @@ const fewest = 100
 
 // judgeOperations: a history in which next to nothing of some kind succeeded says nothing about it, and one in which nothing
 // was written says nothing at all, since an empty store is always right.
-func judgeOperations(h *history.History, v store.Verdict, workload string) checker.Result {
+func judgeOperations(h *history.History, v store.Verdict, found Findings) checker.Result {
 	r := checker.Result{Checker: operationsChecker, Verdict: checker.Valid}
 	var why []string
 	if v.Operations.OK == 0 {
 		why = append(why, "no operation succeeded")
-	} else if !wrote(h, workload) {
+	} else if !wrote(h, found.Workload) {
 		why = append(why, "nothing was written: no operation that changes anything succeeded")
 	}
+	rare := rarelySucceeded(v)
+	if found.OneOfMany {
+		r.Warnings = rare
+	} else {
+		why = append(why, rare...)
+	}
+	if len(why) > 0 {
+		r.Verdict, r.Reason = checker.Unknown, strings.Join(why, "; ")
+	}
+	return r
+}
+
+// rarelySucceeded names the kinds of operations of which next to none succeeded, where others did.
+func rarelySucceeded(v store.Verdict) (kinds []string) {
 	for _, f := range slices.Sorted(maps.Keys(v.ByF)) {
 		c := v.ByF[f]
 		total := c.OK + c.Fail + c.Info
 		switch {
 		case v.Operations.OK == 0:
 		case c.OK == 0:
-			why = append(why, fmt.Sprintf("of %d operations %s none succeeded", total, f))
+			kinds = append(kinds, fmt.Sprintf("of %d operations %s none succeeded", total, f))
 		case c.OK*fewest < total:
-			why = append(why, fmt.Sprintf("of %d operations %s only %d succeeded", total, f, c.OK))
+			kinds = append(kinds, fmt.Sprintf("of %d operations %s only %d succeeded", total, f, c.OK))
 		}
 	}
-	if len(why) > 0 {
-		r.Verdict, r.Reason = checker.Unknown, strings.Join(why, "; ")
-	}
-	return r
+	return kinds
 }
 
 // wrote tells whether an operation succeeded that may change something, where the workload's model can tell.

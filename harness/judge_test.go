@@ -86,6 +86,15 @@ func TestJudge(t *testing.T) {
 		{"none succeeded", func(h *history.History, _ *Findings, _ *checker.Result) { setType(h, "", history.Fail) }, checker.Unknown, "no operation succeeded"},
 		{"every put failed", func(h *history.History, _ *Findings, _ *checker.Result) { setType(h, "put", history.Fail) },
 			checker.Unknown, "of 33 operations put none succeeded"},
+		{"every put of one of many runs failed", func(h *history.History, f *Findings, _ *checker.Result) {
+			setType(h, "put", history.Fail)
+			f.OneOfMany = true
+		}, checker.Valid, ""},
+		{"only reads in one of many runs", func(h *history.History, f *Findings, _ *checker.Result) {
+			setType(h, "put", history.Fail)
+			setType(h, "cas", history.Fail)
+			f.OneOfMany = true
+		}, checker.Unknown, "nothing was written"},
 		{"only reads", func(h *history.History, _ *Findings, _ *checker.Result) {
 			for i := range h.Operations {
 				h.Operations[i].F = "get"

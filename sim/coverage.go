@@ -37,6 +37,7 @@ const (
 	ClockJumps
 	MomentsStruck  // faults at a chosen moment of a node's life
 	OldLeaders     // leaders that were cut off and heard late answers still
+	Successions    // leaders elected again after another one had cut their logs, with nothing committed
 	CrashesAtStart // of a process amid reading its disk
 	BitsFlipped    // at rest
 	DecayRefused   // and the node would not start on that disk
@@ -52,7 +53,7 @@ var counterNames = [counters]string{
 	StaleLeader: "two leaders of different terms", CommitOfEarlierTerm: "entries of earlier terms committed by a new leader",
 	ConfigurationsChanged: "configurations committed", Transfers: "leadership transfers", RemovedLeft: "removed nodes left",
 	RestartsFromSnapshot: "restarts from a snapshot", LogReplacedAtStart: "log replaced by a snapshot at the start", ClockJumps: "clock jumps",
-	MomentsStruck: "faults at a chosen moment", OldLeaders: "old leaders cut off", CrashesAtStart: "crashes amid a start", BitsFlipped: "bits flipped at rest", DecayRefused: "decayed disks refused",
+	MomentsStruck: "faults at a chosen moment", OldLeaders: "old leaders cut off", Successions: "leaders elected again after losing entries", CrashesAtStart: "crashes amid a start", BitsFlipped: "bits flipped at rest", DecayRefused: "decayed disks refused",
 }
 
 func (c Counter) String() string {

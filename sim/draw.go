@@ -54,7 +54,11 @@ const (
 	troubleHang      // disks that stand still, most of all of a node that is cut off
 	troubleEarly     // faults from the very start, before there is a leader
 	troubleHurry     // many operations in little time
-	troubles         // how many there are
+
+	// Those that follow are drawn last of all: a plan without them is what it was before there were any.
+	troubleSuccession  // leaders that follow one another, and one that comes back
+	troubleSplitChange // changes of members that part the new voters from the others
+	troubles           // how many there are
 )
 
 // UsualWeights are those of a campaign that knows nothing yet.
@@ -64,7 +68,7 @@ func UsualWeights() Weights {
 		w[i] = 350
 	}
 	w[troublePower], w[troublePartition], w[troubleTornWork] = 600, 600, 500
-	w[troubleEarly] = 200
+	w[troubleEarly], w[troubleSuccession], w[troubleSplitChange] = 200, 120, 120
 	return w
 }
 
@@ -74,7 +78,7 @@ func (s Swarm) Draw(seed uint64) Plan {
 	if s.Weights == (Weights{}) {
 		d.swarm.Weights = UsualWeights()
 	}
-	for i := range d.has {
+	for i := range troubleSuccession {
 		d.has[i] = d.IntN(1000) < d.swarm.Weights[i]
 	}
 	if d.IntN(20) == 0 {
@@ -111,10 +115,24 @@ func (s Swarm) Draw(seed uint64) Plan {
 	d.network(&p)
 	d.disk(&p)
 	d.injections(&p)
+	d.last(&p, d.has == Troubles{})
+	return p
+}
+
+// last draws what came to the simulator last.
+func (d *drawing) last(p *Plan, inPeace bool) {
 	if p.Client.Sessions && d.IntN(3) == 0 {
 		p.Node.Sessions = 1 + d.IntN(2*p.Workers) // so few that sessions in use have to go
 	}
-	return p
+	for _, t := range []struct {
+		trouble trouble
+		draw    func(p *Plan)
+	}{{troubleSuccession, d.succession}, {troubleSplitChange, d.splitChange}} {
+		if d.IntN(1000) < d.swarm.Weights[t.trouble] && !inPeace && p.Nodes >= 5 {
+			p.Troubles[t.trouble] = true
+			t.draw(p)
+		}
+	}
 }
 
 type drawing struct {

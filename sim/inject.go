@@ -26,7 +26,7 @@ type Injection struct {
 	Nodes []int `json:"nodes,omitempty"`
 	// Links are what a partition cuts or a storm hits: from, to. Of an aimed partition: all links of the leader, in Ways.
 	Links [][2]int      `json:"links,omitempty"`
-	Ways  string        `json:"ways,omitempty"`     // "out", "in"; empty: both. At a moment of the disk: "after"; empty: before
+	Ways  string        `json:"ways,omitempty"`     // "out", "in"; empty: both; "new-voters": of a joint configuration, to the others. At a moment of the disk: "after"; empty: before
 	Flaps time.Duration `json:"flaps_ns,omitempty"` // a partition that comes and goes, this long each
 	// Storm is what a storm adds to the links, Rate (in millionths) and Ahead what a clock does, Slow how likely (in a million) and
 	// Slowness by how much at most a disk's work takes longer.
@@ -39,7 +39,7 @@ type Injection struct {
 	// no node but this one. With an old leader that is so from when it is cut off.
 	Workers uint64 `json:"workers,omitempty"`
 	// Deaf is a server that does not hear the old leader from the beginning: the n-th after it, counted on where nodes are fewer. 0: none. With
-	// Restart all others are killed and started again when the leader is cut off.
+	// Restart all others are killed and started again when the leader is cut off. Of a succession: the first that hears it.
 	Deaf    int  `json:"deaf,omitempty"`
 	Restart bool `json:"restart,omitempty"`
 	// Old has a change of members, or a transfer, asked of who leads the earliest term, too, and of a server that is no voter.
@@ -62,9 +62,10 @@ const (
 	FaultTransfer   = "leader"     // leadership is handed over
 	FaultClients    = "clients"    // some clients do not reach a node, and turn to others
 	FaultOldLeader  = "old-leader" // what is sent to a leader takes ever longer, then nobody hears it any more: it leads on for a while
+	FaultSuccession = "succession" // leaders follow one another, each heard by few, and the first comes back
 )
 
-var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer, FaultClients, FaultOldLeader}
+var faultNames = []string{FaultKill, FaultPower, FaultPause, FaultPartition, FaultStorm, FaultClock, FaultSlowDisk, FaultFailSync, FaultFullDisk, FaultDecay, FaultMembership, FaultTransfer, FaultClients, FaultOldLeader, FaultSuccession}
 
 // minFlaps bounds how often a partition comes and goes.
 const minFlaps = 100 * time.Microsecond
@@ -85,7 +86,7 @@ func (in *Injection) check(nodes int) error {
 		return fmt.Errorf("there is no fault %q; there are %s", in.Fault, strings.Join(faultNames, ", "))
 	case in.At < 0 || in.For < 0 || in.Flaps < 0 || in.Slowness < 0:
 		return errors.New("times must not be negative")
-	case in.Fault == FaultOldLeader && len(in.Links) > 0:
+	case (in.Fault == FaultOldLeader || in.Fault == FaultSuccession) && len(in.Links) > 0:
 		return errors.New("it is about a leader, and cannot name links")
 	case in.Fault == FaultOldLeader && (in.Rate < 0 || in.Rate >= 2*million):
 		return fmt.Errorf("clocks do not go at the rate %d, and one as far on the other side: want 0 (as they go) to below %d millionths", in.Rate, 2*million)
@@ -258,6 +259,8 @@ func (w *world) effect(in *Injection, targets []*simNode) (begin, end func()) {
 		return w.partClients(in, targets)
 	case FaultOldLeader:
 		return w.ageLeader(in, targets[0])
+	case FaultSuccession:
+		return w.succeed(in, targets[0])
 	}
 	w.fail(fmt.Errorf("the plan injects %q, which is no fault", in.Fault))
 	return nil, nil
@@ -315,7 +318,7 @@ func (w *world) linksOf(in *Injection, targets []*simNode) [][2]int {
 	links := slices.Clone(in.Links)
 	for _, n := range targets {
 		for _, other := range w.nodes {
-			if other == n {
+			if other == n || in.Ways == waysNewVoters {
 				continue
 			}
 			if in.Ways != "in" {
@@ -323,6 +326,24 @@ func (w *world) linksOf(in *Injection, targets []*simNode) [][2]int {
 			}
 			if in.Ways != "out" {
 				links = append(links, [2]int{int(other.id), int(n.id)})
+			}
+		}
+		if in.Ways == waysNewVoters {
+			links = append(links, n.aroundNewVoters()...)
+		}
+	}
+	return links
+}
+
+// waysNewVoters has a partition be between the new voters of the target's joint configuration and all others.
+const waysNewVoters = "new-voters"
+
+func (n *simNode) aroundNewVoters() (links [][2]int) {
+	c := n.follow.configuration(len(n.follow.configs))
+	for _, a := range n.world.nodes {
+		for _, b := range n.world.nodes {
+			if c.Joint() && contains(c.Voters, a.id) && !contains(c.Voters, b.id) {
+				links = append(links, [2]int{int(a.id), int(b.id)}, [2]int{int(b.id), int(a.id)})
 			}
 		}
 	}

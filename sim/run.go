@@ -245,7 +245,7 @@ func (w *world) conclude(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	results := append([]checker.Result{w.judge.result()}, harness.CheckAll(ctx, h, checkers, checker.Options{Timeout: cmp.Or(w.options.CheckTimeout, 10*time.Second)})...)
-	f := harness.Findings{Workload: w.plan.Workload, Faults: w.plan.Asked, Crashes: w.crashes, Problems: w.problems}
+	f := harness.Findings{Workload: w.plan.Workload, Faults: w.plan.Asked, Crashes: w.crashes, Problems: w.problems, OneOfMany: w.plan.Schedule == nil}
 	judged := harness.Judge(h, f, results...)
 	judged.Leaders = w.judge.leaderships() // two of one term are the invariants' to notice
 	r := Result{Seed: w.plan.Seed, Plan: w.plan, Verdict: judged.Verdict, Reason: judged.Reason, Judged: judged, Violations: w.judge.violations,

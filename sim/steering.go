@@ -11,7 +11,8 @@ var troubleNames = [troubles]string{troubleLoss: "loss", troubleSlow: "slow", tr
 	troubleTornWork: "torn-work", troubleFailedWork: "failed-work", troubleSlowDisk: "slow-disk", troubleBatches: "batches", troubleKill: "kill",
 	troublePower: "power", troublePause: "pause", troublePartition: "partition", troubleFlap: "flap", troubleStorm: "storm", troubleClock: "clock",
 	troubleDisk: "disk", troubleMembership: "membership", troubleTransfer: "transfer", troubleMoment: "moment",
-	troubleOldLeader: "old-leader", troubleHang: "hang", troubleEarly: "early", troubleHurry: "hurry"}
+	troubleOldLeader: "old-leader", troubleHang: "hang", troubleEarly: "early", troubleHurry: "hurry",
+	troubleSuccession: "succession", troubleSplitChange: "split-change"}
 
 // String names the weights that are not the usual ones: "kill=500,loss=120". ParseWeights reads it.
 func (w Weights) String() string {

@@ -55,6 +55,7 @@ func (v *invariants) changedRole(n *simNode, st raft.Status) {
 		return
 	}
 	w.moment(MomentLeads, n)
+	w.newLeader(n)
 	w.coverage.Count(LeadersElected)
 	v.reigns = append(v.reigns, store.Leadership{Term: st.Term, Node: n.name(), Start: w.now, End: never})
 	for _, other := range w.nodes {

@@ -19,17 +19,18 @@ type world struct {
 	still   int // steps since then
 	hash    uint64
 
-	nodes      []*simNode
-	names      []string
-	links      [][]link // by sender and receiver
-	calm       bool     // no faults any more: the liveness phase
-	onCalm     []func() // end the faults that stand
-	armed      []*armed // injections that wait for a moment of a node's
-	armedDisks []*armed // likewise, of its disk's
-	coroutines []*coroutine
-	current    *coroutine // that runs
-	deferred   slots[func()]
-	messages   slots[raft.Message]
+	nodes       []*simNode
+	names       []string
+	links       [][]link      // by sender and receiver
+	calm        bool          // no faults any more: the liveness phase
+	onCalm      []func()      // end the faults that stand
+	armed       []*armed      // injections that wait for a moment of a node's
+	armedDisks  []*armed      // likewise, of its disk's
+	successions []*succession // under way
+	coroutines  []*coroutine
+	current     *coroutine // that runs
+	deferred    slots[func()]
+	messages    slots[raft.Message]
 
 	record   recorder
 	judge    invariants
