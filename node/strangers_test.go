@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -78,12 +77,6 @@ func (s *single) open(t *testing.T) *client.Client {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c
-}
-
-func minute(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 func putTxn(key string, value []byte) kv.Txn {
@@ -163,7 +156,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	_, err = half.Write(hello(goodPeer)[:11])
 	require.NoError(t, err)
 
-	_, err = s.open(t).Do(minute(t), putTxn("k", nil), wire.ReadIndex)
+	_, err = s.open(t).Do(t.Context(), putTxn("k", nil), wire.ReadIndex)
 	require.NoError(t, err)
 	s.stop()
 	require.NoError(t, <-s.ended)
@@ -172,11 +165,11 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 // Bad transactions are refused, definitely, and so are answers that would not fit in a frame; the node serves on.
 func TestRequestsBeyondTheLimits(t *testing.T) {
 	s := startSingle(t, vfs.NewMem())
-	conn, err := client.Dial(minute(t), s.client, "test", 1)
+	conn, err := client.Dial(t.Context(), s.client, "test", 1)
 	require.NoError(t, err)
 	defer conn.Close()
 	do := func(c wire.Consistency, txn []byte) wire.Response {
-		p, err := conn.Do(minute(t), wire.Request{Kind: wire.Transact, Consistency: c, Txn: txn})
+		p, err := conn.Do(t.Context(), wire.Request{Kind: wire.Transact, Consistency: c, Txn: txn})
 		require.NoError(t, err)
 		return p
 	}
@@ -206,7 +199,7 @@ func TestRequestsBeyondTheLimits(t *testing.T) {
 func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
 	s := startSingle(t, vfs.NewMem())
 	other := s.open(t)
-	_, err := other.Do(minute(t), putTxn("k", make([]byte, kv.MaxValue)), wire.ReadIndex)
+	_, err := other.Do(t.Context(), putTxn("k", make([]byte, kv.MaxValue)), wire.ReadIndex)
 	require.NoError(t, err)
 
 	conn, err := net.Dial("tcp", s.client)
@@ -215,12 +208,10 @@ func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
 	_, err = conn.Write(hello(wire.Hello{Purpose: wire.ForClient}))
 	require.NoError(t, err)
 	get := kv.AppendTxn(nil, kv.Txn{Ops: []kv.Op{{Kind: kv.Get, Key: "k"}}})
-	require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Minute)))
-	for i := uint64(0); err == nil; i++ { // each asks for 1 MiB
+	for i := uint64(0); err == nil; i++ { // each asks for 1 MiB; that the node ends it is waited for as long as the test may take
 		_, err = conn.Write(frameOf(string(wire.AppendRequest(nil, wire.Request{ID: i, Kind: wire.Transact, Consistency: wire.Stale, Txn: get}))))
 	}
-	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
-	_, err = other.Do(minute(t), putTxn("k", nil), wire.ReadIndex)
+	_, err = other.Do(t.Context(), putTxn("k", nil), wire.ReadIndex)
 	require.NoError(t, err)
 }
 
@@ -249,10 +240,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		_, err = conn.Write(h)
 		require.NoError(t, err)
 	}
-	asking, err := client.Dial(minute(t), s.client, "", 1)
+	asking, err := client.Dial(t.Context(), s.client, "", 1)
 	require.NoError(t, err)
 	defer asking.Close()
-	_, err = asking.Do(minute(t), wire.Request{Kind: wire.WhoLeads})
+	_, err = asking.Do(t.Context(), wire.Request{Kind: wire.WhoLeads})
 	require.NoError(t, err)
 	require.NotEmpty(t, running())
 
@@ -282,7 +273,7 @@ func TestFailedDiskEndsTheNode(t *testing.T) {
 			mem := vfs.NewMem()
 			s := startSingle(t, mem)
 			c := s.open(t)
-			_, err := c.Do(minute(t), putTxn("k", []byte("kept")), wire.ReadIndex)
+			_, err := c.Do(t.Context(), putTxn("k", []byte("kept")), wire.ReadIndex)
 			require.NoError(t, err)
 
 			mem.Inject(func(op vfs.Op) error {
@@ -291,7 +282,7 @@ func TestFailedDiskEndsTheNode(t *testing.T) {
 				}
 				return nil
 			})
-			_, err = c.Do(minute(t), putTxn("k", []byte("lost")), wire.ReadIndex)
+			_, err = c.Do(t.Context(), putTxn("k", []byte("lost")), wire.ReadIndex)
 			var e *client.Error
 			require.ErrorAs(t, err, &e)
 			require.False(t, e.Definite)
@@ -302,7 +293,7 @@ func TestFailedDiskEndsTheNode(t *testing.T) {
 
 			mem.Inject(nil)
 			again := startSingle(t, mem)
-			r, err := again.open(t).Do(minute(t), kv.Txn{Ops: []kv.Op{{Kind: kv.Get, Key: "k"}}}, wire.ReadIndex)
+			r, err := again.open(t).Do(t.Context(), kv.Txn{Ops: []kv.Op{{Kind: kv.Get, Key: "k"}}}, wire.ReadIndex)
 			require.NoError(t, err)
 			require.Contains(t, []string{"kept", "lost"}, string(r.Results[0].Value))
 			again.stop()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,15 +90,15 @@ func TestClientsAreKeptFromNodesInNamespaces(t *testing.T) {
 	require.NoError(t, c.CutClients(ctx, nil))
 	require.Equal(t, []bool{true, true}, reached("n1", "n2"))
 
-	// A client of a node that is down is turned away, not kept waiting.
+	// A client of a node that is down is turned away, not kept waiting: by a reset of its connection, which may come before it has seen that it
+	// was accepted.
 	require.NoError(t, c.Kill(ctx, "n1"))
 	conn, err := net.Dial("tcp", c.ClientAddress("n1"))
-	require.NoError(t, err)
-	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	_, err = conn.Read(make([]byte, 1))
-	require.Error(t, err)
-	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	if err == nil {
+		defer conn.Close()
+		_, err = conn.Read(make([]byte, 1))
+	}
+	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
 
 func TestPacketsInNamespaces(t *testing.T) {
