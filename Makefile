@@ -83,13 +83,13 @@ known-bug-nats-lazy-sync: build ## writes that NATS acknowledged and never synce
 known-bug-etcd-14370: build ## writes that a single etcd 3.5.4 acknowledged before it had synced them (FUSE)
 	@$(MAKE) -s systems SYSTEMS=etcd@3.5.4
 	$(call bug,--versions etcd@3.5.4 --nodes 1 --faults disk:fsync-slow:nodes=one:delay=50ms$(comma)disk:power-loss:nodes=one --clients 50 --rate 0 --time 20s)
-# One member is killed each 1.5 s while the two others serve. Its backend commits each millisecond, so that commits fall into the midst of what it
-# applies; timeouts are long, so that a machine with much else to do has a leader, and how long nobody serves is not judged.
+# One member is killed each 0.6 s while the two others serve. Backends commit as often as they can, so that commits fall into the midst of what is
+# applied; timeouts are long, so that a machine with much else to do has a leader, and how long nobody serves is not judged.
 known-bug-etcd-13766: build ## replicas of etcd 3.5.2 that differ after kills (Docker)
 	@$(MAKE) -s systems SYSTEMS=etcd@3.5.2
 	$(call bug,--versions etcd@3.5.2 $(etcd-13766))
-etcd-13766 = --cluster docker --schedule systems/etcd/testdata/kill-n1.json --clients 100 --rate 1500 --timeout 5s --availability-bound 0 \
-  $(addprefix --node-flag=,--backend-batch-interval=1ms --election-timeout=3000 --heartbeat-interval=300)
+etcd-13766 = --cluster docker --schedule systems/etcd/testdata/kills-under-slow-syncs.json --clients 100 --rate 0 --timeout 5s --availability-bound 0 \
+  $(addprefix --node-flag=,--backend-batch-interval=100us --election-timeout=3000 --heartbeat-interval=50)
 
 .PHONY: compare-etcd-13766
 compare-etcd-13766: build ## etcd 3.5.2 held against 3.5.35 under the kills of known-bug-etcd-13766: which is worse (Docker)

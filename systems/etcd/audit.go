@@ -56,11 +56,11 @@ func (System) Audit(ctx context.Context, addresses map[string]string) (differenc
 		}
 		differences = append(append(differences, fmt.Sprintf("at revision %d HashKV of %s is %d, and of %s %d", lowest, nodes[0], first.hash, node, has.hash)), found...)
 	}
+	apart, err := places.differ(nodes) // how many writes were passed over, where that can be told
 	if len(differences) > 0 {
-		return differences, compared, nil
+		err = nil
 	}
-	differences, err = places.differ(nodes)
-	return differences, compared, err
+	return append(apart, differences...), compared, err
 }
 
 // place is how far a node has come.
