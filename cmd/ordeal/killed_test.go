@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ordeal-dev/ordeal/harness/namespaces"
 	"github.com/ordeal-dev/ordeal/nemesis/disk"
 )
 
-// moments is how often a harness is killed, and latest when at the latest after its start.
+// moments is how often a harness is killed, and latest when at the latest after its start, or every other time after its first fault: a
+// machine that is slow would else show nothing but set-ups.
 const (
 	moments = 10
 	latest  = 2500 * time.Millisecond
@@ -42,7 +44,8 @@ func killRuns(t *testing.T, variables, arguments []string, left func(pid int) st
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for i := range moments {
-		cmd := exec.Command(ordeal, append([]string{"run", "--time", "1h", "--rate", "100", "--nodes", "3", "--out", filepath.Join(work, "results"),
+		results := filepath.Join(work, "results", strconv.Itoa(i))
+		cmd := exec.Command(ordeal, append([]string{"run", "--time", "1h", "--rate", "100", "--nodes", "3", "--out", results,
 			"--seed", strconv.Itoa(i)}, arguments...)...)
 		var output bytes.Buffer
 		cmd.Env, cmd.Stdout, cmd.Stderr = environment, &output, &output
@@ -52,11 +55,17 @@ func killRuns(t *testing.T, variables, arguments []string, left func(pid int) st
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		moment := time.Duration(rng.Int64N(int64(latest)))
-		select {
-		case err := <-ended:
-			t.Fatalf("the run ended by itself: %v\n%s", err, output.String())
-		case <-time.After(moment):
+		alive := func(d time.Duration) {
+			select {
+			case err := <-ended:
+				t.Fatalf("the run ended by itself: %v\n%s", err, output.String())
+			case <-time.After(d):
+			}
 		}
+		for i%2 == 1 && !hurt(t, results) {
+			alive(10 * time.Millisecond)
+		}
+		alive(moment)
 		_ = cmd.Process.Kill()
 		killed(cmd.Process.Pid)
 		for attempt := range 2 { // the second has nothing to do
@@ -79,6 +88,20 @@ func killRuns(t *testing.T, variables, arguments []string, left func(pid int) st
 			t.Fatalf("killed after %v, and left after cleanup:\n%s\nthe run said:\n%s", moment, what, output.String())
 		}
 	}
+}
+
+// hurt reports whether the run with its results there has injected a fault.
+func hurt(t *testing.T, results string) bool {
+	histories, err := filepath.Glob(filepath.Join(results, "*", "*", "history.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range histories {
+		if text, err := os.ReadFile(h); err == nil && bytes.Contains(text, []byte(`"phase":"inject"`)) {
+			return true
+		}
+	}
+	return false
 }
 
 // killed waits until a process that was killed has begun to end: its first thread is a zombie or all of it is gone. One that
@@ -123,7 +146,17 @@ func leftHere(t *testing.T, work, temporary string) string {
 	return strings.Join(left, "\n")
 }
 
-func TestKilledAtAnyMomentOnLocal(t *testing.T) {
+func TestKilledAtAnyMomentOnLocal(t *testing.T) { killLocalRuns(t) }
+
+func TestKilledAtAnyMomentInNamespaces(t *testing.T) {
+	if err := namespaces.Probe(t.Context()); err != nil {
+		t.Skip("no network namespaces: ", err)
+	}
+	killLocalRuns(t, "--links", "namespaces")
+}
+
+// killLocalRuns kills harnesses of clusters of processes.
+func killLocalRuns(t *testing.T, arguments ...string) {
 	t.Parallel() // it mostly waits
 	// A name of its own: of a process that hangs in its own end the kernel still tells the name, and nothing else.
 	node := filepath.Join(t.TempDir(), fmt.Sprintf("n%010x", rand.Uint64N(1<<40)))
@@ -135,7 +168,7 @@ func TestKilledAtAnyMomentOnLocal(t *testing.T) {
 		faults += ",disk"
 	}
 	noEngine := []string{"DOCKER_HOST=unix://" + filepath.Join(t.TempDir(), "no-engine")}
-	killRuns(t, noEngine, []string{"--cluster", "local", "--node-binary", node, "--faults", faults}, func(int) string {
+	killRuns(t, noEngine, append([]string{"--cluster", "local", "--node-binary", node, "--faults", faults}, arguments...), func(int) string {
 		names, err := exec.Command("ps", "-A", "-o", "comm=").Output()
 		if err != nil {
 			t.Fatal(err)
