@@ -172,7 +172,7 @@ func (d *drawing) client(p *Plan) {
 	c.Sessions = d.IntN(2) == 0
 	c.Reads = []wire.Consistency{wire.ReadIndex, wire.ReadIndex, wire.ReadIndex, wire.ThroughLog, wire.Lease, wire.Lease}[d.IntN(6)]
 	if c.Reads == wire.Lease {
-		p.Node.CheckQuorum, p.Node.ClockDrift = true, 0.05+0.45*d.Float64()
+		p.Node.CheckQuorum, p.Node.ClockDrift = true, 0.05+float64(0.45*d.Float64()) // rounded before the sum, or a machine that fuses the two draws another number
 		if d.IntN(2) == 0 {
 			p.Node.ClockDrift /= 10 // a lease is nearly as long as an election timeout
 		}
