@@ -35,6 +35,13 @@ func fault(id int, name string, from, to time.Duration, impact nemesis.Impact) [
 	}
 }
 
+// returning is a change of members that is taken back from 4 s to 15 s, and so the configuration may be joint in between.
+func returning(out []string) []nemesis.Event {
+	change := fault(1, "membership", second, 4*second, nemesis.Impact{Out: out})
+	change[1].Done, change[1].End = 15*second, 15*second
+	return change
+}
+
 var fiveNodes = []string{"n1", "n2", "n3", "n4", "n5"}
 
 func down(n int) nemesis.Impact { return nemesis.Impact{Down: fiveNodes[:n]} }
@@ -69,9 +76,15 @@ func TestService(t *testing.T) {
 			"from 5.2s on"},
 		{"two of four voters left", story(20, span{5 * second, 10 * second}),
 			[][]nemesis.Event{fault(1, "membership", 4*second, 11*second, nemesis.Impact{Out: fiveNodes[4:]}), fault(2, "kill", 5*second, 10*second, down(2))}, ""},
-		{"joint, without a majority of the old", story(20, span{5 * second, 10 * second}),
-			[][]nemesis.Event{fault(1, "kill", 4*second, 11*second, down(2)), {{ID: 2, Fault: "membership", Phase: nemesis.PhaseInject, Took: true,
-				Start: 5 * second, Done: 12 * second, End: 12 * second, Impact: &nemesis.Impact{Out: fiveNodes[4:]}}}}, ""},
+		{"voters come and go", story(20, span{5 * second, 10 * second}),
+			[][]nemesis.Event{{{ID: 2, Fault: "membership", Phase: nemesis.PhaseInject, Took: true, Start: 5 * second, Done: 12 * second, End: 12 * second,
+				Impact: &nemesis.Impact{Out: fiveNodes[4:]}}}}, ""},
+		{"joint, with both majorities", story(20, span{5 * second, 10 * second}), [][]nemesis.Event{returning(fiveNodes[4:]), fault(2, "kill", 5*second, 10*second, down(1))},
+			"nothing was served for 4.82s from 5.2s on"},
+		{"joint, without one of the voters there were", story(20, span{5 * second, 10 * second}),
+			[][]nemesis.Event{returning(fiveNodes[4:]), fault(2, "kill", 5*second, 10*second, down(2))}, ""},
+		{"joint, without one of the voters there will be", story(20, span{5 * second, 10 * second}),
+			[][]nemesis.Event{returning(fiveNodes[3:]), fault(2, "kill", 5*second, 10*second, nemesis.Impact{Down: fiveNodes[2:]})}, ""},
 		{"the harness stood still", story(20, span{5 * second, 10 * second}), [][]nemesis.Event{{{ID: -1, Fault: Stall, Phase: nemesis.PhaseTurn, Start: 5 * second, End: 9500 * second / 1000}}}, ""},
 		{"nobody tried", &history.History{Length: 20 * second, Operations: []history.Operation{op("put", history.OK, 1, 2), op("put", history.OK, 19*second, 20*second)}}, nil, ""},
 		{"after what nobody survives", story(20, span{5 * second, 20 * second}), [][]nemesis.Event{{{ID: 1, Fault: "disk", Phase: nemesis.PhaseInject, Took: true, Beyond: true, Start: 5 * second}}}, ""},
