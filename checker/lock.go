@@ -12,7 +12,7 @@ import (
 // Lock is held by one client at a time.
 //
 //	acquire: input names the client; output is the fencing token, an integer, or nil where the system gives none. Tokens
-//	grow from one acquisition to the next.
+//	grow from one acquisition to the next; the first may be any.
 //	release: input names the client; possible only for the client that holds the lock.
 //	read: output names the client that holds the lock, nil when nobody does.
 func Lock() Model {
@@ -30,10 +30,11 @@ func Lock() Model {
 	}
 }
 
-// lockState is who holds the lock ("": nobody), and the last token.
+// lockState is who holds the lock ("": nobody), and the last token, if there was one.
 type lockState struct {
 	holder string
 	token  int64
+	fenced bool
 }
 
 func describeLock(s any) string {
@@ -41,7 +42,7 @@ func describeLock(s any) string {
 	if state.holder == "" {
 		return "held by nobody"
 	}
-	if state.token == 0 {
+	if !state.fenced {
 		return "held by " + state.holder
 	}
 	return fmt.Sprintf("held by %s, token %d", state.holder, state.token)
@@ -73,15 +74,15 @@ func lockStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 		if state.holder != client {
 			return s, !known
 		}
-		return lockState{token: state.token}, true
+		return lockState{token: state.token, fenced: state.fenced}, true
 	}
 	if state.holder != "" {
 		return s, !known
 	}
 	if token, ok := op.Output.AsInt(); known && ok {
-		return lockState{client, token}, token > state.token
+		return lockState{client, token, true}, !state.fenced || token > state.token
 	}
-	return lockState{client, state.token}, true
+	return lockState{client, state.token, state.fenced}, true
 }
 
 // holderID is a client as lockState has it.
@@ -206,9 +207,6 @@ func holdsByToken(ops []*history.Operation, holds []hold) (conflict []int32) {
 		return t
 	}
 	slices.SortFunc(holds, func(a, b hold) int { return cmp.Compare(token(a), token(b)) })
-	if len(holds) > 0 && token(holds[0]) <= 0 {
-		return holdOperations(holds[0])
-	}
 	before, last := emptySpan(), 0 // of the holds before, and which of them was called last
 	for i, h := range holds {
 		if i > 0 && token(h) == token(holds[i-1]) {

@@ -69,14 +69,14 @@ func otherAnswer(g *generator, op *history.Operation, ops []history.Operation) {
 	}
 }
 
-// otherToken gives an acquisition the token of another, or none that can be.
+// otherToken gives an acquisition the token of another, or a small one.
 func otherToken(g *generator, op *history.Operation, ops []history.Operation) {
 	if op.F == "read" {
 		otherHolder(g, op, ops)
 		return
 	}
 	if op.F == "acquire" && g.random.IntN(10) == 0 {
-		op.Output = history.Int(0)
+		op.Output = history.Int(g.random.Int64N(3) - 1)
 		return
 	}
 	otherAnswer(g, op, ops)
@@ -237,7 +237,7 @@ func queueObject(g *generator) simulated {
 
 func lockObject(tokens bool) func(g *generator) simulated {
 	return func(g *generator) simulated {
-		holder, token := int64(0), int64(0)
+		holder, token := int64(0), g.random.Int64N(4)-3
 		names, fresh := map[int]int64{}, g.random.IntN(3) > 0 // a name for each acquisition, or one for each client
 		return simulated{
 			next: func(client int) (string, history.Value) {
@@ -338,6 +338,88 @@ func TestObjectsAgreeWithPorcupine(t *testing.T) {
 			}))
 			requireAgreement(t, compareModel(t, c.model, 22, some(50_000), c.history, askFrontier))
 		})
+	}
+}
+
+// repeatedQueue is queueObject with few elements, so that most are enqueued more than once.
+func repeatedQueue(g *generator) simulated {
+	s := queueObject(g)
+	next := s.next
+	s.next = func(client int) (string, history.Value) {
+		f, in := next(client)
+		if f == "enqueue" {
+			in = history.Int(1 + g.random.Int64N(3))
+		}
+		return f, in
+	}
+	return s
+}
+
+// A queue that likely matches of equal elements call legal is so for porcupine, and most legal ones are called so.
+func TestMatchedQueuesAreLegal(t *testing.T) {
+	t.Parallel()
+	r, m, b := rand.New(rand.NewPCG(61, 62)), Queue(), unbounded(t)
+	c := objectCase{m, repeatedQueue, otherAnswer}
+	legal, illegal, matched := 0, 0, 0
+	for most := some(200_000); legal < most/2 || illegal < most/2; {
+		ops := fit(&m, c.history(r))
+		want := decidePorcupine(b, ops, machineOf(&m, ops), 0)
+		if matchQueue(b, ops) {
+			matched++
+			require.Equal(t, Valid, want, "porcupine says %s, a match of equal elements valid:\n%s", want, listing(ops))
+		}
+		if want == Valid {
+			legal++
+		} else {
+			illegal++
+		}
+	}
+	t.Logf("%d legal, of which %d were matched; %d illegal", legal, matched, illegal)
+	require.Greater(t, matched, legal*3/4)
+}
+
+// What is decided of queues of few elements without a search of the whole is what porcupine says.
+func TestRepeatedQueuesAgreeWithPorcupine(t *testing.T) {
+	t.Parallel()
+	c := objectCase{Queue(), repeatedQueue, otherAnswer}
+	requireAgreement(t, compareModel(t, c.model, 64, some(200_000), c.history, func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
+		v, conflict, _, ok := decideRepeated(b, ops)
+		if few := numbered(ops, conflict); ok && v == Invalid {
+			require.Equal(t, Invalid, decidePorcupine(b, few, machineOf(m, few), 0), "of\n%s\nthe conflict is\n%s", listing(ops), listing(few))
+		}
+		return v, ok
+	}))
+}
+
+// Long queues of few elements are decided, legal or not.
+func TestLongQueuesOfRepeatedElements(t *testing.T) {
+	t.Parallel()
+	for _, clients := range []int{2, 3, 8} {
+		g := &generator{random: rand.New(rand.NewPCG(63, uint64(clients))), clients: clients, operations: 2_000}
+		ops := g.simulate(repeatedQueue(g))
+		judge := func() Result {
+			return Linearizable(Queue()).Check(t.Context(), &history.History{Operations: ops}, Options{Memory: 1 << 30})
+		}
+		got := judge()
+		require.Equal(t, Valid, got.Verdict, "%d clients: %s", clients, got.Reason)
+		taken := 1_500 + slices.IndexFunc(ops[1_500:], func(op history.Operation) bool { return op.F == "dequeue" && !op.Output.IsNil() })
+		before := ops[taken].Output
+		ops[taken].Output = history.Int(99)
+		got = judge()
+		require.Equal(t, Invalid, got.Verdict, "%d clients: %s", clients, got.Reason)
+		ops[taken].Output = before
+		// Two elements are taken in the wrong order, before all that.
+		wrong := []history.Operation{{F: "enqueue", Input: history.Int(1)}, {F: "enqueue", Input: history.Int(2)}, {F: "dequeue", Output: history.Int(2)}, {F: "dequeue", Output: history.Int(1)}}
+		for i := range wrong {
+			wrong[i].Type, wrong[i].Call, wrong[i].Return, wrong[i].Index = history.OK, time.Duration(2*i), time.Duration(2*i+1), i
+		}
+		for i := range ops {
+			ops[i].Call, ops[i].Return, ops[i].Index = ops[i].Call+10, ops[i].Return+10, ops[i].Index+len(wrong)
+		}
+		ops = append(wrong, ops...)
+		got = judge()
+		require.Equal(t, Invalid, got.Verdict, "%d clients: %s", clients, got.Reason)
+		require.LessOrEqual(t, len(got.Keys[0].Evidence), len(wrong))
 	}
 }
 

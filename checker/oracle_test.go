@@ -101,7 +101,7 @@ func oracleCounter(state string, op *history.Operation) (string, bool) {
 	return fmt.Sprint(n + d), op.Type != history.OK || !told || out == n+d
 }
 
-// oracleLock has the holder and the last token for a state.
+// oracleLock has the holder and the last token for a state; the least integer stands for none.
 func oracleLock(state string, op *history.Operation) (string, bool) {
 	var holder string
 	var last int64
@@ -217,7 +217,7 @@ func TestVerdictsAgreeWithTheOracle(t *testing.T) {
 	}{
 		"register": {oracleRegister, "nil"}, "text": {oracleText, ""}, "text with puts": {oracleText, ""},
 		"set": {oracleSet, ""}, "queue": {oracleQueue, ""},
-		"counter": {oracleCounter, "0"}, "lock": {oracleLock, "nil 0"}, "lock with tokens": {oracleLock, "nil 0"}, "bank": {oracleBank, ""},
+		"counter": {oracleCounter, "0"}, "lock": {oracleLock, "nil -9223372036854775808"}, "lock with tokens": {oracleLock, "nil -9223372036854775808"}, "bank": {oracleBank, ""},
 	}
 	require.Len(t, oracles, len(cases))
 	for name, c := range cases {

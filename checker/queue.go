@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ordeal-dev/ordeal/history"
@@ -18,7 +19,7 @@ func Queue() Model {
 	return Model{
 		Name:   "queue",
 		object: "queue",
-		Init:   func() any { return "[]" },
+		Init:   func() any { return "" },
 		Step:   queueStep,
 		Check:  queueCheck,
 		pure: func(op *history.Operation) bool {
@@ -26,8 +27,9 @@ func Queue() Model {
 		},
 		exact: decideQueue,
 
-		values:  queueMention,
-		explain: explainQueue,
+		values:   queueMention,
+		describe: describeQueue,
+		explain:  explainQueue,
 	}
 }
 
@@ -41,21 +43,21 @@ func queueCheck(op *history.Operation) error {
 	return nil
 }
 
-// queueStep keeps the queue's JSON as state.
+// queueStep has for a state the elements' JSON, a line each: JSON holds no line breaks.
 func queueStep(_ context.Context, s any, op *history.Operation) (any, bool) {
-	var state history.Value
-	if err := state.UnmarshalJSON([]byte(s.(string))); err != nil {
-		panic(err)
-	}
-	have, _ := state.AsList()
+	state := s.(string)
 	if op.F == "enqueue" {
-		return string(history.List(append(slices.Clone(have), op.Input)...).AppendJSON(nil)), true
+		return state + valueID(op.Input) + "\n", true
 	}
-	if len(have) == 0 {
+	first, rest, more := strings.Cut(state, "\n")
+	if !more {
 		return s, op.Type != history.OK || op.Output.IsNil()
 	}
-	rest := string(history.List(have[1:]...).AppendJSON(nil))
-	return rest, op.Type != history.OK || op.Output.Equal(have[0])
+	return rest, op.Type != history.OK || valueID(op.Output) == first
+}
+
+func describeQueue(s any) string {
+	return "[" + strings.ReplaceAll(strings.TrimSuffix(s.(string), "\n"), "\n", ",") + "]"
 }
 
 // queueElement is an element with its two operations.
@@ -80,11 +82,11 @@ type queueDecision struct {
 //     taken.
 //
 // T. Henzinger, A. Sezgin, V. Vafeiadis: Aspect-oriented linearizability proofs, CONCUR 2013. A crashed enqueue took effect
-// if its element was taken; otherwise it can be left out.
+// if its element was taken; otherwise it can be left out. What can be said of others decideRepeated does.
 func decideQueue(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	d := &queueDecision{ops: ops, values: newInterner(), number: make(map[uint32]int)}
 	if !d.findPuts() {
-		return Unknown, nil, "", false
+		return decideRepeated(b, ops)
 	}
 	verdict, conflict := inSteps(b, d.findTakes, d.checkOrder, d.checkEmpty)
 	return verdict, conflict, byPatterns, true
