@@ -15,8 +15,7 @@ const (
 	byFrontier  = "frontier"  // all configurations, event by event
 	byInclusion = "inclusion" // sets: each read holds the smaller ones
 	byPatterns  = "patterns"  // queues: the patterns no legal one has
-	byMatching  = "matching"  // queues: equal elements can be told apart so that it is legal
-	byParts     = "parts"     // queues: cut at moments at which they were empty
+	byMatching  = "matching"  // queues: enqueues and dequeues matched in their order
 	byHolds     = "holds"     // locks: who surely held it when
 	byResult    = "results"   // counters: each result fits one place
 	byTokens    = "tokens"    // locks: the order of the fencing tokens

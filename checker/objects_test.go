@@ -355,35 +355,12 @@ func repeatedQueue(g *generator) simulated {
 	return s
 }
 
-// A queue that likely matches of equal elements call legal is so for porcupine, and most legal ones are called so.
-func TestMatchedQueuesAreLegal(t *testing.T) {
-	t.Parallel()
-	r, m, b := rand.New(rand.NewPCG(61, 62)), Queue(), unbounded(t)
-	c := objectCase{m, repeatedQueue, otherAnswer}
-	legal, illegal, matched := 0, 0, 0
-	for most := some(200_000); legal < most/2 || illegal < most/2; {
-		ops := fit(&m, c.history(r))
-		want := decidePorcupine(b, ops, machineOf(&m, ops), 0)
-		if matchQueue(b, ops) {
-			matched++
-			require.Equal(t, Valid, want, "porcupine says %s, a match of equal elements valid:\n%s", want, listing(ops))
-		}
-		if want == Valid {
-			legal++
-		} else {
-			illegal++
-		}
-	}
-	t.Logf("%d legal, of which %d were matched; %d illegal", legal, matched, illegal)
-	require.Greater(t, matched, legal*3/4)
-}
-
-// What is decided of queues of few elements without a search of the whole is what porcupine says.
+// Queues of few elements, with dequeues that crashed as well, are what porcupine says, and a conflict is illegal by itself.
 func TestRepeatedQueuesAgreeWithPorcupine(t *testing.T) {
 	t.Parallel()
 	c := objectCase{Queue(), repeatedQueue, otherAnswer}
 	requireAgreement(t, compareModel(t, c.model, 64, some(200_000), c.history, func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
-		v, conflict, _, ok := decideRepeated(b, ops)
+		v, conflict, _, ok := decideFIFO(b, ops)
 		if few := numbered(ops, conflict); ok && v == Invalid {
 			require.Equal(t, Invalid, decidePorcupine(b, few, machineOf(m, few), 0), "of\n%s\nthe conflict is\n%s", listing(ops), listing(few))
 		}

@@ -82,11 +82,11 @@ type queueDecision struct {
 //     taken.
 //
 // T. Henzinger, A. Sezgin, V. Vafeiadis: Aspect-oriented linearizability proofs, CONCUR 2013. A crashed enqueue took effect
-// if its element was taken; otherwise it can be left out. What can be said of others decideRepeated does.
+// if its element was taken; otherwise it can be left out. Any other decideFIFO decides.
 func decideQueue(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
 	d := &queueDecision{ops: ops, values: newInterner(), number: make(map[uint32]int)}
 	if !d.findPuts() {
-		return decideRepeated(b, ops)
+		return decideFIFO(b, ops)
 	}
 	verdict, conflict := inSteps(b, d.findTakes, d.checkOrder, d.checkEmpty)
 	return verdict, conflict, byPatterns, true
