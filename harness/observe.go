@@ -17,7 +17,7 @@ import (
 
 const (
 	observeEvery   = 50 * time.Millisecond
-	observeTimeout = 250 * time.Millisecond
+	observeTimeout = time.Second            // a leader that is slow to say so on a busy machine leads all the same, and is to be hit by what aims at it
 	maxStatus      = 1 << 20                // bytes of an answer
 	refreshEvery   = 250 * time.Millisecond // commit and applied index are noted this often while nothing else changes
 )
