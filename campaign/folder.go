@@ -257,6 +257,14 @@ func (c *Campaign) Counts() (n Counts) {
 	return n
 }
 
+// Rounds is how many rounds have begun: a run of each cell is a round.
+func (c *Campaign) Rounds() (n int) {
+	for i := range c.Runs {
+		n = max(n, c.Runs[i].Number/len(c.Plan.Cells())+1)
+	}
+	return n
+}
+
 // Verdict is that of the whole campaign: invalid beats unknown beats valid. Repetitions do not count, nor does a campaign without runs.
 func (c *Campaign) Verdict() checker.Verdict {
 	verdict, any := checker.Valid, false

@@ -204,12 +204,9 @@ func planOf(folder string) (sim.Plan, error) {
 	if err != nil {
 		return sim.Plan{}, badArgument("%w: want the folder of a run with --cluster sim, or a file that `ordeal shrink` wrote", err)
 	}
-	var p sim.Plan
-	if err := store.Decode(path, b, &p); err != nil {
-		return p, badArgument("%w", err)
-	}
-	if err := p.Check(); err != nil {
-		return p, badArgument("%s: %w", path, err)
+	p, err := shrink.DecodePlan(path, b)
+	if err != nil {
+		return sim.Plan{}, badArgument("%w", err)
 	}
 	return p, nil
 }

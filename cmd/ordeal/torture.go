@@ -358,6 +358,9 @@ func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
 	if err := f.tooManyRuns(len(p.Cells())); err != nil {
 		return err
 	}
+	if done := c.Rounds(); flags.Changed("runs") && f.runs > 0 && f.runs < done {
+		return badArgument("--runs %d: --resume %s has made run %d of each cell already: give a greater number, or leave --runs out to finish what was planned", f.runs, f.resume, done)
+	}
 	if f.runs == 0 && f.total == 0 {
 		return badArgument("--resume %s: say how much more is to be run: --runs N of each cell, or --for D", f.resume)
 	}

@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,9 +174,22 @@ func (c *Case) Encode() ([]byte, error) {
 
 // Decode reads a case's file; path is where it came from, for errors.
 func Decode(path string, b []byte) (Case, error) {
-	var c Case
-	if err := store.Decode(path, b, &c); err != nil {
+	var head struct {
+		Format  *int   `json:"format"`
+		Version string `json:"version"`
+	}
+	if err := store.Decode(path, b, &head); err != nil {
 		return Case{}, err
+	}
+	switch {
+	case head.Format == nil:
+		return Case{}, fmt.Errorf("%s: it has no format, so that it is not what `ordeal shrink` writes: name the file beside a failure's drawing, or give a run's folder to `ordeal shrink`", path)
+	case *head.Format != format:
+		return Case{}, fmt.Errorf("%s: it has format %d, and this program reads format %d: replay it with the version that recorded it (%q)", path, *head.Format, format, head.Version)
+	}
+	var c Case
+	if err := decodeKnown(path, b, &c); err != nil {
+		return Case{}, fmt.Errorf("%w (it was recorded by version %q)", err, head.Version)
 	}
 	if err := c.check(); err != nil {
 		return Case{}, fmt.Errorf("%s: %w", path, err)
@@ -183,10 +197,32 @@ func Decode(path string, b []byte) (Case, error) {
 	return c, nil
 }
 
-func (c *Case) check() error {
-	if c.Format != format {
-		return fmt.Errorf("it has format %d, and this program reads format %d: replay it with the version that recorded it (%q)", c.Format, format, c.Version)
+// decodeKnown reads what must hold nothing that this program does not know: to pass over a part of it would make another run of it.
+func decodeKnown(path string, b []byte, into any) error {
+	if err := store.Decode(path, b, into); err != nil {
+		return err
 	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w: another version wrote it, or it was changed: take that version, or leave the field out", path, err)
+	}
+	return nil
+}
+
+// DecodePlan reads the plan of a run; path is where it came from, for errors.
+func DecodePlan(path string, b []byte) (sim.Plan, error) {
+	var p sim.Plan
+	if err := decodeKnown(path, b, &p); err != nil {
+		return sim.Plan{}, err
+	}
+	if err := p.Check(); err != nil {
+		return sim.Plan{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+func (c *Case) check() error {
 	if err := c.Plan.Check(); err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
