@@ -41,7 +41,17 @@ func Shrink(ctx context.Context, c Case, o Options) (Case, int, error) {
 	if s.runs == 0 { // not even the run itself came to its end
 		return Case{}, 0, errors.Join(ctx.Err(), ErrBudget)
 	}
-	for size := s.size() + 1; s.size() < size && inner.Err() == nil && s.err == nil; {
+	s.reduce()
+	s.restart(c.Plan)
+	if err := errors.Join(ctx.Err(), s.err); err != nil {
+		return Case{}, s.runs, err
+	}
+	return s.finish(ctx)
+}
+
+// reduce leaves out what can be left out, until there is nothing more.
+func (s *shrinker) reduce() {
+	for size := s.size() + 1; s.size() < size && s.ctx.Err() == nil && s.err == nil; {
 		size = s.size()
 		s.dropOperations()
 		s.dropKinds()
@@ -49,10 +59,6 @@ func Shrink(ctx context.Context, c Case, o Options) (Case, int, error) {
 		s.dropNodes()
 		s.simplify()
 	}
-	if err := errors.Join(ctx.Err(), s.err); err != nil {
-		return Case{}, s.runs, err
-	}
-	return s.finish(ctx)
 }
 
 // shrinker tries smaller cases, and keeps the smallest that shows the violation.

@@ -75,6 +75,21 @@ func TestAStaleReadShrinks(t *testing.T) {
 	}
 }
 
+// What nothing can be left out of is not the end: another run of the same plan shows the same in less.
+func TestOtherRunsMaySayItInLess(t *testing.T) {
+	c := failing(t)
+	s := &shrinker{ctx: t.Context(), best: c, progress: func(int, int) {}}
+	require.NoError(t, s.writeOut())
+	before := s.best.Events()
+	s.restart(c.Plan)
+	require.NoError(t, s.err)
+	require.Less(t, s.best.Events(), before)
+	require.NotEqual(t, c.Plan.Seed, s.best.Plan.Seed)
+	r, err := s.best.Run(t.Context(), nil)
+	require.NoError(t, err)
+	require.True(t, ViolationOf(&r).Same(c.Violation))
+}
+
 // Clients that do not pause between two operations can leave all of them out: the run comes to its end all the same.
 func TestAFailureWithoutARateShrinks(t *testing.T) {
 	for seed := uint64(1); seed < 50; seed++ {
@@ -200,6 +215,8 @@ func TestCaseFiles(t *testing.T) {
 	require.Equal(t, c, back)
 	for _, bad := range []struct{ old, new, problem string }{
 		{`"format": 1`, `"format": 9`, "case.json: it has format 9, and this program reads format 1"},
+		{`"format": 1,`, "", "case.json: it has no format, so that it is not what `ordeal shrink` writes"},
+		{`"nodes": 5`, `"nodes": 5, "planets": 9`, `case.json: json: unknown field "planets": another version wrote it`},
 		{`"nodes": 5`, `"nodes": 0`, "case.json: plan: "},
 		{`"kind": "history"`, `"kind": "mystery"`, `violation: kind "mystery"`},
 		{`"hash": "` + c.Hash, `"hash": "zz`, "hash"},
