@@ -26,7 +26,9 @@ type besideRun struct {
 // start starts a run on a cluster, with results below a folder of its name.
 func (b *besides) start(name, cluster string, arguments ...string) *besideRun {
 	arguments = append([]string{"run", "--cluster", cluster, "--rate", "100", "--clients", "5", "--quiet", "--out", filepath.Join(b.work, name)}, arguments...)
-	arguments = append(arguments, "--node-binary", filepath.Join(b.binaries, "ordeal-node"))
+	if cluster != "sim" {
+		arguments = append(arguments, "--node-binary", filepath.Join(b.binaries, "ordeal-node"))
+	}
 	if cluster == "docker" {
 		arguments = append(arguments, "--agent-binary", filepath.Join(b.binaries, "ordeal-agent"), "--compose-file", "../../docker-compose.yml")
 	}
@@ -77,7 +79,10 @@ func TestSideBySide(t *testing.T) {
 	three := b.start("local-1", "local", faults...)
 	onDocker, onLocal := b.finish(one), b.finish(three)
 	b.finish(two)
+	simulated := b.finish(b.start("sim-1", "sim", faults...))
 	back, forth := b.start("docker-again", "docker", "--schedule", onLocal), b.start("local-again", "local", "--schedule", onDocker)
+	b.sameSchedule(onDocker, b.finish(b.start("sim-again", "sim", "--schedule", onDocker)))
+	b.sameSchedule(simulated, b.finish(b.start("docker-sim", "docker", "--schedule", simulated)))
 	b.sameSchedule(onLocal, b.finish(back))
 	b.sameSchedule(onDocker, b.finish(forth))
 }
