@@ -224,8 +224,13 @@ func (r *run) settle(questions []confirmation) {
 	}
 }
 
-// disagree withdraws a key's verdict.
+// disagree withdraws a key's verdict. One that porcupine reached itself on the whole key stands, and only the evidence for it
+// is withdrawn.
 func disagree(k *KeyResult, q *confirmation) {
+	if q.evidence && k.DecidedBy == byPorcupine {
+		k.Reason, k.Evidence = "its operations fit in no legal order (a smaller set of them that was to show it does not, which is a bug in ordeal; please report it with the history)", nil
+		return
+	}
 	what := "the key"
 	if q.evidence {
 		what = "the evidence against it"

@@ -91,6 +91,12 @@ func expectedRow(text string) (Comparison, error) {
 	if row.Want != Valid && row.Want != Invalid && row.Want != Unknown {
 		return row, fmt.Errorf("verdict %q does not exist: one of valid, invalid, unknown expected", fields[3])
 	}
+	if !slices.Contains(importer.Formats, row.Format) {
+		return row, fmt.Errorf("format %q does not exist: one of %v expected", fields[1], importer.Formats)
+	}
+	if _, err := checkerFor(row.Model, nil); err != nil {
+		return row, err
+	}
 	return row, nil
 }
 

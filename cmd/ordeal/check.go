@@ -41,9 +41,9 @@ func checkCommand() *cobra.Command {
 		Use:   "check PATH...",
 		Short: "Check saved histories again",
 		Long: `check judges runs and histories that are on disk: a run's folder (results/latest), its history.jsonl, a Jepsen history
-(EDN), lines of a Jepsen log, or porcupine's key-value lines. Transactions (list-append, rw-register) and banks are judged
-where --workload names them. With --expected it compares a folder of histories with a
-table of known verdicts: file, format, model, verdict, separated by tabs.
+(EDN), lines of a Jepsen log, or porcupine's key-value lines; - is the standard input. What the history is of its operations
+tell, or --workload. With --expected it compares a folder of histories with a table of known verdicts: file, format, model,
+verdict, separated by tabs.
 
 The exit code is that of the worst verdict: 0 valid, 1 invalid, 2 unknown.`,
 		Args: cobra.MinimumNArgs(1),
@@ -52,8 +52,8 @@ The exit code is that of the worst verdict: 0 valid, 1 invalid, 2 unknown.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.workload, "workload", "", "what a history that does not say it is of: "+strings.Join(checkWorkloads(), ", "))
-	flags.StringVar(&f.format, "format", "", "format of the history: ordeal, edn, edn-lines, jepsen-log; found out if not given")
+	flags.StringVar(&f.workload, "workload", "", "what a history is of, where its operations are not to tell: "+strings.Join(checkWorkloads(), ", "))
+	flags.StringVar(&f.format, "format", "", "format of the history: "+formatNames()+"; found out if not given")
 	flags.StringVar(&f.expected, "expected", "", "table of known verdicts; PATH is then the folder of the histories")
 	flags.StringVar(&f.isolation, "isolation", checker.StrictSerializable, "isolation level for list-append and rw-register")
 	flags.Int64Var(&f.total, "bank-total", noTotal, "what all accounts of a bank add up to; without it, what they do in the first read")
@@ -87,7 +87,13 @@ func (f *checkFlags) run(ctx context.Context, w io.Writer, paths []string) error
 	return verdictReached{worst}
 }
 
-var formats = []importer.Format{importer.Ordeal, importer.EDN, importer.EDNLines, importer.JepsenLog}
+func formatNames() string {
+	var names []string
+	for _, f := range importer.Formats {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
+}
 
 // check holds the flags against what there is.
 func (f *checkFlags) check() error {
@@ -97,8 +103,8 @@ func (f *checkFlags) check() error {
 	if f.keyTimeout < 0 {
 		return badArgument("--key-timeout %v: want a positive time", f.keyTimeout)
 	}
-	if f.format != "" && !slices.Contains(formats, importer.Format(f.format)) {
-		return badArgument("--format %s: there are %v", f.format, formats)
+	if f.format != "" && !slices.Contains(importer.Formats, importer.Format(f.format)) {
+		return badArgument("--format %s: there are %s", f.format, formatNames())
 	}
 	if _, err := f.judge(importer.Ordeal, &history.History{}); err != nil {
 		return badArgument("%w", err)
@@ -108,6 +114,9 @@ func (f *checkFlags) check() error {
 
 // one checks a run where path is one, else a history by itself. A model or a format that is named is for a history.
 func (f *checkFlags) one(ctx context.Context, w io.Writer, path string) (checker.Verdict, error) {
+	if isStream(path) {
+		return f.history(ctx, w, path, nil)
+	}
 	run, err := store.Open(path)
 	if err != nil || ownHistory(path) {
 		return f.history(ctx, w, path, err)
@@ -152,7 +161,7 @@ func ownHistory(path string) bool {
 
 // history checks a history that is no run of ours, or is to be judged by another model.
 func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notARun error) (checker.Verdict, error) {
-	if !isFile(path) {
+	if !isFile(path) && !isStream(path) {
 		if notARun == nil {
 			notARun = fmt.Errorf("%s is not a file: name a history or a run's folder", path)
 		}
@@ -182,6 +191,9 @@ func (f *checkFlags) history(ctx context.Context, w io.Writer, path string, notA
 	if err := report.Text(w, v, report.TextOptions{Color: wantsColor(w)}); err != nil {
 		return v.Verdict, err
 	}
+	for _, more := range remedies(v) {
+		fmt.Fprintln(w, more)
+	}
 	return v.Verdict, printDiagrams(w, v)
 }
 
@@ -200,6 +212,14 @@ func (f *checkFlags) judgeFile(path string, format importer.Format, h *history.H
 
 // load reads a history in the format that the flags name, else in the one it looks like.
 func (f *checkFlags) load(l history.Limits, path string) (*history.History, importer.Format, error) {
+	if isStream(path) {
+		in, err := openStream(l.Context, path)
+		if err != nil {
+			return nil, "", err
+		}
+		defer in.Close()
+		return importer.Read(l, path, in, importer.Format(f.format))
+	}
 	if f.format == "" {
 		return importer.LoadWithin(l, path)
 	}

@@ -29,11 +29,15 @@ func checkWorkloads() []string {
 
 // judge is the one of the workload that the flags name, else of the one that fits the history.
 func (f *checkFlags) judge(format importer.Format, h *history.History) (judge, error) {
-	name := f.workload
+	name, err := f.workload, error(nil)
 	switch {
 	case name == "" && format == importer.EDNLines && holdsText(h):
 		name = "kv-append"
-	case name == "" || name == "register":
+	case name == "":
+		if name, err = inferred(h); err != nil {
+			return nil, err
+		}
+	case name == "register":
 		name = "cas-register"
 	}
 	list, err := checker.ListAppend(f.isolation)

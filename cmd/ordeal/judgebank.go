@@ -19,7 +19,8 @@ func (f *checkFlags) judgeBank(ctx context.Context, h *history.History, o checke
 	h = importer.Bank(h)
 	total := f.total
 	var warnings []string
-	if total == noTotal {
+	read := slices.ContainsFunc(h.Operations, func(op history.Operation) bool { return op.F == "read" && op.Type == history.OK })
+	if total == noTotal && read {
 		total = importer.FirstTotal(h)
 		warnings = append(warnings, fmt.Sprintf("the total, %d, was taken from the first read; --bank-total says what it has to be", total))
 	}
@@ -28,7 +29,7 @@ func (f *checkFlags) judgeBank(ctx context.Context, h *history.History, o checke
 	if opened, ok := importer.Opened(h); ok {
 		results = append(results, checker.Linearizable(checker.BankModel()).Check(ctx, opened, o))
 		agree = " and agree with real time"
-	} else {
+	} else if read {
 		warnings = append(warnings, "reads were judged by what they add up to alone: none had returned before the first transfer was invoked, so nobody knows what the accounts held at first, and a read that is old goes unseen")
 	}
 	results[0].Warnings = append(slices.Clip(results[0].Warnings), warnings...)

@@ -18,6 +18,9 @@ const (
 	JepsenLog Format = "jepsen-log" // lines of Jepsen's log
 )
 
+// Formats are all there are.
+var Formats = []Format{Ordeal, EDN, EDNLines, JepsenLog}
+
 // detectBytes is how much of a file Detect wants to see.
 const detectBytes = 64 << 10
 

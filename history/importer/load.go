@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
@@ -49,6 +50,25 @@ func LoadWithin(l history.Limits, path string) (*history.History, Format, error)
 	h, err := DecodeWithin(l, format, data)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s %w", path, err)
+	}
+	return h, format, nil
+}
+
+// Read reads the history that a stream holds to its end, of a format or (empty) of the one it looks like, plain or compressed.
+// name is what errors call it.
+func Read(l history.Limits, name string, in io.Reader, format Format) (*history.History, Format, error) {
+	data, err := unpack(l, name, in, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	if format == "" {
+		if format, err = Detect(data[:min(len(data), detectBytes)]); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	h, err := DecodeWithin(l, format, data)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s %w", name, err)
 	}
 	return h, format, nil
 }
@@ -110,20 +130,28 @@ func readFile(l history.Limits, path string) ([]byte, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("read a history: %s is a folder; name the file in it", path)
 	}
-	var in io.Reader = f
-	start := make([]byte, len(zstdMagic))
-	n, _ := io.ReadFull(f, start)
-	if _, err := f.Seek(0, io.SeekStart); err != nil { // a pipe
-		in = io.MultiReader(bytes.NewReader(start[:n]), f)
+	return unpack(l, path, f, info.Size())
+}
+
+// unpack reads to the end of what may be packed; size is about how much there is.
+func unpack(l history.Limits, path string, f io.Reader, size int64) ([]byte, error) {
+	buffered := bufio.NewReader(f)
+	start, err := buffered.Peek(len(zstdMagic))
+	switch {
+	case err == nil || err == io.EOF:
+	case l.Stopped() != nil:
+		return nil, l.Stopped()
+	default:
+		return nil, damaged(path, err)
 	}
-	size := info.Size()
-	if bytes.HasPrefix(start[:n], gzipMagic) {
+	var in io.Reader = buffered
+	if bytes.HasPrefix(start, gzipMagic) {
 		if in, err = gzip.NewReader(in); err != nil {
 			return nil, damaged(path, err)
 		}
 		size = 0 // not known
 	}
-	if bytes.HasPrefix(start[:n], zstdMagic) {
+	if bytes.HasPrefix(start, zstdMagic) {
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
 		if err != nil {
 			return nil, damaged(path, err)
