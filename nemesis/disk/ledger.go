@@ -175,6 +175,7 @@ func (l *ledger) lose(rng *rand.Rand) (lost, kept int, err error) {
 	if rng != nil && size != length && rng.IntN(2) == 0 {
 		length = size
 	}
+	back := run{file: l.file}
 	for _, n := range slices.Sorted(maps.Keys(l.old)) {
 		s := l.old[n]
 		if rng != nil && !s.doomed && n*SectorSize < length && rng.IntN(2) == 0 {
@@ -182,9 +183,15 @@ func (l *ledger) lose(rng *rand.Rand) (lost, kept int, err error) {
 			continue
 		}
 		lost++
-		if _, err := l.file.WriteAt(s.old[:], n*SectorSize); err != nil {
+		if n*SectorSize >= length { // the new length cuts it off: of a log that was made 64 MiB long ahead that is nearly all
+			continue
+		}
+		if err := back.add(n, s.old[:]); err != nil {
 			return lost, kept, err
 		}
+	}
+	if err := back.write(); err != nil {
+		return lost, kept, err
 	}
 	if err := l.file.Truncate(length); err != nil {
 		return lost, kept, err
@@ -192,4 +199,35 @@ func (l *ledger) lose(rng *rand.Rand) (lost, kept int, err error) {
 	l.old, l.durable, l.guard, l.low, l.start = map[int64]*sector{}, length, min(l.guard, length), -1, -1
 	l.starts = before(l.starts, length)
 	return lost, kept, nil
+}
+
+// mostRun is how many bytes are written back at once at most.
+const mostRun = 1 << 20
+
+// run is sectors one behind the other that are written back with one call.
+type run struct {
+	file    content
+	first   int64
+	content []byte
+}
+
+// add takes the next sector; those before are written where it is not their neighbour.
+func (r *run) add(n int64, content []byte) error {
+	if len(r.content) >= mostRun || n != r.first+int64(len(r.content)/SectorSize) {
+		if err := r.write(); err != nil {
+			return err
+		}
+		r.first = n
+	}
+	r.content = append(r.content, content...)
+	return nil
+}
+
+func (r *run) write() error {
+	if len(r.content) == 0 {
+		return nil
+	}
+	_, err := r.file.WriteAt(r.content, r.first*SectorSize)
+	r.content = r.content[:0]
+	return err
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -181,4 +182,42 @@ func TestStartsAndCut(t *testing.T) {
 	}
 	require.Less(t, len(l.starts), mostStarts)
 	require.EqualValues(t, 12+mostStarts+9, l.starts[len(l.starts)-1])
+}
+
+// counted counts the calls that write.
+type counted struct {
+	memory
+	writes int
+}
+
+func (c *counted) WriteAt(p []byte, at int64) (int, error) {
+	c.writes++
+	return c.memory.WriteAt(p, at)
+}
+
+// A log that was made long ahead and never synced is cut off as a whole; what is left of a file is written back by runs of neighbours.
+func TestLossWritesNoSectorByItself(t *testing.T) {
+	ahead := &counted{}
+	l, err := newLedger(ahead)
+	require.NoError(t, err)
+	_, err = l.write(make([]byte, 4096*SectorSize), 0)
+	require.NoError(t, err)
+	ahead.writes = 0
+	lost, kept, err := l.lose(nil)
+	require.NoError(t, err)
+	require.Equal(t, []int{4096, 0, 0, 0}, []int{lost, kept, ahead.writes, len(ahead.data)})
+
+	old := bytes.Repeat([]byte{1}, 100*SectorSize)
+	f := &counted{memory: memory{data: bytes.Clone(old)}}
+	l, err = newLedger(f)
+	require.NoError(t, err)
+	for _, at := range []int64{0, 10 * SectorSize, 11*SectorSize - 1, 98 * SectorSize} { // sectors 0 and 1, 10 and 11, 98 and 99
+		_, err = l.write(make([]byte, SectorSize+1), at)
+		require.NoError(t, err)
+	}
+	f.writes = 0
+	_, _, err = l.lose(nil)
+	require.NoError(t, err)
+	require.Equal(t, old, f.data)
+	require.Equal(t, 3, f.writes)
 }
