@@ -91,8 +91,11 @@ func alignLog(log *wal.Log, r wal.Recovered, meta raft.SnapshotMeta) (wal.Recove
 	index, term := meta.LastIncludedIndex, meta.LastIncludedTerm
 	last := r.Snapshot.Index + uint64(len(r.Entries))
 	switch {
-	case index < r.Snapshot.Index || index == r.Snapshot.Index && term == r.Snapshot.Term:
+	case index < r.Snapshot.Index:
 		return r, nil // the core refuses a log whose snapshot is lost
+	case index == r.Snapshot.Index && term == r.Snapshot.Term: // also where a crash came between this function's two writes
+		err := reachTerm(log, &r, term)
+		return r, err
 	case index > r.Snapshot.Index && index <= last && r.Entries[index-r.Snapshot.Index-1].Term == term:
 		return r, nil
 	}
@@ -100,13 +103,17 @@ func alignLog(log *wal.Log, r wal.Recovered, meta raft.SnapshotMeta) (wal.Recove
 		return r, err
 	}
 	r.Snapshot, r.Entries = wal.Position{Index: index, Term: term}, nil
-	if r.HardState.Term < term { // the vote of an earlier term means nothing in the snapshot's
-		r.HardState = raft.HardState{Term: term}
-		if err := errors.Join(log.Append(wal.Batch{HardState: &r.HardState}), log.Sync()); err != nil {
-			return r, err
-		}
+	err := reachTerm(log, &r, term)
+	return r, err
+}
+
+// reachTerm makes the current term at least that of the snapshot, in which the vote of an earlier one means nothing.
+func reachTerm(log *wal.Log, r *wal.Recovered, term uint64) error {
+	if r.HardState.Term >= term {
+		return nil
 	}
-	return r, nil
+	r.HardState = raft.HardState{Term: term}
+	return errors.Join(log.Append(wal.Batch{HardState: &r.HardState}), log.Sync())
 }
 
 // Driver is the node's driver. All calls of it, and of Turn, come from one thread.
