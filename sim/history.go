@@ -1,17 +1,23 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/ordeal-dev/ordeal/harness"
 	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/store"
 )
+
+// readings are the operations that change nothing. Of a transaction only its parts tell: it is taken for one that does.
+var readings = []string{"get", "read"}
 
 // recorder keeps the history in memory.
 type recorder struct {
 	world  *world
 	events []history.Event
 	counts store.Counts
-	begun  int // operations
+	begun  int  // operations
+	wrote  bool // an operation succeeded that changes something
 }
 
 var _ harness.Recorder = (*recorder)(nil)
@@ -28,6 +34,7 @@ func (r *recorder) Complete(e *history.Event) {
 	switch e.Type {
 	case history.OK:
 		r.counts.OK++
+		r.wrote = r.wrote || !slices.Contains(readings, e.F)
 	case history.Fail:
 		r.counts.Fail++
 	default:
