@@ -123,6 +123,8 @@ func (r *Reader) readLine() (line []byte, whole bool, err error) {
 			return nil, false, fmt.Errorf("%s line %d: longer than %d MiB; this is no history", r.name, r.line+1, maxLine>>20)
 		case err == io.EOF && r.partial.Len() == 0:
 			return nil, false, io.EOF
+		case r.zstd != nil && errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, false, r.cutOff()
 		case err != nil && err != io.EOF:
 			return nil, false, fmt.Errorf("%s after line %d: %w; the file is damaged: restore it from a copy", r.name, r.line, err)
 		}
@@ -133,6 +135,15 @@ func (r *Reader) readLine() (line []byte, whole bool, err error) {
 		}
 		return b, false, nil
 	}
+}
+
+// cutOff is the error of a compressed file without its end.
+func (r *Reader) cutOff() error {
+	if r.line == 0 {
+		return fmt.Errorf("%s is cut off: the compressed file has no end, and nothing of it can be read; copy it anew", r.name)
+	}
+	return fmt.Errorf("%s is cut off after line %d: the compressed file has no end; copy it anew, or check what is left of it: `zstd -dc %s` prints that",
+		r.name, r.line, r.name)
 }
 
 // Next is the next event, or io.EOF after the last. A last line that breaks off, as a killed run leaves it, is a warning;

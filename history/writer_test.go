@@ -38,6 +38,27 @@ func write(t *testing.T, path string, events []history.Event) {
 	require.NoError(t, w.Close(), "a second Close")
 }
 
+// A sealed file that is cut off is an error that tells so, wherever the cut is, and what can be done.
+func TestSealedAndCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.jsonl")
+	var events []history.Event
+	for i := range 20_000 {
+		events = append(events, history.Event{Process: i, Time: time.Duration(i), Type: history.Invoke, F: "put", Key: "k", Input: history.Int(int64(i) * 7919)})
+	}
+	write(t, path, events)
+	sealed, err := history.Seal(path)
+	require.NoError(t, err)
+	whole, err := os.ReadFile(sealed)
+	require.NoError(t, err)
+	for _, size := range []int{5, 100, len(whole) - 1} {
+		require.NoError(t, os.WriteFile(sealed, whole[:size], 0o644))
+		_, _, err = history.Read(sealed)
+		require.ErrorContains(t, err, sealed+" is cut off")
+		require.ErrorContains(t, err, "copy it anew")
+	}
+	require.Regexp(t, `after line [1-9]\d*: .* check what is left of it: .zstd -dc `, err.Error())
+}
+
 func TestWriteSealRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.jsonl")
 	want := sample()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -167,6 +168,9 @@ func unpack(l history.Limits, path string, f io.Reader, size int64) ([]byte, err
 }
 
 func damaged(path string, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s is cut off: the compressed file has no end; copy it anew", path)
+	}
 	return fmt.Errorf("%s: %w; the file is damaged: restore it from a copy", path, err)
 }
 
