@@ -260,7 +260,7 @@ func TestHardKeysEndSoonOnceOneIsInvalid(t *testing.T) {
 		return history.Operation{F: f, Key: "illegal", Input: in, Output: out, Call: call, Return: call + 1, Type: history.OK}
 	}
 	hard.Operations = append(hard.Operations, bad("put", history.Int(1), history.Nil, 1), bad("get", history.Nil, history.Int(2), 3))
-	c := &linearizable{model: Register(), confirm: usualConfirm, afterInvalid: 100 * time.Millisecond}
+	c := &linearizable{model: Register(), confirm: usualConfirm, quick: usualQuick, afterInvalid: 100 * time.Millisecond}
 	r := c.Check(context.Background(), hard, Options{Memory: 1 << 30})
 	require.Equal(t, Invalid, r.Verdict)
 	require.True(t, slices.ContainsFunc(r.Keys, func(k KeyResult) bool {

@@ -13,12 +13,13 @@ import (
 
 // Linearizable checks each key of a history against the model.
 func Linearizable(m Model) Checker {
-	return &linearizable{model: m, confirm: usualConfirm, afterInvalid: usualAfterInvalid}
+	return &linearizable{model: m, confirm: usualConfirm, quick: usualQuick, afterInvalid: usualAfterInvalid}
 }
 
 type linearizable struct {
 	model   Model
 	confirm confirmLimits
+	quick   time.Duration // what any key may take while all are tried quickly, see quickly; 0: all there is
 
 	afterInvalid time.Duration // what hard keys may take once another is invalid
 }
@@ -29,7 +30,7 @@ func (l *linearizable) Check(ctx context.Context, h *history.History, o Options)
 	start := time.Now()
 	ctx, cancel := o.within(ctx, "the time for all keys")
 	defer cancel()
-	r := &run{model: &l.model, options: o, confirm: l.confirm, afterInvalid: l.afterInvalid, ctx: ctx}
+	r := &run{model: &l.model, options: o, confirm: l.confirm, quick: l.quick, afterInvalid: l.afterInvalid, ctx: ctx}
 	r.objects = split(&l.model, h)
 	r.results = make([]KeyResult, len(r.objects))
 	r.heap = limitHeap(o.Memory)
@@ -51,6 +52,7 @@ type run struct {
 	model   *Model
 	options Options
 	confirm confirmLimits
+	quick   time.Duration
 	ctx     context.Context
 	heap    *heapLimit
 	objects []*object

@@ -84,6 +84,9 @@ func (u undecided) then(next undecided) undecided {
 	return undecided{late: next.late, lacked: append(u.lacked, next.lacked...)}
 }
 
+// usualQuick is what any key may take while all are tried quickly, besides a little for each of its operations.
+const usualQuick = 200 * time.Millisecond
+
 // leastSlice is what any key may take at first.
 const leastSlice = 20 * time.Millisecond
 
@@ -92,7 +95,10 @@ const leastSlice = 20 * time.Millisecond
 func (r *run) quickly(workers int) func(i int) time.Duration {
 	most := r.slices(len(r.objects), workers)
 	return func(i int) time.Duration {
-		quick := 200*time.Millisecond + time.Duration(len(r.objects[i].ops))*100*time.Microsecond
+		if r.quick == 0 {
+			return most
+		}
+		quick := r.quick + time.Duration(len(r.objects[i].ops))*100*time.Microsecond
 		if most > 0 {
 			quick = min(quick, most)
 		}
