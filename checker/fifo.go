@@ -20,7 +20,6 @@ import (
 
 // fifo is the state of such a search.
 type fifo struct {
-	b       *bounds
 	ops     []*history.Operation
 	values  []uint32 // by operation: the element; 0: none
 	puts    []int32  // that returned, by call
@@ -37,7 +36,7 @@ type matched struct {
 
 // decideFIFO decides any queue within the bounds.
 func decideFIFO(b *bounds, ops []*history.Operation) (Verdict, []int32, string, bool) {
-	f := newFIFO(b, ops)
+	f := newFIFO(ops)
 	layer, seen := []matched{{}}, make(map[string]bool)
 	for len(layer) > 0 {
 		var next []matched
@@ -65,8 +64,8 @@ func decideFIFO(b *bounds, ops []*history.Operation) (Verdict, []int32, string, 
 	return Invalid, f.conflict(), byMatching, true
 }
 
-func newFIFO(b *bounds, ops []*history.Operation) *fifo {
-	f := &fifo{b: b, ops: ops, values: make([]uint32, len(ops))}
+func newFIFO(ops []*history.Operation) *fifo {
+	f := &fifo{ops: ops, values: make([]uint32, len(ops))}
 	values := newInterner()
 	for i, op := range ops {
 		switch {
@@ -113,7 +112,7 @@ func (f *fifo) ready(some []int32, more []int32) (ready []int32, first time.Dura
 			first = min(first, f.ops[i].Return)
 		}
 	}
-	return slices.DeleteFunc(ready, func(i int32) bool { return f.ops[i].Call > first }), first
+	return ready, first
 }
 
 // next are the configurations with one more dequeue matched.

@@ -362,7 +362,8 @@ func TestRepeatedQueuesAgreeWithPorcupine(t *testing.T) {
 	requireAgreement(t, compareModel(t, c.model, 64, some(200_000), c.history, func(b *bounds, m *Model, ops []*history.Operation) (Verdict, bool) {
 		v, conflict, _, ok := decideFIFO(b, ops)
 		if few := numbered(ops, conflict); ok && v == Invalid {
-			require.Equal(t, Invalid, decidePorcupine(b, few, machineOf(m, few), 0), "of\n%s\nthe conflict is\n%s", listing(ops), listing(few))
+			says := decidePorcupine(b, few, machineOf(m, few), 0)
+			require.Equal(t, Invalid, says, "porcupine says %s of the conflict\n%s\nfound in\n%s", says, listing(few), listing(ops))
 		}
 		return v, ok
 	}))

@@ -29,8 +29,9 @@ type change struct {
 	choice *choice
 }
 
-// group prepares the decision on some transactions with the edges that are known (nil: only those that they tell themselves). What binds them to others is left out, so that no order for a part
-// means none for the whole.
+// group prepares the decision on some transactions with the edges that are known (nil: only those that they tell themselves).
+// What binds them to others is left out, so that no order for a part means none for the whole. Of a whole component the known
+// edges say what its transactions tell too, only sooner; of a part of one they say more.
 func (o *orders) group(nodes []int32, known *graph) *group {
 	n := len(nodes)
 	g := &group{o: o, nodes: nodes, words: (n + 63) / 64, number: make(map[int32]int32, n)}
