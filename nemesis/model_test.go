@@ -320,6 +320,9 @@ func (w *modelWorld) TransferLeadership(ctx context.Context, to string) error {
 	switch {
 	case w.broken("transfer is refused"):
 		return errors.New("another change of the configuration is under way")
+	case w.broken("transfer goes to another"):
+		w.leader = w.nodes[slices.IndexFunc(w.nodes, func(node string) bool { return node != w.leader && node != to })]
+		w.term++
 	case w.leader != "" && w.reach(w.leader, to) && !w.broken("transfer does nothing"):
 		w.leader = to
 		w.term++

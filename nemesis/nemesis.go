@@ -57,7 +57,7 @@ type fault struct {
 	misled map[string]misled       // nodes whose clock it has set wrong, or may have
 	flaps  flaps                   // of a partition that comes and goes
 	out    []string                // what this fault removed from the cluster, or may have
-	before view                    // of a transfer: as it was
+	before view                    // of a transfer: as it was when it was injected
 	took   bool                    // of a change of members, or a transfer
 	ails   map[string]DiskState    // nodes that this fault's disk keeps from running, or may; the disk as it was before
 	flips  map[string]Flip         // what this fault has flipped

@@ -45,7 +45,7 @@ var partitioning = partition{basic{title: Partition, ways: []mode{
 }}}
 
 // checkPlan wants links.
-func (partition) checkPlan(s Step) error {
+func (partition) checkPlan(s Step, _ int) error {
 	if s.Text != "" && s.Mode != ClientsMode && len(s.Links) == 0 {
 		return errors.New("it cuts no links")
 	}

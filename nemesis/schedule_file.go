@@ -137,14 +137,14 @@ func (s Step) checkPlan(k kind, nodes int) error {
 		return err
 	}
 	if c, ok := k.(planChecker); ok {
-		return c.checkPlan(s)
+		return c.checkPlan(s, nodes)
 	}
 	return nil
 }
 
-// planChecker is a kind that wants more of an injection than its targets: links, certain parameters.
+// planChecker is a kind that wants more of an injection into so many nodes than its targets: links, certain parameters.
 type planChecker interface {
-	checkPlan(s Step) error
+	checkPlan(s Step, nodes int) error
 }
 
 // Specs are the faults that are in the schedule, as they would be asked for, in the order of their first injection.

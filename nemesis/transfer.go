@@ -25,9 +25,28 @@ func (leadership) inject(ctx context.Context, n *Nemesis, f *fault, e *Event) {
 	}
 }
 
-// transfer hands leadership over, and returns once another node leads a later term.
+// checkPlan wants one node to hand leadership to.
+func (leadership) checkPlan(s Step, _ int) error {
+	if s.Text != "" && len(s.Targets) != 1 {
+		return fmt.Errorf("leadership is handed to one node, and it names %d", len(s.Targets))
+	}
+	return nil
+}
+
+// transfer hands leadership over, and returns once it is where it was to go in a later term: at the node that the schedule names, or
+// where that is drawn, at any other than before.
 func (n *Nemesis) transfer(ctx context.Context, f *fault, e *Event) error {
 	to := f.step.Targets[0]
+	named := f.before.leader == "" // not by resolve, which looks who leads
+	if named {
+		var err error
+		if f.before, err = n.await(ctx, leaderAwaited, func(view) error { return nil }); err != nil {
+			return err
+		}
+		if f.before.leader == to {
+			return fmt.Errorf("%s leads term %d already", to, f.before.Term)
+		}
+	}
 	err := n.abilities.Members.TransferLeadership(ctx, to)
 	e.Done = n.now()
 	if err != nil {
@@ -36,6 +55,9 @@ func (n *Nemesis) transfer(ctx context.Context, f *fault, e *Event) error {
 	after, err := n.await(ctx, transferAwaited, func(v view) error {
 		if v.Term <= f.before.Term || v.leader == f.before.leader {
 			return fmt.Errorf("%s leads term %d, as %s did term %d", v.leader, v.Term, f.before.leader, f.before.Term)
+		}
+		if named && v.leader != to {
+			return fmt.Errorf("%s leads term %d, and leadership was handed to %s", v.leader, v.Term, to)
 		}
 		return nil
 	})
