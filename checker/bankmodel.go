@@ -15,7 +15,7 @@ import (
 //
 //	open: input is the list of [account, balance] that the bank begins with; possible once.
 //	transfer: input is [from, to, amount]; output is what both hold afterwards, [from, to]. Possible only if from holds enough.
-//	read: input is the list of accounts; output is the list of [account, balance] of those that are there.
+//	read: input is the list of accounts, all if it is none; output is the list of [account, balance] of those that are there.
 func BankModel() Model {
 	return Model{
 		Name:     "bank",
@@ -86,6 +86,17 @@ func (b balances) find(account history.Value) *balance {
 	return nil
 }
 
+// of is those of the accounts that are listed; of all where none is.
+func (b balances) of(accounts history.Value) balances {
+	asked, _ := accounts.AsList()
+	if len(asked) == 0 {
+		return b
+	}
+	return slices.DeleteFunc(b, func(held balance) bool {
+		return !slices.ContainsFunc(asked, func(a history.Value) bool { return valueID(a) == held.account })
+	})
+}
+
 // state is the balances as a state: account, amount, ... a line each.
 func (b balances) state() string {
 	var s strings.Builder
@@ -121,7 +132,7 @@ func bankStep(_ context.Context, s any, op *history.Operation) (any, bool) {
 		return b.state(), true
 	case "read":
 		saw, _ := balancesOf(op.Output)
-		return s, !known || saw.state() == s
+		return s, !known || saw.state() == balancesIn(s.(string)).of(op.Input).state()
 	}
 	b := balancesIn(s.(string))
 	in, _ := op.Input.AsList()

@@ -158,7 +158,11 @@ func (o *listOrder) checkInternal(t int32) {
 	}
 	for i := range tx.steps {
 		s := &tx.steps[i]
-		if s.kind != stepRead || !touched(tx.steps[:i], s.key) {
+		if s.kind != stepRead {
+			o.checkOwnAppend(t, tx.steps[:i], s)
+			continue
+		}
+		if !touched(tx.steps[:i], s.key) {
 			continue
 		}
 		base, appended := before(tx.steps[:i], s.key)
@@ -173,6 +177,15 @@ func (o *listOrder) checkInternal(t int32) {
 		}
 		o.say("internal", []int32{t}, "%s read key %s as %s, though what it had read and appended itself ends in %s",
 			o.name(t), o.ts.keyName(s.key), o.ts.listText(s.list), o.ts.listText(want))
+	}
+}
+
+// checkOwnAppend finds a read of what the transaction appends only afterwards.
+func (o *listOrder) checkOwnAppend(t int32, earlier []step, appends *step) {
+	for i := range earlier {
+		if s := &earlier[i]; s.kind == stepRead && s.key == appends.key && slices.Contains(s.list, appends.version) {
+			o.say("internal", []int32{t}, "%s read %v in key %s, which it appended only later", o.name(t), o.ts.versions[appends.version].value, o.ts.keyName(s.key))
+		}
 	}
 }
 

@@ -142,7 +142,7 @@ func (l *staleLog) notInPrefix() *staleConflict {
 		}
 		w := l.byValue[staleValue{r.Key, saw}]
 		crashed := w != nil && w.Type == history.Info
-		if crashed && !k.settled[saw] && (k.reader == nil || k.at < r.LogIndex) {
+		if crashed && !k.settled[saw] && k.at < r.LogIndex { // there has to be an index left for it
 			k.become(saw, r)
 			k.at, k.reader = r.LogIndex, r
 			continue
@@ -154,7 +154,7 @@ func (l *staleLog) notInPrefix() *staleConflict {
 
 func (k *staleKey) become(value string, by *history.Operation) {
 	k.settled[k.value] = true
-	k.value, k.by, k.reader, k.at = value, by, nil, 0
+	k.value, k.by, k.reader, k.at = value, by, nil, by.LogIndex
 }
 
 // conflict says what is wrong with a read of something else than is there.

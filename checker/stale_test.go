@@ -66,6 +66,10 @@ func TestStaleReads(t *testing.T) {
 			3 put@x 2 [15, ?]
 			1 get-stale@x -> nil #6 [30, 40]
 			1 get-stale@x -> 2 #6 [50, 60]`, Invalid, "process 1 read 2"},
+		{"also where a write has it", `
+			3 put@x 1 [5, ?]
+			0 put@x 2 #3 [10, 20]
+			1 get-stale@x -> 1 #3 [50, 60]`, Invalid, "process 1 read 1"},
 		{"a value written twice", "0 put@x 1 #5 [10, 20]\n0 put@x 1 #6 [30, 40]", Unknown, "written twice"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
