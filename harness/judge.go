@@ -103,6 +103,9 @@ const (
 	serviceChecker    = "service"
 )
 
+// InvariantsChecker is the name under which the simulator's own findings stand in a verdict: invariants, and the want of progress.
+const InvariantsChecker = "invariants"
+
 // Findings are what is known of a run beside its history.
 type Findings struct {
 	Workload string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/ordeal-dev/ordeal/checker"
@@ -13,8 +14,9 @@ import (
 	"github.com/ordeal-dev/ordeal/workloads"
 )
 
-// Recheck judges a run that is on disk again, from its history. What only the harness could see while it ran (crashed
-// nodes, an interruption) is taken from the verdict it left; a run that left none did not finish, and cannot be valid.
+// Recheck judges a run that is on disk again, from its history. What only who made the run could see (crashed nodes, an interruption,
+// the replicas, a simulator's invariants) is taken from the verdict it left, whatever it is called: only what is computed again is left
+// out of that. A run that left none did not finish, and cannot be valid.
 func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, error) {
 	out := &Outcome{Run: run}
 	test, err := run.Test()
@@ -25,7 +27,7 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", run.Path(store.TestFile), err)
 	}
-	f, kept, err := findings(run, test)
+	f, kept, err := findings(run, test, computed(checkers))
 	if err != nil {
 		return out, err
 	}
@@ -51,14 +53,45 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 		results = CheckAll(ctx, h, checkers, loading.Left())
 	}
 	out.Verdict = judgeAgain(h, f, kept, results)
+	if test.Cluster == simulated {
+		out.Verdict.Leaders = leadersOf(run)
+	}
 	return out, nil
 }
 
-// findings are what the harness saw, from the run's files, and its own results as it left them.
-func findings(run *store.Run, test store.Test) (Findings, []checker.Result, error) {
+// simulated is the kind of cluster that is simulated (package sim, which judges its runs with this package).
+const simulated = "sim"
+
+// carried is a result that cannot be had from the history, as the run left it, and says so.
+func carried(old checker.Result) checker.Result {
+	text := fmt.Sprintf("%s: %s, as the run left it; that cannot be computed again from the history", old.Checker, old.Verdict)
+	if !slices.Contains(old.Warnings, text) {
+		old.Warnings = append(slices.Clip(old.Warnings), text)
+	}
+	return old
+}
+
+// computed are the names of the checkers whose results do not outlive a new check.
+func computed(checkers []checker.Checker) []string {
+	names := []string{operationsChecker, faultsChecker, checker.Reading}
+	for _, c := range checkers {
+		names = append(names, c.Name())
+	}
+	return names
+}
+
+// findings are what the harness saw, from the run's files, and the results that it left and that are not computed again.
+func findings(run *store.Run, test store.Test, computed []string) (Findings, []checker.Result, error) {
 	f := Findings{Workload: test.Workload, Faults: test.Faults, Nodes: test.Nodes, ServiceBound: test.ServiceBound, OperationTimeout: test.OperationTimeout}
 	if test.Owed != nil {
 		f.Faults = test.Owed
+	}
+	needed := []string{nodesChecker, runChecker}
+	if test.Cluster == simulated {
+		needed = append(needed, InvariantsChecker)
+		f.Faults = test.Owed // what is drawn from the seed ("swarm") is owed nothing
+		_, err := os.Stat(run.Path(store.ScheduleFile))
+		f.OneOfMany = errors.Is(err, fs.ErrNotExist) // as package sim judges a run that no nemesis torments
 	}
 	old, err := run.Verdict()
 	if err != nil {
@@ -69,19 +102,15 @@ func findings(run *store.Run, test store.Test) (Findings, []checker.Result, erro
 		f.Leaders, err = leadersSeen(run)
 		return f, nil, err
 	}
-	f.Leaders = old.Leaders
-	var kept []checker.Result
-	for _, name := range []string{nodesChecker, runChecker} {
-		i := slices.IndexFunc(old.Results, func(r checker.Result) bool { return r.Checker == name })
-		if i < 0 {
-			f.Problems = append(f.Problems, fmt.Sprintf("%s has no result %q: what the harness saw is lost", run.Path(store.VerdictFile), name))
-			continue
+	if test.Cluster != simulated { // two of one term are the invariants' to notice there
+		f.Leaders = old.Leaders
+	}
+	for _, name := range needed {
+		if !slices.ContainsFunc(old.Results, func(r checker.Result) bool { return r.Checker == name }) {
+			f.Problems = append(f.Problems, fmt.Sprintf("%s has no result %q: what was seen while it ran is lost", run.Path(store.VerdictFile), name))
 		}
-		kept = append(kept, old.Results[i])
 	}
-	if i := slices.IndexFunc(old.Results, func(r checker.Result) bool { return r.Checker == serviceChecker }); i >= 0 {
-		kept = append(kept, old.Results[i])
-	}
+	kept := slices.DeleteFunc(slices.Clone(old.Results), func(r checker.Result) bool { return slices.Contains(computed, r.Checker) })
 	return f, kept, nil
 }
 
@@ -97,12 +126,24 @@ func leadersSeen(run *store.Run) ([]store.Leadership, error) {
 	return all, err
 }
 
-// judgeAgain is Judge with the harness's own results as they were, unless what can be seen now is worse.
+// leadersOf are the leaderships that a run's verdict tells of.
+func leadersOf(run *store.Run) []store.Leadership {
+	v, err := run.Verdict()
+	if err != nil {
+		return nil // findings has told of it
+	}
+	return v.Leaders
+}
+
+// judgeAgain is Judge with the results that were kept as they were, unless what can be seen now is worse.
 func judgeAgain(h *history.History, f Findings, kept, results []checker.Result) store.Verdict {
 	v := Judge(h, f, results...)
 	for _, old := range kept {
 		i := slices.IndexFunc(v.Results, func(r checker.Result) bool { return r.Checker == old.Checker })
-		if v.Results[i].Verdict.And(old.Verdict) == old.Verdict {
+		switch {
+		case i < 0:
+			v.Results = append(v.Results, carried(old))
+		case v.Results[i].Verdict.And(old.Verdict) == old.Verdict:
 			v.Results[i] = old
 		}
 	}

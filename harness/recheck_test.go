@@ -2,6 +2,7 @@ package harness
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,6 +68,49 @@ func TestRecheck(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, test.verdict, o.Verdict.Verdict, o.Verdict.Reason)
 			require.Contains(t, o.Verdict.Reason, test.reason)
+		})
+	}
+}
+
+// What is not computed from the history stays as the run left it, whoever found it; what is, does not.
+func TestRecheckKeepsWhatTheHistoryDoesNotTell(t *testing.T) {
+	fine := []checker.Result{result(nodesChecker, checker.Valid, ""), result(runChecker, checker.Valid, "")}
+	with := func(more ...checker.Result) *store.Verdict { return left(append(slices.Clip(fine), more...)...) }
+	drawn := store.Test{Workload: "register", Cluster: "sim", Faults: []string{"swarm"}}
+	broken := result(InvariantsChecker, checker.Invalid, "two configurations without a common majority")
+	for _, test := range []struct {
+		name    string
+		test    store.Test
+		left    *store.Verdict
+		verdict checker.Verdict
+		reason  string
+		carried int
+	}{
+		{"replicas that differ", store.Test{Workload: "register"}, with(result(replicasChecker, checker.Invalid, "the replicas differ: k")), checker.Invalid, "the replicas differ: k", 1},
+		{"replicas nobody could compare", store.Test{Workload: "register"}, with(result(replicasChecker, checker.Unknown, "no answer")), checker.Unknown, "no answer", 1},
+		{"what a later version finds", store.Test{Workload: "register"}, with(result("ghosts", checker.Invalid, "a ghost")), checker.Invalid, "a ghost", 1},
+		{"an invariant of the simulator", drawn, with(broken), checker.Invalid, broken.Reason, 1},
+		{"a simulated run in order", drawn, with(result(InvariantsChecker, checker.Valid, "")), checker.Valid, "1 operation is linearizable", 1},
+		{"a simulated run that crashed", drawn, left(result(nodesChecker, checker.Invalid, "n2 ended"), fine[1], result(InvariantsChecker, checker.Valid, "")), checker.Invalid, "n2 ended", 1},
+		{"no word of the invariants", drawn, with(), checker.Unknown, `has no result "invariants"`, 0},
+		{"a simulated run that owes a kill", store.Test{Workload: "register", Cluster: "sim", Faults: []string{"kill"}, Owed: []string{"kill"}}, with(result(InvariantsChecker, checker.Valid, "")), checker.Unknown, "no kill is known", 1},
+		{"what the history tells", store.Test{Workload: "register"}, with(result("linearizable", checker.Invalid, "once")), checker.Valid, "1 operation is linearizable", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			run := savedRun(t, test.left)
+			require.NoError(t, run.WriteTest(test.test))
+			for range 2 { // and again from what a check gave
+				o, err := Recheck(t.Context(), run, checker.Options{})
+				require.NoError(t, err)
+				require.Equal(t, test.verdict, o.Verdict.Verdict, o.Verdict.Reason)
+				require.Contains(t, o.Verdict.Reason, test.reason)
+				said := 0
+				for _, r := range o.Verdict.Results {
+					said += len(r.Warnings)
+				}
+				require.Equal(t, test.carried, said, "each says once that it is not new")
+				require.NoError(t, run.WriteVerdict(o.Verdict))
+			}
 		})
 	}
 }
