@@ -57,8 +57,8 @@ func (disks) parameters() []parameter {
 
 // checkPlan wants what inject cannot do without.
 func (disks) checkPlan(s Step, _ int) error {
-	if s.Mode == slowSync && s.Parameters[delayParameter] == "" {
-		return fmt.Errorf("%s:%s without the parameter %q", s.Fault, s.Mode, delayParameter)
+	if s.Mode == slowSync {
+		return s.wantParameters(delayParameter)
 	}
 	return nil
 }

@@ -28,6 +28,14 @@ func removalPlan(targets []string) plan {
 	return plan{targets: targets, text: "remove " + words(targets)}
 }
 
+// checkPlan wants somebody left to vote.
+func (membership) checkPlan(s Step, nodes int) error {
+	if len(s.Targets) >= nodes { // no node is named twice
+		return fmt.Errorf("it removes all %d nodes: no voter would be left", nodes)
+	}
+	return nil
+}
+
 // removedEnd is how the process of a removed node ends.
 const removedEnd = "exit status 0"
 

@@ -57,6 +57,16 @@ func (packets) parameters() []parameter {
 	}
 }
 
+// checkPlan wants links, and what the mode does to them.
+func (packets) checkPlan(s Step, _ int) error {
+	if s.Text != "" && len(s.Links) == 0 {
+		return errors.New("it shapes no links: name those by which its targets send")
+	}
+	return s.wantParameters(map[string][]string{
+		delayMode: {delayParameter}, lossMode: {shareParameter}, Reordering: {delayParameter, shareParameter}, bandwidthMode: {rateParameter}, Duplication: {shareParameter},
+	}[s.Mode]...)
+}
+
 // trouble draws whose sending it is and how much of it there is, unless that was asked for.
 func trouble(d draw) plan {
 	p := plan{parameters: map[string]string{nodesParameter: drawWeighted(map[string]int{"leader": 2, "one": 1, "minority": 2, "majority": 1, "all": 2}, d)}}

@@ -56,6 +56,16 @@ func checkParameters(k kind, mode string, parameters map[string]string) error {
 	return nil
 }
 
+// wantParameters tells which of the parameters, without which the step's mode does nothing, the step has not.
+func (s Step) wantParameters(names ...string) error {
+	for _, name := range names {
+		if s.Parameters[name] == "" {
+			return fmt.Errorf("%s:%s without the parameter %q", s.Fault, s.Mode, name)
+		}
+	}
+	return nil
+}
+
 func parameterNames(all []parameter) string {
 	if len(all) == 0 {
 		return "none"

@@ -44,10 +44,13 @@ var partitioning = partition{basic{title: Partition, ways: []mode{
 		onRequest: func(nodes int) bool { return nodes%2 == 1 || nodes == 2 }, choose: cutting(HalvesGrudge)},
 }}}
 
-// checkPlan wants links.
+// checkPlan wants links, or nodes to keep clients off.
 func (partition) checkPlan(s Step, _ int) error {
 	if s.Text != "" && s.Mode != ClientsMode && len(s.Links) == 0 {
 		return errors.New("it cuts no links")
+	}
+	if s.Text != "" && s.Mode == ClientsMode && len(s.Targets) == 0 {
+		return errors.New("it keeps clients off no node: name targets")
 	}
 	return nil
 }

@@ -122,13 +122,20 @@ func (s Step) checkPlan(k kind, nodes int) error {
 		return errors.New("it names targets or links, and has no text for people")
 	case s.Text != "" && len(s.Targets)+len(s.Links) == 0:
 		return errors.New("it names neither targets nor links")
+	case len(s.Links) > 0 && k.name() != Partition && k.name() != PacketTrouble:
+		return fmt.Errorf("%s hurts no links: name targets", k.name())
 	}
 	for i, node := range s.Targets {
 		if slices.Contains(s.Targets[:i], node) {
 			return fmt.Errorf("it names %s twice", node)
 		}
 	}
+	seen := map[Link]bool{} // there may be thousands
 	for _, l := range s.Links {
+		if seen[l] {
+			return fmt.Errorf("it names the link from %s to %s twice", l.From, l.To)
+		}
+		seen[l] = true
 		if l.From == l.To {
 			return fmt.Errorf("it has a link from %s to itself", l.From)
 		}

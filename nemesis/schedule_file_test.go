@@ -3,6 +3,7 @@ package nemesis
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -92,6 +93,48 @@ func TestReadScheduleErrors(t *testing.T) {
 		}
 		_, err := ReadSchedule(strings.NewReader(text))
 		require.EqualError(t, err, test.want, "%s in place of %s", test.new, test.old)
+	}
+}
+
+// An injection that would do nothing, or leave nobody to vote, is refused, and one that has all it needs is taken.
+func TestReadScheduleInjections(t *testing.T) {
+	const link, text = `"links":[{"from":"n1","to":"n2"}]`, `"text":"for people"`
+	for _, test := range []struct{ fault, mode, rest, want string }{
+		{PacketTrouble, delayMode, link + `,"parameters":{"delay":"30ms"}`, ``},
+		{PacketTrouble, delayMode, link + `,"parameters":{"delay":"30ms","jitter":"5ms"}`, ``},
+		{PacketTrouble, lossMode, link + `,"parameters":{"share":"0.5"}`, ``},
+		{PacketTrouble, bandwidthMode, link + `,"parameters":{"rate":"20"}`, ``},
+		{PacketTrouble, Duplication, link + `,"parameters":{"share":"0.5"}`, ``},
+		{PacketTrouble, Reordering, link + `,"parameters":{"share":"0.5","delay":"5ms"}`, ``},
+		{PacketTrouble, delayMode, `"targets":["n1"],"parameters":{"delay":"30ms"}`, `it shapes no links: name those by which its targets send`},
+		{PacketTrouble, delayMode, `"targets":["n1","n2","n3"],"parameters":{"delay":"30ms"}`, `it shapes no links: name those by which its targets send`},
+		{PacketTrouble, delayMode, link, `packet:delay without the parameter "delay"`},
+		{PacketTrouble, delayMode, link + `,"parameters":{"jitter":"5ms"}`, `packet:delay without the parameter "delay"`},
+		{PacketTrouble, lossMode, link, `packet:loss without the parameter "share"`},
+		{PacketTrouble, bandwidthMode, link, `packet:bandwidth without the parameter "rate"`},
+		{PacketTrouble, Duplication, link, `packet:duplicate without the parameter "share"`},
+		{PacketTrouble, Reordering, link + `,"parameters":{"share":"0.5"}`, `packet:reorder without the parameter "delay"`},
+		{PacketTrouble, Reordering, link + `,"parameters":{"delay":"5ms"}`, `packet:reorder without the parameter "share"`},
+		{Partition, "one", `"targets":["n1"],` + link, ``},
+		{Partition, "one", `"targets":["n1"]`, `it cuts no links`},
+		{Partition, "one", `"links":[{"from":"n1","to":"n2"},{"from":"n2","to":"n1"},{"from":"n1","to":"n2"}]`, `it names the link from n1 to n2 twice`},
+		{Partition, ClientsMode, `"targets":["n1"]`, ``},
+		{Partition, ClientsMode, link, `it keeps clients off no node: name targets`},
+		{MembershipChange, "shrink", `"targets":["n1","n2"]`, ``},
+		{MembershipChange, "shrink", `"targets":["n1","n2","n3"]`, `it removes all 3 nodes: no voter would be left`},
+		{Kill, "one", `"targets":["n1"]`, ``},
+		{Kill, "one", link, `kill hurts no links: name targets`},
+		{Leadership, "transfer", `"targets":["n1"]`, ``},
+		{Leadership, "transfer", `"targets":["n1","n2"]`, `leadership is handed to one node, and it names 2`},
+		{Leadership, "transfer", link, `leader hurts no links: name targets`},
+	} {
+		step := fmt.Sprintf(`{"at_ns":1000000000,"id":1,"fault":%q,"mode":%q,"phase":"inject",%s,%s}`, test.fault, test.mode, test.rest, text)
+		_, err := ReadSchedule(strings.NewReader(`{"nodes":["n1","n2","n3"],"seed":1,"duration_ns":9000000000,"steps":[` + step + `]}`))
+		if test.want == "" {
+			require.NoError(t, err, step)
+			continue
+		}
+		require.EqualError(t, err, "schedule: step at 1s: "+test.want, step)
 	}
 }
 

@@ -37,15 +37,3 @@ func TestTransferToNamedNode(t *testing.T) {
 		})
 	}
 }
-
-// A transfer that names more or less than one node is refused.
-func TestTransferToOneNode(t *testing.T) {
-	for name, step := range map[string]Step{
-		"two":   {Targets: []string{"n1", "n2"}, Text: "to n1 n2"},
-		"links": {Links: []Link{{"n1", "n2"}}, Text: "to nobody"},
-	} {
-		step.ID, step.Fault, step.Mode, step.Phase = 1, Leadership, "transfer", PhaseInject
-		s := Schedule{Nodes: nodeNames(3), Duration: time.Second, Steps: []Step{step}}
-		require.EqualError(t, s.Validate(s.Nodes), "schedule: step at 0s: leadership is handed to one node, and it names "+map[string]string{"two": "2", "links": "0"}[name], name)
-	}
-}
