@@ -176,9 +176,18 @@ func (r *run) decideFirst(b *bounds, o *object) decision {
 		return decision{verdict: Unknown}
 	}
 	o.asked = true
-	first := b.part(0, r.confirm.memory)
+	first := b.part(r.firstTime(), r.confirm.memory)
 	defer first.release()
 	return decision{verdict: decidePorcupine(first, o.ops, machineOf(r.model, o.ops), r.confirm.steps), by: byPorcupine}
+}
+
+// firstTime is what porcupine may take before another algorithm decides a key: the steps of some models take long. 0: any time,
+// where there is no exact one.
+func (r *run) firstTime() time.Duration {
+	if r.model.exact == nil {
+		return 0
+	}
+	return 4 * r.confirm.keyTime
 }
 
 // ask is porcupine's answer within the limits.

@@ -182,3 +182,17 @@ func BenchmarkTypicalRun(b *testing.B) {
 		})
 	}
 }
+
+// A model whose steps take long does not keep a key from its exact algorithm.
+func TestSlowStepsLeaveTheKeyToTheExactAlgorithm(t *testing.T) {
+	m := Set()
+	m.Step = func(ctx context.Context, s any, _ *history.Operation) (any, bool) {
+		<-ctx.Done()
+		return s, false
+	}
+	limits := usualConfirm
+	limits.keyTime = time.Millisecond
+	r := (&linearizable{model: m, confirm: limits}).Check(context.Background(), &history.History{Operations: parseOperations(t, "0 add 1 [10, 20]")}, Options{Timeout: 10 * time.Second})
+	require.Equal(t, Valid, r.Verdict, r.Reason)
+	require.Equal(t, byInclusion, r.Keys[0].DecidedBy)
+}
