@@ -43,6 +43,10 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 	case "local":
 		return f.localCluster(ctx, show)
 	case "auto":
+		if f.wantsLinks() {
+			show.note("cluster: local processes, because --links %s is for those", f.links)
+			return f.localCluster(ctx, show)
+		}
 		err := docker.Available(ctx)
 		if ctx.Err() != nil {
 			return nil, failure{exitUnknown, errors.New("interrupted before anything was started")}
@@ -61,6 +65,9 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 	}
 	return nil, badArgument("--cluster %s: want auto, docker, local or sim", f.cluster)
 }
+
+// wantsLinks reports whether other links than the usual ones were asked for, which only local nodes have.
+func (f *runFlags) wantsLinks() bool { return f.links != "" && f.links != string(local.Userspace) }
 
 func (f *runFlags) localCluster(ctx context.Context, show *progress) (*ownedCluster, error) {
 	if f.deployed != nil {

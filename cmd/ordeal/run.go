@@ -186,6 +186,9 @@ func (f *runFlags) test() (harness.Test, error) {
 	if f.nodes < 1 || f.nodes > maxNodes {
 		return t, badArgument("--nodes %d: want 1 to %d", f.nodes, maxNodes)
 	}
+	if f.cluster == "docker" && f.wantsLinks() {
+		return t, badArgument("--links %s is for --cluster local alone, and the cluster is docker: leave it out, or use --cluster local", f.links)
+	}
 	if f.out == "" {
 		return t, badArgument("--out: name a folder for results")
 	}
