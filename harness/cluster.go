@@ -29,6 +29,18 @@ type Cluster interface {
 	Teardown(ctx context.Context) error
 }
 
+// Mortal is a Cluster that can be gone as a whole, since somebody else's program runs its nodes.
+type Mortal interface {
+	// Over tells why it is gone; nil: it is not.
+	Over() error
+}
+
+// LostError says that a Mortal cluster was gone before it served anything.
+type LostError struct{ Why error }
+
+func (e LostError) Error() string { return e.Why.Error() }
+func (e LostError) Unwrap() error { return e.Why }
+
 // Settler is a Cluster whose nodes' disks can be made to hold for good what is on them: a machine has written back by itself what is old. It is asked
 // once, when the cluster serves and before anything is done to it.
 type Settler interface {

@@ -20,6 +20,9 @@ import (
 func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, workers []*Worker) error {
 	r.test.Progress.Phase("waiting until the cluster serves")
 	if !r.awaitService(work, r.bounds.ready) {
+		if err := r.over(); err != nil {
+			return LostError{err}
+		}
 		r.notServing(ctx, "of its start")
 		return nil
 	}
@@ -41,7 +44,7 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 	if ctx.Err() != nil {
 		r.problem("the run was interrupted after %v of %v", (r.recorder.now() - begin).Round(time.Millisecond), r.test.Duration)
 	}
-	if r.failed() != nil || !returned {
+	if r.failed() != nil || !returned || r.over() != nil {
 		return nil
 	}
 	r.test.Progress.Phase("reading everything a last time")
@@ -50,6 +53,9 @@ func (r *run) ordeal(ctx, work context.Context, schedule nemesis.Schedule, worke
 		patience = r.bounds.hurried
 	}
 	if !r.awaitService(context.WithoutCancel(ctx), patience) {
+		if r.over() != nil {
+			return nil
+		}
 		text := fmt.Sprintf("the cluster did not serve within %v after the last fault was healed", patience)
 		r.problem("%s", text)
 		if ctx.Err() == nil && r.whole {
@@ -153,11 +159,13 @@ func (r *run) awaitService(ctx context.Context, patience time.Duration) bool {
 	defer cancel()
 	c, err := r.test.System.Open(r.cluster.Nodes()[0], r.addresses())
 	if err != nil {
-		r.problem("%v", err)
+		if r.over() == nil {
+			r.problem("%v", err)
+		}
 		return false
 	}
 	defer c.Close()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && r.over() == nil {
 		attempt, cancel := context.WithTimeout(ctx, r.test.OperationTimeout)
 		done := c.Invoke(attempt, workloads.Operation{F: "get", Key: "ordeal-is-anybody-there"})
 		cancel()

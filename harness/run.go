@@ -291,6 +291,7 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 		r.spawn(&group, "the observer of "+node, func() error { r.observer.watch(background, node); return nil })
 	}
 	r.spawn(&group, "the watch over the processes", func() error { r.watch.run(background); return nil })
+	r.spawn(&group, "the watch over the cluster as a whole", func() error { r.watchOver(background); return nil })
 	r.spawn(&group, "the watch over the harness itself", func() error { r.watchStalls(background); return nil })
 	r.spawn(&group, "the watch over the history", func() error { return r.recorder.watch(background) })
 	if online := r.recorder.online; online != nil {
@@ -304,13 +305,47 @@ func (r *run) record(ctx context.Context, schedule nemesis.Schedule) (err error)
 		stop()
 		group.Wait()
 		r.observer.close()
-		r.watch.lookAll(context.WithoutCancel(ctx))
-		for _, what := range r.watch.doubts() {
-			r.problem("%s", what)
-		}
+		r.lastLook(ctx)
 		err = errors.Join(err, r.observer.err, r.failed())
 	}()
 	return r.ordeal(ctx, work, schedule, workers)
+}
+
+// lastLook looks at every process a last time and notes what is not to be vouched for, also when the run was interrupted, but then somebody is waiting.
+func (r *run) lastLook(ctx context.Context) {
+	bound := r.bounds.final
+	if ctx.Err() != nil {
+		bound = r.bounds.hurried
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
+	defer cancel()
+	r.watch.lookAll(ctx)
+	if err := r.over(); err != nil {
+		r.problem("%v", err)
+		return // which is why nobody can tell of the nodes
+	}
+	for _, what := range r.watch.doubts() {
+		r.problem("%s", what)
+	}
+}
+
+// over tells why there is no cluster any more; nil: there is one.
+func (r *run) over() error {
+	if m, ok := r.cluster.(Mortal); ok {
+		return m.Over()
+	}
+	return nil
+}
+
+// watchOver ends the work once there is no cluster to be worked on.
+func (r *run) watchOver(ctx context.Context) {
+	for ; ctx.Err() == nil; pause(ctx, watchEvery) {
+		if err := r.over(); err != nil {
+			r.log.Error("the work ends", "error", err)
+			r.cancel()
+			return
+		}
+	}
 }
 
 // violated ends the work at a violation that was found while it went on. The check of the whole history finds it again.

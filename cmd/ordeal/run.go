@@ -113,7 +113,7 @@ Faults:
 			if err := f.readSchedule(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := f.findSystem(cmd.Flags().Changed("availability-bound")); err != nil {
+			if err := f.findSystem(cmd.Context(), cmd.Flags().Changed("availability-bound")); err != nil {
 				return err
 			}
 			defer f.endProgram()
@@ -161,6 +161,9 @@ func (f *runFlags) run(ctx context.Context, stdout, stderr io.Writer, seeded boo
 	show.end()
 	if unable := new(nemesis.UnableError); errors.As(err, &unable) {
 		return badArgument("--faults %s: %s: %w (see `ordeal doctor`)", f.faults, unable.Spec, unable.Why)
+	}
+	if lost := (harness.LostError{}); errors.As(err, &lost) {
+		return badArgument("--system %s: before anything was served: %w", f.system, lost)
 	}
 	if outcome == nil {
 		return badArgument("--out %s: %w; name a folder that can be written", f.out, err)

@@ -15,12 +15,12 @@ import (
 )
 
 // findSystem finds the system that the flags name. One that is not the project's own says how long it may go without serving, unless the flags do.
-func (f *runFlags) findSystem(bounded bool) (err error) {
+func (f *runFlags) findSystem(ctx context.Context, bounded bool) (err error) {
 	if f.system == catalog.Own || f.system == "" {
 		return nil
 	}
 	if command, ok := strings.CutPrefix(f.system, execPrefix); ok {
-		return f.startProgram(command, bounded)
+		return f.startProgram(ctx, command, bounded)
 	}
 	if f.deployed, err = catalog.Find(f.system, sibling("systems")); err != nil {
 		return badArgument("--system %s: %w", f.system, err)
@@ -46,14 +46,14 @@ func (f *runFlags) findSystem(bounded bool) (err error) {
 const execPrefix = "exec:"
 
 // startProgram starts the user's program that runs the nodes.
-func (f *runFlags) startProgram(command string, bounded bool) (err error) {
+func (f *runFlags) startProgram(ctx context.Context, command string, bounded bool) (err error) {
 	switch {
 	case f.cluster != "auto" && f.cluster != "local":
 		return badArgument("--cluster %s: the program of --system %s runs the nodes: leave --cluster out", f.cluster, f.system)
 	case f.mutant != "" || f.nodeBinary != "" || f.compose != "" || len(f.nodeFlags) > 0:
 		return badArgument("--mutant, --node-binary, --node-flag and --compose-file are of nodes that ordeal starts; those of --system %s it does not", f.system)
 	}
-	if f.program, err = external.Start(context.Background(), strings.Fields(command)); err != nil {
+	if f.program, err = external.Start(ctx, strings.Fields(command)); err != nil {
 		return badArgument("--system %s: %w", f.system, err)
 	}
 	if !bounded {

@@ -141,7 +141,7 @@ func (f runFlags) runOn(ctx context.Context, built versions.Built, number int) (
 		return f.simulateOther(ctx, built)
 	}
 	f.mutant, f.nodeBinary, f.system = built.Mutant, built.Source, built.System
-	if err := f.findSystem(false); err != nil {
+	if err := f.findSystem(context.Background(), false); err != nil {
 		return campaign.Run{}, err
 	}
 	if built.Mutant != "" {

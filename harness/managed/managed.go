@@ -262,6 +262,14 @@ func (c *Cluster) Lacks(_ context.Context, fault, mode string) error {
 	return nil
 }
 
+// Over implements harness.Mortal: a manager that can end before its time tells why it has.
+func (c *Cluster) Over() error {
+	if m, ok := c.manager.(interface{ Over() error }); ok {
+		return m.Over()
+	}
+	return nil
+}
+
 // CollectLogs has the manager write its logs.
 func (c *Cluster) CollectLogs(ctx context.Context, dir string) error { return c.manager.Logs(ctx, dir) }
 

@@ -67,6 +67,10 @@ func answering(how string) int {
 			fmt.Println(id + `,"error":"no such node"}`)
 		case q.Do == "kill":
 			fmt.Fprintln(os.Stderr, "asked to kill "+q.Node)
+			if how == "mute" {
+				_ = os.Stdout.Close()
+				continue
+			}
 			if how == "exits" || how == "leaves" {
 				return 5
 			}
@@ -188,6 +192,7 @@ func TestEnds(t *testing.T) {
 		require.ErrorContains(t, err, "it has ended: exit status 5; it said last:\nasked to kill n2")
 		_, err = p.Status(t.Context(), "n1")
 		require.ErrorContains(t, err, "asked to kill n2")
+		require.ErrorContains(t, p.Over(), "is gone: it has ended: exit status 5; it said last: asked to kill n2")
 		require.NoError(t, p.Teardown(t.Context()))
 		require.NoError(t, p.Teardown(t.Context()), "again")
 	}
@@ -195,4 +200,25 @@ func TestEnds(t *testing.T) {
 	require.Error(t, err)
 	_, err = Start(t.Context(), nil)
 	require.ErrorContains(t, err, "name a program")
+}
+
+// A program that leaves a question unanswered is ended for it, whether it reads its input or not, and everybody is told which question it was. One that
+// can answer nothing any more is ended too.
+func TestSilence(t *testing.T) {
+	t.Setenv(mode, "well")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	p, err := launch(t.Context(), []string{self}, patience{begin: time.Minute, other: 10 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Teardown(context.Background()) })
+	_, err = p.Status(context.WithoutCancel(t.Context()), "silent")
+	require.ErrorContains(t, err, `it left "status" about silent unanswered for 10ms, and was ended for it`)
+	<-p.ended
+	_, err = p.State(t.Context(), "n1")
+	require.ErrorContains(t, err, `it left "status" about silent unanswered`)
+	require.ErrorContains(t, p.Over(), `it left "status" about silent unanswered`)
+	require.NoError(t, p.Teardown(t.Context()))
+
+	p = running(t, "mute")
+	require.ErrorContains(t, p.Kill(t.Context(), "n1"), "it closed its standard output")
 }

@@ -181,18 +181,13 @@ func (p *Program) Teardown(ctx context.Context) error {
 	return nil
 }
 
-// openTime bounds what a client's opening takes.
-const openTime = 30 * time.Second
-
 // Open implements managed.Manager.
 func (p *Program) Open(node string) (systems.Client, error) {
 	p.mu.Lock()
 	p.clients++
 	c := &client{program: p, number: p.clients, node: node}
 	p.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), openTime)
-	defer cancel()
-	if _, err := p.ask(ctx, request{Do: "open", Client: c.number, Node: node}); err != nil {
+	if _, err := p.ask(context.Background(), request{Do: "open", Client: c.number, Node: node}); err != nil {
 		return nil, fmt.Errorf("%s: open: %w", p.Name(), err)
 	}
 	return c, nil
