@@ -36,11 +36,10 @@ func CheckAll(ctx context.Context, h *history.History, checkers []checker.Checke
 	if x.beyond == "" || lost {
 		return results
 	}
-	for i := range results {
-		if r := &results[i]; r.Verdict == checker.Valid {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s at %v is more than a replicated log can survive: data may be lost from there on, and none was seen to be",
-				x.beyond, x.end.Round(time.Millisecond)))
-		}
+	// It is true of the run, so the first checker that found nothing says it for all.
+	if i := slices.IndexFunc(results, func(r checker.Result) bool { return r.Verdict == checker.Valid }); i >= 0 {
+		results[i].Warnings = append(slices.Clip(results[i].Warnings), fmt.Sprintf("%s at %v is more than a replicated log can survive: data may be lost from there on, and none was seen to be",
+			x.beyond, x.end.Round(time.Millisecond)))
 	}
 	return results
 }

@@ -169,11 +169,12 @@ func TestBeyond(t *testing.T) {
 			healed(1, "disk", "lose-majority", 12*second, true, true), closed(true))
 		return h
 	}
-	judge := func(h *history.History) checker.Result {
+	judgeAll := func(h *history.History) []checker.Result {
 		c, err := workloads.CheckersFor("register")
 		require.NoError(t, err)
-		return CheckAll(t.Context(), h, c, checker.Options{})[0]
+		return CheckAll(t.Context(), h, c, checker.Options{})
 	}
+	judge := func(h *history.History) checker.Result { return judgeAll(h)[0] }
 	r := judge(stale(13 * second))
 	require.Equal(t, checker.Unknown, r.Verdict)
 	require.Contains(t, r.Reason, "data was lost, as was to be expected: disk lose-majority at 10s is more than a replicated log can survive (after it: ")
@@ -183,4 +184,14 @@ func TestBeyond(t *testing.T) {
 	r = judge(h)
 	require.Equal(t, checker.Valid, r.Verdict)
 	require.Contains(t, r.Warnings[0], "data may be lost from there on, and none was seen to be")
+	again := nemesis.Event{ID: 2, Fault: "disk", Mode: "truncate", Phase: nemesis.PhaseInject, Took: true, Beyond: true, Start: 14 * second}
+	h.Nemesis = append(h.Nemesis, told(again)...)
+	results, warnings := judgeAll(h), []string(nil)
+	require.Greater(t, len(results), 1)
+	for _, r := range results {
+		require.Equal(t, checker.Valid, r.Verdict)
+		warnings = append(warnings, r.Warnings...)
+	}
+	require.Equal(t, []string{"disk lose-majority at 10s is more than a replicated log can survive: data may be lost from there on, and none was seen to be"}, warnings,
+		"said once, of the first such fault, whatever the number of checkers")
 }

@@ -68,6 +68,10 @@ func (f *runFlags) clusterKind(ctx context.Context, show *progress) (string, err
 		}
 		return "docker", nil
 	case "auto":
+		if f.wantsLinks() {
+			show.note("cluster: local processes, because --links %s is for those", f.links)
+			return "local", nil
+		}
 		if err := docker.Available(ctx); err != nil {
 			show.note("cluster: local processes, because %v", err)
 			return "local", nil
