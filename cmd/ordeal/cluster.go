@@ -165,14 +165,19 @@ func (f *runFlags) nodeOr(ctx context.Context, usual string, env ...string) (bin
 
 // sibling is the path of a file beside this program.
 func sibling(name string) string {
-	self, err := os.Executable()
+	return filepath.Join(filepath.Dir(self()), filepath.FromSlash(name))
+}
+
+// self is the path of this program, whatever it is called; its name where nobody can tell where it is.
+func self() string {
+	path, err := os.Executable()
 	if err != nil {
-		return name
+		return filepath.Base(os.Args[0])
 	}
-	if resolved, err := filepath.EvalSymlinks(self); err == nil {
-		self = resolved
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
 	}
-	return filepath.Join(filepath.Dir(self), filepath.FromSlash(name))
+	return path
 }
 
 // sweep removes what runs left whose harness was killed.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,9 @@ bug was found wrong; 2: a bug was missed.
 
 run [NAME..] --cluster sim hunts for the named bugs, or for all: simulated runs of one seed after the other, until one fails. It says how
 many seeds and how much processor time that took, and what found the bug: an invariant, the history that clients saw, or the
-want of progress. The bugs of rows 39 to 48 are looked for with the internal invariants off, too. Exit code 2: one was missed.`,
+want of progress. The bugs of rows 39 to 48 are looked for with the internal invariants off, too. A hunt draws cluster, clients and faults
+from each seed, as --faults swarm does elsewhere, and so takes neither --faults nor --nodes, but these flags alone:
+--` + strings.Join(simFlags, ", --") + `. Exit code 2: one was missed.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.cluster == "sim" {
 				return h.run(cmd.Context(), f, args, cmd.Flags(), cmd.OutOrStdout(), cmd.ErrOrStderr())

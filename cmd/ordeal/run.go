@@ -79,7 +79,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.seed, "seed", 0, "of the schedule of faults and of the operations; drawn if not given")
 	flags.StringVar(&f.out, "out", store.DefaultRoot, "folder for results")
 	flags.StringVar(&f.name, "name", "", "name of the run's folder in there; the workload's if not given")
-	flags.StringVar(&f.mutant, "mutant", "", "run nodes with this bug seeded (ordeal mutants list; needs a checkout and Go)")
+	flags.StringVar(&f.mutant, "mutant", "", "run nodes with this bug seeded (ordeal mutants list; needs a checkout and Go); not with --cluster sim, for which there is ordeal mutants run --cluster sim")
 	flags.StringVar(&f.nodeBinary, "node-binary", "", "the node to test; ordeal-node beside this program if not given")
 	flags.StringVar(&f.agentBinary, "agent-binary", "", "the agent for Docker; ordeal-agent beside this program if not given")
 	flags.StringVar(&f.compose, "compose-file", "", "docker-compose.yml with the nodes; looked for here and above if not given")

@@ -64,7 +64,7 @@ that its run failed and it does not.`,
 	}
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "shrink the run that is drawn from this seed, as hunts draw it (ordeal mutants run --cluster sim), and with --nodes 5 as ordeal torture --cluster sim does")
 	cmd.Flags().StringVar(&f.workload, "workload", "register", "with --seed: what clients do: "+strings.Join(workloads.Names(), ", "))
-	cmd.Flags().IntVar(&f.nodes, "nodes", 0, "with --seed: number of nodes; drawn if not given")
+	cmd.Flags().IntVar(&f.nodes, "nodes", 0, fmt.Sprintf("with --seed: number of nodes, %d to %d; drawn if not given", fewestDrawn, sim.MaxNodes))
 	cmd.Flags().BoolVar(&f.noInvariants, "no-invariants", false, "with --seed or RUN: leave it to the history and to liveness to show the failure")
 	cmd.Flags().DurationVar(&f.budget, "budget", 2*time.Minute, "how long to try")
 	cmd.Flags().StringVar(&f.out, "out", "", "the file to write, NAME.json; NAME.html goes beside it. shrunk.json here if not given, in a run's folder for a RUN")
@@ -173,9 +173,12 @@ func otherwise(folder string) error {
 
 // load makes the case that is to be shrunk, and gives the run that shows it where one was made.
 func (f *shrinkFlags) load(ctx context.Context, args []string) (c shrink.Case, r sim.Result, err error) {
-	o := sim.Options{NoInvariants: f.noInvariants}
+	o := sim.Options{NoInvariants: f.noInvariants, CheckTimeout: simulatedCheck}
 	switch {
 	case len(args) == 0:
+		if err := checkDrawnNodes(f.nodes); err != nil {
+			return c, r, err
+		}
 		o.Plan = sim.Swarm{Workload: f.workload, Nodes: f.nodes}.Draw(f.seed)
 		if err := o.Plan.Check(); err != nil {
 			return c, r, badArgument("%w", err)

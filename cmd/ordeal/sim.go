@@ -35,7 +35,7 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 		t.Name = f.workload
 	}
 	began := harness.ProcessorTime()
-	kept, err := sim.Keep(ctx, sim.Options{Plan: plan}, f.out, t)
+	kept, err := sim.Keep(ctx, simulated(plan), f.out, t)
 	used := harness.ProcessorTime() - began
 	show.end()
 	switch {
@@ -55,6 +55,15 @@ func (f *runFlags) runSimulated(ctx context.Context, stdout, stderr io.Writer, f
 	return verdictReached{kept.Verdict.Verdict}
 }
 
+// simulatedCheck bounds the check of a simulated run's history, in real time: many times what the hardest take, so that the verdict
+// does not hang on what else the machine does.
+const simulatedCheck = time.Minute
+
+// simulated are the options of a run of the plan whose verdict is told.
+func simulated(plan sim.Plan) sim.Options {
+	return sim.Options{Plan: plan, CheckTimeout: simulatedCheck}
+}
+
 // plan is what the flags ask to be simulated, and the faults in words.
 func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (sim.Plan, []string, error) {
 	for _, flag := range []string{"mutant", "node-binary", "agent-binary", "compose-file", "links"} {
@@ -70,9 +79,24 @@ func (f *runFlags) plan(ctx context.Context, changed func(flag string) bool) (si
 		return sim.Plan{}, nil, badArgument("--nodes %d: want 1 to %d, or with --faults %s 0 to have them drawn", f.nodes, sim.MaxNodes, swarm)
 	}
 	if drawn {
+		if err := checkDrawnNodes(f.nodes); err != nil {
+			return sim.Plan{}, nil, err
+		}
 		return f.drawnPlan(changed)
 	}
 	return f.namedPlan(ctx)
+}
+
+// fewestDrawn is how many nodes a drawn run has at least: one alone has nobody to be parted from.
+const fewestDrawn = 2
+
+// checkDrawnNodes holds the number of nodes of a drawn run, where 0 has it drawn too, against what can be drawn, before anything is.
+func checkDrawnNodes(n int) error {
+	if n == 0 || n >= fewestDrawn && n <= sim.MaxNodes {
+		return nil
+	}
+	return badArgument("--nodes %d: a run that is drawn from its seed has %d to %d nodes, or 0 to have their number drawn; for one node name the faults, as in --faults kill",
+		n, fewestDrawn, sim.MaxNodes)
 }
 
 // nodesInWords is so many nodes.

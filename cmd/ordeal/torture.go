@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -208,6 +209,9 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 	if !flags.Changed("seed") && f.planned == nil {
 		f.seed = rand.Uint64N(1 << 32)
 	}
+	if err := f.tooFewSeeds(len(f.versions) * len(f.workloads) * len(f.mixtures)); err != nil {
+		return err
+	}
 	if f.runFlags.cluster == simCluster {
 		return f.checkSimulated(ctx, flags)
 	}
@@ -226,6 +230,18 @@ func (f *tortureFlags) check(ctx context.Context, flags *pflag.FlagSet) error {
 func (f *tortureFlags) tooManyRuns(cells int) error {
 	if most := campaign.MostRuns / max(1, cells); f.runs > most {
 		return badArgument("--runs %d: want %d of each of %d cells at most", f.runs, most, cells)
+	}
+	return nil
+}
+
+// tooFewSeeds says that the seeds from the first on do not suffice for the runs of each cell: a seed is never taken twice.
+func (f *tortureFlags) tooFewSeeds(cells int) error {
+	runs := f.runs
+	if runs == 0 {
+		runs = campaign.MostRuns / max(1, cells) // as many as come to be within --for
+	}
+	if highest := math.MaxUint64 - uint64(max(runs, 1)-1); f.seed > highest {
+		return badArgument("--seed %d: %d runs of each cell, each with the next seed, want %d at most", f.seed, runs, highest)
 	}
 	return nil
 }
@@ -366,6 +382,11 @@ func (f *tortureFlags) takePlan(flags *pflag.FlagSet) error {
 	}
 	f.runFlags.cluster, f.workloads, f.mixtures, f.nodes, f.clients, f.rate = p.Cluster, p.Workloads, p.Faults, p.Nodes, p.Clients, p.Rate
 	f.duration, f.timeout, f.nodeFlags, f.seed = p.Duration, p.Timeout, p.NodeFlags, p.Seed
+	if flags.Changed("runs") {
+		if err := f.tooFewSeeds(len(p.Cells())); err != nil {
+			return fmt.Errorf("--resume %s: %w", f.resume, err)
+		}
+	}
 	if p.Cluster == simCluster {
 		f.repeatSimulated(flags)
 	}

@@ -88,7 +88,10 @@ func (f *runFlags) builder(cluster, temp string) *versions.Builder {
 	usual := "ordeal-node"
 	switch cluster {
 	case simCluster:
-		b.Command, usual, b.InProcess = "./cmd/ordeal", "ordeal", true
+		b.Command, b.InProcess = "./cmd/ordeal", true
+		if b.Current == "" {
+			b.Current = self()
+		}
 	case "docker":
 		b.GOOS, b.Extract = "linux", docker.ExtractNode
 		usual = "image/ordeal-node"

@@ -99,7 +99,7 @@ func (f runFlags) simulate(ctx context.Context, number int) (campaign.Run, error
 			return campaign.Run{}, err
 		}
 	}
-	o := sim.Options{Plan: plan}
+	o := simulated(plan)
 	r, err := sim.Run(ctx, o)
 	if err != nil {
 		return campaign.Run{}, err
