@@ -194,7 +194,7 @@ HISTORIES ?= 200000
 .PHONY: test-checker
 test-checker: ## hold each exact checker against porcupine on HISTORIES random histories, then leave out each of its conditions
 	$(GO) test ./checker -timeout 60m -histories=$(HISTORIES) -run 'Agree|LogOrder'
-	ORDEAL_CHECKER_CONDITIONS=1 $(GO) test ./checker -timeout 60m -v -run 'TestEachConditionIsNeeded'
+	ORDEAL_CHECKER_CONDITIONS=1 $(GO) test ./checker -timeout 60m -histories=$(HISTORIES) -v -run 'TestEachConditionIsNeeded'
 
 # The hot paths of the harness, of the client library and of the node; what they are is in docs/performance.md. make bench BENCH='Recorder|Worker' BENCHTIME=5s
 HOT       := ./history ./harness ./workloads ./report ./raft ./node ./node/client ./node/kv ./node/outbox ./node/wal ./node/wire

@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"fmt"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -144,7 +145,7 @@ func TestEachConditionIsNeeded(t *testing.T) {
 	}
 	for _, c := range conditions {
 		t.Run(c.name, func(t *testing.T) {
-			out, err := exec.Command("go", "test", "-vet=off", "-overlay", c.overlay(t), "-run", "^"+strings.ReplaceAll(c.test, "/", "$/^")+"$", "-histories=200000", "-timeout=60m", ".").CombinedOutput()
+			out, err := exec.Command("go", "test", "-vet=off", "-overlay", c.overlay(t), "-run", "^"+strings.ReplaceAll(c.test, "/", "$/^")+"$", fmt.Sprintf("-histories=%d", *histories), "-timeout=60m", ".").CombinedOutput()
 			require.Error(t, err, "left out, and nothing shows it")
 			require.Regexp(t, "(porcupine|the oracle) says", string(out), "it must fail for its verdict")
 		})
