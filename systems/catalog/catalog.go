@@ -43,6 +43,9 @@ func Find(text, folder string) (systems.Deployed, error) {
 			return e.make(r, folder)
 		}
 	}
+	if r.Name == Own {
+		return nil, fmt.Errorf("%s is this project's own node, as it was built with this program, and has neither versions nor consistencies to choose: say --system %s, and --node-binary FILE for a node built from another version", Own, Own)
+	}
 	return nil, fmt.Errorf("there is no system %q; there are %s", r.Name, strings.Join(Names(), ", "))
 }
 

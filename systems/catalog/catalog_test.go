@@ -51,6 +51,8 @@ func TestEveryAdapter(t *testing.T) {
 func TestUnknownSystems(t *testing.T) {
 	_, err := Find("mongo", "")
 	require.ErrorContains(t, err, `there is no system "mongo"; there are ordeal, etcd, `)
+	_, err = Find("ordeal@1", "")
+	require.ErrorContains(t, err, "has neither versions nor consistencies to choose: say --system ordeal")
 	_, err = Find("etcd@", "")
 	require.ErrorContains(t, err, "want NAME")
 	for text, is := range map[string]bool{"etcd@3.5.2": true, "etcd:serializable": true, "etcd": false, "HEAD@{1}": false, "mutant:etcd": false, "main": false} {
