@@ -57,7 +57,11 @@ func (r *record) clean(ctx context.Context) ([]string, error) {
 	slices.Sort(nodes)
 	for _, node := range nodes {
 		id := r.Processes[node]
-		ended, err := endLeftover(ctx, id)
+		end := endLeftover
+		if r.Adopted {
+			end = endAdopted
+		}
+		ended, err := end(ctx, id)
 		if err != nil {
 			return done, fmt.Errorf("end %s, pid %d: %w", node, id.PID, err)
 		}
@@ -98,14 +102,22 @@ func endLeftover(ctx context.Context, id identity) (bool, error) {
 	if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return false, err
 	}
+	if err := id.gone(ctx); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// gone returns once the process is.
+func (id identity) gone(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for id.alive() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return ctx.Err()
 		}
 	}
-	return true, nil
+	return nil
 }

@@ -36,6 +36,7 @@ type record struct {
 	MadeDir   bool                `json:"made_dir"`         // the folder itself is the run's, not only what is in it
 	Mounts    []string            `json:"mounts,omitempty"` // folders that disks cover
 	Processes map[string]identity `json:"processes"`
+	Adopted   bool                `json:"adopted,omitempty"` // the process is a program that runs nodes, and leads a process group
 
 	mu   sync.Mutex
 	path string

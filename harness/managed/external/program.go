@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ordeal-dev/ordeal/harness/local"
 )
 
 // Version of the protocol.
@@ -59,6 +61,7 @@ type Program struct {
 	gone    chan struct{} // closed when its process has ended
 	ended   chan struct{} // closed when it has ended and all that it said was read
 	stderr  words
+	release func() error // what clean-up would know of it
 
 	mu      sync.Mutex
 	next    uint64
@@ -112,6 +115,11 @@ func (p *Program) start() error {
 	if err != nil {
 		_ = out.Close()
 		return fmt.Errorf("%s: %w", p.command[0], err)
+	}
+	if p.release, err = local.Adopt(p.command[0], p.cmd.Process.Pid); err != nil {
+		p.kill()
+		_, _, _ = out.Close(), in.Close(), p.cmd.Wait()
+		return fmt.Errorf("putting %s on record: %w", p.command[0], err)
 	}
 	said := make(chan error, 1)
 	go func() { said <- p.listen(out) }()

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ordeal-dev/ordeal/harness/local"
 	"github.com/ordeal-dev/ordeal/harness/managed"
 	"github.com/ordeal-dev/ordeal/history"
 	"github.com/ordeal-dev/ordeal/nemesis"
@@ -27,6 +29,11 @@ const mode = "ORDEAL_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	if os.Getenv(mode) == "" {
 		os.Exit(m.Run())
+	}
+	if os.Getenv(mode) == "a harness" {
+		_, err := Start(context.Background(), []string{"sh", "-c", `read x; echo '{"id":1,"protocol":1,"name":"sleeper"}'; sleep 1000; true`})
+		fmt.Println(err)
+		select {} // until it is killed
 	}
 	os.Exit(answering(os.Getenv(mode)))
 }
@@ -98,6 +105,7 @@ func answering(how string) int {
 
 func start(t *testing.T, how string) (*Program, error) {
 	t.Setenv(mode, how)
+	t.Setenv("ORDEAL_STATE", t.TempDir())
 	self, err := os.Executable()
 	require.NoError(t, err)
 	p, err := Start(t.Context(), []string{self})
@@ -206,6 +214,7 @@ func TestEnds(t *testing.T) {
 // can answer nothing any more is ended too.
 func TestSilence(t *testing.T) {
 	t.Setenv(mode, "well")
+	t.Setenv("ORDEAL_STATE", t.TempDir())
 	self, err := os.Executable()
 	require.NoError(t, err)
 	p, err := launch(t.Context(), []string{self}, patience{begin: time.Minute, other: 10 * time.Millisecond})
@@ -221,4 +230,49 @@ func TestSilence(t *testing.T) {
 
 	p = running(t, "mute")
 	require.ErrorContains(t, p.Kill(t.Context(), "n1"), "it closed its standard output")
+}
+
+// The program of a harness that was killed, and does not heed that its input has ended, is ended by clean-up with all of its process group.
+func TestKilledHarness(t *testing.T) {
+	t.Setenv("ORDEAL_STATE", t.TempDir())
+	self, err := os.Executable()
+	require.NoError(t, err)
+	harness := exec.Command(self)
+	harness.Env = append(os.Environ(), mode+"=a harness")
+	out, err := harness.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, harness.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "<nil>\n", line)
+	done, err := local.Cleanup(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, done, "its harness lives")
+
+	require.NoError(t, harness.Process.Kill())
+	_ = harness.Wait()
+	done, err = local.Cleanup(t.Context())
+	require.NoError(t, err)
+	require.Len(t, done, 1)
+	require.Contains(t, done[0], "ended the program sh, pid ")
+	group, err := strconv.Atoi(done[0][strings.LastIndexByte(done[0], ' ')+1:])
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return allEnded(group) }, time.Minute, 5*time.Millisecond)
+	done, err = local.Cleanup(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, done)
+}
+
+// allEnded tells whether nothing but remains is left of a process group.
+func allEnded(group int) bool {
+	out, err := exec.Command("ps", "-A", "-o", "pgid=,stat=").Output()
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == strconv.Itoa(group) && f[1][0] != 'Z' {
+			return false
+		}
+	}
+	return true
 }

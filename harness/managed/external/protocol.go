@@ -176,9 +176,9 @@ func (p *Program) Teardown(ctx context.Context) error {
 	p.kill() // what it has left in its process group too
 	<-p.ended
 	if told != nil {
-		return fmt.Errorf("%s: teardown: %w", p.command[0], told)
+		told = fmt.Errorf("%s: teardown: %w", p.command[0], told)
 	}
-	return nil
+	return errors.Join(told, p.release())
 }
 
 // Open implements managed.Manager.
