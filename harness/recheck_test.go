@@ -115,6 +115,29 @@ func TestRecheckKeepsWhatTheHistoryDoesNotTell(t *testing.T) {
 	}
 }
 
+// A simulated run that no nemesis torments is one of many: that of one kind of operation none succeeded is a warning, as it was in the run.
+func TestRecheckOfADrawnRun(t *testing.T) {
+	run := savedRun(t, left(result(nodesChecker, checker.Valid, ""), result(runChecker, checker.Valid, ""), result(InvariantsChecker, checker.Valid, "")))
+	require.NoError(t, run.WriteTest(store.Test{Workload: "register", Cluster: "sim", Faults: []string{"swarm"}}))
+	require.NoError(t, os.Remove(run.Path(store.HistoryFile)))
+	w, err := history.Create(run.Path(store.HistoryFile))
+	require.NoError(t, err)
+	for _, e := range []history.Event{{Type: history.Invoke, F: "put", Input: history.Int(1)}, {Type: history.OK, F: "put"}, {Type: history.Invoke, F: "get"}, {Type: history.Fail, F: "get"}} {
+		e.Key = "k"
+		w.Append(e)
+	}
+	require.NoError(t, w.Close())
+	o, err := Recheck(t.Context(), run, checker.Options{})
+	require.NoError(t, err)
+	require.Equal(t, checker.Valid, o.Verdict.Verdict, o.Verdict.Reason)
+
+	require.NoError(t, os.WriteFile(run.Path(store.ScheduleFile), []byte("{}"), 0o644))
+	o, err = Recheck(t.Context(), run, checker.Options{})
+	require.NoError(t, err)
+	require.Equal(t, checker.Unknown, o.Verdict.Verdict)
+	require.Contains(t, o.Verdict.Reason, "of 1 operations get none succeeded")
+}
+
 func TestRecheckOfADamagedRun(t *testing.T) {
 	run := savedRun(t, left())
 	require.NoError(t, os.WriteFile(run.Path(store.VerdictFile), []byte(`{"verdict": "splendid"}`), 0o644))
