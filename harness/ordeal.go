@@ -157,7 +157,7 @@ func (r *run) noteFault(e nemesis.Event) {
 func (r *run) awaitService(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := r.test.System.Open(r.cluster.Nodes()[0], r.addresses())
+	c, err := r.open(ctx)
 	if err != nil {
 		if r.over() == nil {
 			r.problem("%v", err)
@@ -175,6 +175,34 @@ func (r *run) awaitService(ctx context.Context, patience time.Duration) bool {
 		pause(ctx, 20*time.Millisecond)
 	}
 	return false
+}
+
+// open makes a client of the first node, and waits for it no longer than ctx goes on.
+func (r *run) open(ctx context.Context) (systems.Client, error) {
+	type opened struct {
+		client systems.Client
+		err    error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		var o opened
+		o.err = r.guard("opening a client", func() (err error) {
+			o.client, err = r.test.System.Open(r.cluster.Nodes()[0], r.addresses())
+			return err
+		})
+		done <- o
+	}()
+	select {
+	case o := <-done:
+		return o.client, o.err
+	case <-ctx.Done():
+		go func() {
+			if late := <-done; late.err == nil {
+				late.client.Close()
+			}
+		}()
+		return nil, fmt.Errorf("no client could be opened: %w", ctx.Err())
+	}
 }
 
 // pause returns after d or when ctx ends.

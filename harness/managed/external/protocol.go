@@ -199,9 +199,9 @@ type client struct {
 	node    string
 }
 
-// Close lets the program know, and does not wait long for an answer.
+// Close lets the program know, and does not wait long for an answer: one that hangs would be waited for by each client in turn.
 func (c *client) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	_, _ = c.program.ask(ctx, request{Do: "close", Client: c.number}) // there is nothing to be done where it fails
 }
