@@ -27,7 +27,7 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", run.Path(store.TestFile), err)
 	}
-	f, kept, err := findings(run, test, computed(checkers))
+	f, left, err := findings(run, test, computed(checkers))
 	if err != nil {
 		return out, err
 	}
@@ -52,9 +52,9 @@ func Recheck(ctx context.Context, run *store.Run, o checker.Options) (*Outcome, 
 		out.History = h
 		results = CheckAll(ctx, h, checkers, loading.Left())
 	}
-	out.Verdict = judgeAgain(h, f, kept, results)
+	out.Verdict = judgeAgain(h, f, left.results, results)
 	if test.Cluster == simulated {
-		out.Verdict.Leaders = leadersOf(run)
+		out.Verdict.Leaders = left.leaders
 	}
 	return out, nil
 }
@@ -80,8 +80,14 @@ func computed(checkers []checker.Checker) []string {
 	return names
 }
 
-// findings are what the harness saw, from the run's files, and the results that it left and that are not computed again.
-func findings(run *store.Run, test store.Test, computed []string) (Findings, []checker.Result, error) {
+// recorded is what the verdict that a run left tells and that is not computed again.
+type recorded struct {
+	results []checker.Result
+	leaders []store.Leadership
+}
+
+// findings are what the harness saw, from the run's files, and what it left on record.
+func findings(run *store.Run, test store.Test, computed []string) (Findings, recorded, error) {
 	f := Findings{Workload: test.Workload, Faults: test.Faults, Nodes: test.Nodes, ServiceBound: test.ServiceBound, OperationTimeout: test.OperationTimeout}
 	if test.Owed != nil {
 		f.Faults = test.Owed
@@ -100,7 +106,7 @@ func findings(run *store.Run, test store.Test, computed []string) (Findings, []c
 			f.Problems = []string{err.Error()}
 		}
 		f.Leaders, err = leadersSeen(run)
-		return f, nil, err
+		return f, recorded{}, err
 	}
 	if test.Cluster != simulated { // two of one term are the invariants' to notice there
 		f.Leaders = old.Leaders
@@ -111,7 +117,7 @@ func findings(run *store.Run, test store.Test, computed []string) (Findings, []c
 		}
 	}
 	kept := slices.DeleteFunc(slices.Clone(old.Results), func(r checker.Result) bool { return slices.Contains(computed, r.Checker) })
-	return f, kept, nil
+	return f, recorded{results: kept, leaders: old.Leaders}, nil
 }
 
 // leadersSeen are the leaderships as far as the observations tell: they are noted only when something changes.
@@ -124,15 +130,6 @@ func leadersSeen(run *store.Run) ([]store.Leadership, error) {
 		}
 	}
 	return all, err
-}
-
-// leadersOf are the leaderships that a run's verdict tells of.
-func leadersOf(run *store.Run) []store.Leadership {
-	v, err := run.Verdict()
-	if err != nil {
-		return nil // findings has told of it
-	}
-	return v.Leaders
 }
 
 // judgeAgain is Judge with the results that were kept as they were, unless what can be seen now is worse.
