@@ -43,16 +43,12 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 	case "local":
 		return f.localCluster(ctx, show)
 	case "auto":
-		if f.wantsLinks() {
-			show.note("cluster: local processes, because --links %s is for those", f.links)
-			return f.localCluster(ctx, show)
-		}
-		err := docker.Available(ctx)
+		why := f.whyLocal(ctx)
 		if ctx.Err() != nil {
 			return nil, failure{exitUnknown, errors.New("interrupted before anything was started")}
 		}
-		if err != nil {
-			show.note("cluster: local processes, because %v", err)
+		if why != nil {
+			show.note("cluster: local processes, because %v", why)
 			return f.localCluster(ctx, show)
 		}
 		c, err := f.dockerCluster(ctx)
@@ -64,6 +60,14 @@ func (f *runFlags) makeCluster(ctx context.Context, show *progress) (*ownedClust
 		return c, nil
 	}
 	return nil, badArgument("--cluster %s: want auto, docker, local or sim", f.cluster)
+}
+
+// whyLocal tells why --cluster auto takes local processes; nil: an engine answers.
+func (f *runFlags) whyLocal(ctx context.Context) error {
+	if f.wantsLinks() {
+		return fmt.Errorf("--links %s is for those", f.links)
+	}
+	return docker.Available(ctx)
 }
 
 // wantsLinks reports whether other links than the usual ones were asked for, which only local nodes have.

@@ -68,12 +68,8 @@ func (f *runFlags) clusterKind(ctx context.Context, show *progress) (string, err
 		}
 		return "docker", nil
 	case "auto":
-		if f.wantsLinks() {
-			show.note("cluster: local processes, because --links %s is for those", f.links)
-			return "local", nil
-		}
-		if err := docker.Available(ctx); err != nil {
-			show.note("cluster: local processes, because %v", err)
+		if why := f.whyLocal(ctx); why != nil {
+			show.note("cluster: local processes, because %v", why)
 			return "local", nil
 		}
 		show.note("cluster: docker (an engine answers)")
